@@ -1,0 +1,54 @@
+# `make help` lists the targets. Everything happens in .venv, which is made on first use.
+
+# The first of these that is a Python that all pinned packages have wheels for; or: make repro PYTHON=/path/to/python
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+
+# Stages call plain `python`: it must be the environment's.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+unexport PYTHONPATH
+
+DIR ?= data/raw/demo
+RUNTIME := .venv/.installed
+DEVELOPMENT := .venv/.installed-for-development
+
+.PHONY: help repro test lint format ui bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+repro: $(RUNTIME) ## rebuild whatever is out of date: songs, spectrograms, models, leaderboard
+	dvc repro
+
+test: $(DEVELOPMENT) ## run the tests
+	pytest
+
+lint: $(DEVELOPMENT) ## check style and types
+	ruff check
+	ruff format --check
+	mypy
+
+format: $(DEVELOPMENT) ## format the code
+	ruff check --fix
+	ruff format
+
+ui: $(RUNTIME) ## browse the MLflow runs at http://127.0.0.1:5000
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+bench: $(RUNTIME) ## measure mel caching and training; on your own music: make bench DIR=/path/to/music
+	python -m benchmarks.mels "$(DIR)"
+	python -m benchmarks.training
+
+clean: ## remove the environment and the caches; data, models and results stay
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(RUNTIME): requirements.txt
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13: make repro PYTHON=/path/to/python3.12"; exit 2; }
+	@echo "Installing into .venv (1.2 GB to download, a few minutes)"
+	$(PYTHON) -m venv .venv
+	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
+	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

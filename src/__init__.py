@@ -1,0 +1,1 @@
+"""Music genre classification with convolutional networks on mel spectrograms."""

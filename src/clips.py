@@ -1,0 +1,123 @@
+"""Stage `clips`: data/raw/<dataset>/tracks.csv → data/tracks.csv (fold of each track), data/clips.csv (clip windows).
+
+    python -m src.clips
+
+A clip is a window into its track's spectrogram; no audio is cut.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from src import folds, params
+from src.console import UserError, command, print_table, warn
+from src.files import read_table, write_table
+from src.params import ClipParams, Params
+
+TRACKS, CLIPS = Path("data/tracks.csv"), Path("data/clips.csv")
+
+
+@command
+def main() -> None:
+    """Run the stage."""
+    argparse.ArgumentParser(prog="python -m src.clips", description=__doc__.splitlines()[0]).parse_args()
+    settings = params.load()
+    raw = read_table(Path("data/raw") / settings.dataset / "tracks.csv", dtype=str)
+    tracks, clips = split_tracks(raw, settings)
+    write_table(TRACKS, tracks)
+    write_table(CLIPS, clips)
+    show(tracks, clips, settings)
+
+
+def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Decide folds, then cut clips.
+
+    Parameters
+    ----------
+    raw : pd.DataFrame
+        The raw tracks.csv, all columns str.
+
+    Returns
+    -------
+    tracks : pd.DataFrame
+        track_id, genre, artist, fold (empty: left out; under protocol `clip` the fold of most of its clips).
+    clips : pd.DataFrame
+        clip_id, track_id, start_s, fold; only clips that have a fold.
+    """
+    durations = raw["duration_s"].astype(float)
+    long_enough = (durations >= settings.clips.length_s) | (settings.clips.short_tracks == "pad")
+    for track_id, seconds in zip(raw["track_id"][~long_enough], durations[~long_enough], strict=True):
+        warn(f"{track_id}: {seconds:.1f} s is shorter than a clip: left out (clips.short_tracks: drop)")
+    if not long_enough.any():
+        raise UserError(f"clips.length_s: no track is as long as {settings.clips.length_s} s")
+    tracks = raw[long_enough].reset_index(drop=True)
+    clips = _windows_of(tracks, settings.clips)
+    if settings.split.protocol == "clip":
+        pairs = set(tracks["track_id"][tracks["version"] != ""])
+        clips = clips[~clips["track_id"].isin(pairs)].reset_index(drop=True)
+        genre = dict(zip(tracks["track_id"], tracks["genre"], strict=True))
+        clips["fold"] = folds.of_clips(clips["track_id"].map(genre).to_numpy(), settings.split, settings.seed)
+        most = clips.groupby("track_id")["fold"].agg(lambda fold: fold.mode().iloc[0])
+        tracks["fold"] = tracks["track_id"].map(most).fillna(folds.LEFT_OUT)
+    else:
+        tracks["fold"] = folds.assign(tracks, settings.split, settings.seed)
+        clips["fold"] = clips["track_id"].map(dict(zip(tracks["track_id"], tracks["fold"], strict=True)))
+        clips = clips[clips["fold"] != folds.LEFT_OUT].reset_index(drop=True)
+    return tracks[["track_id", "genre", "artist", "fold"]], clips
+
+
+def _windows_of(tracks: pd.DataFrame, settings: ClipParams) -> pd.DataFrame:
+    rows = [
+        {"clip_id": f"{track_id}#{number:03d}", "track_id": track_id, "start_s": start}
+        for track_id, seconds in zip(tracks["track_id"], tracks["duration_s"].astype(float), strict=True)
+        for number, start in enumerate(windows(seconds, settings.length_s, settings.overlap_s))
+    ]
+    return pd.DataFrame(rows, columns=["clip_id", "track_id", "start_s"])
+
+
+def windows(duration_s: float, length_s: float, overlap_s: float = 0.0) -> list[float]:
+    """Where the clips of a track start.
+
+    Clips follow each other every ``length_s - overlap_s`` seconds. What is left at the end gets a last clip, shifted
+    back to end with the track, if it is more than half of such a step: a track of 29.9 s has ten clips of 3 s, as one
+    of 30 s has. A track shorter than one clip has one, which starts at 0 and is padded.
+
+    Parameters
+    ----------
+    duration_s, length_s, overlap_s : float
+        Seconds.
+
+    Returns
+    -------
+    list of float
+        Seconds, rising.
+    """
+    step = length_s - overlap_s
+    whole = max(0, int(np.floor((duration_s - length_s) / step + 1e-6)))
+    starts = [round(number * step, 6) for number in range(whole + 1)]
+    if duration_s - (starts[-1] + length_s) > step / 2:
+        starts.append(round(duration_s - length_s, 6))
+    return starts
+
+
+def show(tracks: pd.DataFrame, clips: pd.DataFrame, settings: Params) -> None:
+    """Print how many tracks and clips of each genre are in each fold."""
+    counts = tracks.groupby(["genre", "fold"]).size().unstack(fill_value=0)
+    columns = [fold for fold in (*folds.FOLDS, folds.LEFT_OUT) if fold in counts]
+    rows = [[genre, *counts.loc[genre, columns]] for genre in counts.index]
+    number = clips["fold"].value_counts()
+    print_table(
+        f"Tracks by fold, protocol {settings.split.protocol}; clips: "
+        + ", ".join(f"{number.get(fold, 0)} {fold}" for fold in folds.FOLDS),
+        ["genre", *(fold or "left out" for fold in columns)],
+        rows,
+        ["all", *(int(counts[fold].sum()) for fold in columns)],
+    )
+    if settings.split.protocol == "clip":
+        warn("protocol clip puts clips of one song into train and test: its results are inflated")
+
+
+if __name__ == "__main__":
+    main()

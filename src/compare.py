@@ -1,0 +1,165 @@
+"""Stage `compare`: predictions of all architectures → metrics/leaderboard.json, metrics/summary.json, plots/compare/.
+
+    python -m src.compare
+
+The order is by validation; the test set only says what came of it. The row `ensemble` is the mean of all
+architectures' probabilities.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src import figures, params, scores
+from src.console import UserError, command, print_table
+from src.files import read_json, read_table, write_json, write_table
+from src.params import Params
+
+LEADERBOARD, SUMMARY, PLOTS = Path("metrics/leaderboard.json"), Path("metrics/summary.json"), Path("plots/compare")
+ENSEMBLE = "ensemble"
+
+
+@command
+def main() -> None:
+    """Run the stage."""
+    argparse.ArgumentParser(prog="python -m src.compare", description=__doc__.splitlines()[0]).parse_args()
+    settings = params.load()
+    predictions = {name: _read(Path("predictions") / f"{name}.csv") for name in settings.architectures}
+    cards = {name: read_json(Path("models") / f"{name}.json") for name in settings.architectures}
+    rows = leaderboard(predictions, cards, settings)
+    card = next(iter(cards.values()))
+    write_json(LEADERBOARD, rows)
+    write_json(SUMMARY, summary(rows, card))
+    draw(rows, predictions, card)
+    show(rows, card)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run: dvc repro evaluate@{path.stem}")
+    return read_table(path, dtype={"track_id": str}).sort_values(["fold", "track_id"]).reset_index(drop=True)
+
+
+def leaderboard(
+    predictions: dict[str, pd.DataFrame], cards: dict[str, dict[str, Any]], settings: Params
+) -> list[dict[str, Any]]:
+    """One row an architecture and one for their ensemble, best first by validation.
+
+    Each row tells validation accuracy, test accuracy with its 95 % interval, macro F1, and against the first row: the
+    difference in test accuracy with its interval (paired bootstrap over tracks) and McNemar's exact p.
+    """
+    genres = next(iter(cards.values()))["genres"]
+    tables = dict(predictions)
+    if len(predictions) > 1:
+        tables[ENSEMBLE] = ensemble(list(predictions.values()), genres)
+    rows = [_row(name, table, cards.get(name), genres, settings) for name, table in tables.items()]
+    # Equal accuracies on validation are told apart by its log loss.
+    rows.sort(key=lambda row: (-row["val_track_accuracy"], row["val_log_loss"]))
+    best = _right(tables[rows[0]["arch"]])
+    for row in rows:
+        mine = _right(tables[row["arch"]])
+        difference, low, high = scores.paired_difference(mine, best, settings.evaluate.bootstrap, settings.seed)
+        row |= {"difference_to_first": difference, "difference_ci95_low": low, "difference_ci95_high": high}
+        row["mcnemar_p"] = scores.mcnemar(mine, best)
+    return rows
+
+
+def ensemble(tables: list[pd.DataFrame], genres: list[str]) -> pd.DataFrame:
+    """The mean of several models' probabilities for the same tracks."""
+    mean = tables[0].copy()
+    if not all(table["track_id"].equals(mean["track_id"]) for table in tables):
+        raise UserError("predictions/: the architectures were evaluated on different tracks; run: dvc repro")
+    mean[genres] = np.mean([table[genres].to_numpy() for table in tables], axis=0)
+    mean["predicted"] = np.array(genres)[mean[genres].to_numpy().argmax(axis=1)]
+    return mean
+
+
+def _row(
+    name: str, table: pd.DataFrame, card: dict[str, Any] | None, genres: list[str], settings: Params
+) -> dict[str, Any]:
+    val, test = (table[table["fold"] == fold] for fold in ("val", "test"))
+    result = scores.summary(
+        test[genres].to_numpy(),
+        np.searchsorted(genres, test["genre"].to_numpy(dtype=str)),
+        resamples=settings.evaluate.bootstrap,
+        bins=settings.evaluate.calibration_bins,
+        seed=settings.seed,
+    )
+    val_labels = np.searchsorted(genres, val["genre"].to_numpy(dtype=str))
+    return {
+        "arch": name,
+        "val_track_accuracy": float((val["genre"] == val["predicted"]).mean()),
+        "val_log_loss": scores.log_loss(val[genres].to_numpy(), val_labels),
+        **result,
+        "n_parameters": card["n_parameters"] if card else None,
+        "epochs": card["epochs"] if card else None,
+        "seconds": card["seconds"] if card else None,
+    }
+
+
+def _right(table: pd.DataFrame) -> np.ndarray:
+    test = table[table["fold"] == "test"]
+    return (test["genre"] == test["predicted"]).to_numpy()
+
+
+def summary(rows: list[dict[str, Any]], card: dict[str, Any]) -> dict[str, Any]:
+    """The few flat numbers by which experiments compare in `dvc exp show`."""
+    first = next(row for row in rows if row["arch"] != ENSEMBLE)
+    together = next((row for row in rows if row["arch"] == ENSEMBLE), None)
+    return {
+        "dataset": card["dataset"],
+        "protocol": card["protocol"],
+        "leaky": card["protocol"] == "clip",
+        "best": first["arch"],
+        "best_val_track_accuracy": first["val_track_accuracy"],
+        "best_track_accuracy": first["track_accuracy"],
+        "best_macro_f1": first["macro_f1"],
+        "ensemble_track_accuracy": together["track_accuracy"] if together else first["track_accuracy"],
+    }
+
+
+def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card: dict[str, Any]) -> None:
+    """Write plots/compare/."""
+    genres = card["genres"]
+    note = figures.whose(card["dataset"], card["protocol"])
+    title = "Test accuracy by track"
+    figures.save(figures.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), PLOTS / "leaderboard.png")
+    cost = figures.accuracy_against_cost(rows, title="Accuracy against training time", note=note)
+    figures.save(cost, PLOTS / "accuracy_against_cost.png")
+    recall = {}
+    for name, table in predictions.items():
+        test = table[table["fold"] == "test"]
+        right = (test["genre"] == test["predicted"]).groupby(test["genre"]).mean()
+        recall[name] = [float(right.get(genre, 0.0)) for genre in genres]
+    figures.save(figures.per_genre_recall(genres, recall, title="Recall by genre", note=note), PLOTS / "recall.png")
+    columns = ["arch", "val_track_accuracy", "track_accuracy", "track_accuracy_ci95_low", "track_accuracy_ci95_high"]
+    columns += ["difference_to_first", "difference_ci95_low", "difference_ci95_high", "mcnemar_p"]
+    write_table(PLOTS / "leaderboard.csv", pd.DataFrame(rows)[columns])
+
+
+def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:
+    """Print the leaderboard."""
+    print_table(
+        f"Leaderboard, best first by validation: {figures.whose(card['dataset'], card['protocol'])}",
+        ["architecture", "val", "test", "95 % interval", "macro F1", "p against first", "parameters", "train s"],
+        [
+            [
+                row["arch"],
+                f"{row['val_track_accuracy']:.1%}",
+                f"{row['track_accuracy']:.1%}",
+                f"{row['track_accuracy_ci95_low']:.1%} to {row['track_accuracy_ci95_high']:.1%}",
+                f"{row['macro_f1']:.3f}",
+                "" if row is rows[0] else f"{row['mcnemar_p']:.2f}",
+                "" if row["n_parameters"] is None else f"{row['n_parameters']:,}",
+                "" if row["seconds"] is None else f"{row['seconds']:.0f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Stage `evaluate@<architecture>`: a trained model and the clips → predictions, metrics, plots.
+
+    python -m src.evaluate baseline
+
+Writes predictions/<architecture>.csv (validation and test tracks), metrics/<architecture>.json (the test set's scores)
+and plots/<architecture>/. A track's probabilities are the mean of its clips'.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+from src import figures, params, scores, tracking
+from src.backend import keras
+from src.console import UserError, command, print_table
+from src.feed import Clips, read_clips
+from src.files import read_json, read_table, write_json, write_table
+from src.params import EvaluateParams
+from src.spectrogram import Spectrograms
+
+MELS, TRACKS, CLIPS = Path("data/mels"), Path("data/tracks.csv"), Path("data/clips.csv")
+
+BATCH_SIZE = 64
+MOST_WRONG = 25  # tracks that are listed
+
+
+@command
+def main() -> None:
+    """Run the stage."""
+    parser = argparse.ArgumentParser(prog="python -m src.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("architecture", help="one that is trained: models/<architecture>.keras")
+    architecture = parser.parse_args().architecture
+    settings = params.load()
+    model_file = Path("models") / f"{architecture}.keras"
+    if not model_file.exists():
+        raise UserError(f"{model_file}: no such model; train it with: dvc repro train@{architecture}")
+    card = read_json(model_file.with_suffix(".json"))
+
+    clips = read_clips(CLIPS, TRACKS)
+    clips = clips[clips["fold"].isin(["val", "test"])].reset_index(drop=True)
+    probabilities = predict_clips(model_file, clips, card)
+    tracks = mean_by_track(clips, probabilities, card["genres"])
+    write_table(Path("predictions") / f"{architecture}.csv", tracks)
+
+    metrics = score(clips, probabilities, tracks, card, settings.evaluate, settings.seed)
+    write_json(Path("metrics") / f"{architecture}.json", metrics)
+    plots = Path("plots") / architecture
+    draw(plots, tracks, card, metrics, settings.evaluate)
+
+    with tracking.run(card["dataset"], architecture, card["run_id"]) as run:
+        run.metrics({f"test_{name}": value for name, value in metrics.items()})
+        for path in sorted(plots.iterdir()):
+            run.file(path, "plots")
+    show(architecture, metrics)
+
+
+def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any]) -> np.ndarray:
+    """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
+    model = keras.models.load_model(model_file, compile=False, safe_mode=True)
+    labels = np.searchsorted(card["genres"], clips["genre"].to_numpy(dtype=str))
+    feed = Clips(Spectrograms(MELS), clips, labels, frames=card["frames"], batch_size=BATCH_SIZE)
+    probabilities = model.predict(feed, verbose=0).astype(float)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def mean_by_track(clips: pd.DataFrame, probabilities: np.ndarray, genres: list[str]) -> pd.DataFrame:
+    """Average over the clips of a track.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame
+        Columns track_id, fold, genre.
+    probabilities : np.ndarray [shape=(n_clips, n_genres)]
+    genres : list of str
+        Names of the columns of `probabilities`.
+
+    Returns
+    -------
+    pd.DataFrame
+        track_id, fold, genre, predicted and a probability column a genre. (Under protocol `clip` a track can have a
+        row for val and one for test.)
+    """
+    table = pd.concat([clips[["track_id", "fold", "genre"]], pd.DataFrame(probabilities, columns=genres)], axis=1)
+    tracks = table.groupby(["track_id", "fold", "genre"], sort=True, as_index=False)[genres].mean()
+    tracks.insert(3, "predicted", np.array(genres)[tracks[genres].to_numpy().argmax(axis=1)])
+    return tracks
+
+
+def score(
+    clips: pd.DataFrame,
+    probabilities: np.ndarray,
+    tracks: pd.DataFrame,
+    card: dict[str, Any],
+    settings: EvaluateParams,
+    seed: int,
+) -> dict[str, Any]:
+    """The flat scores of metrics/<architecture>.json, all of the test fold."""
+    genres = card["genres"]
+    tested = (clips["fold"] == "test").to_numpy()
+    clip_labels = np.searchsorted(genres, clips["genre"].to_numpy(dtype=str))
+    test = tracks[tracks["fold"] == "test"]
+    labels = np.searchsorted(genres, test["genre"].to_numpy(dtype=str))
+    return {
+        "dataset": card["dataset"],
+        "protocol": card["protocol"],
+        "leaky": card["protocol"] == "clip",
+        "test_tracks": len(test),
+        "n_parameters": card["n_parameters"],
+        "clip_accuracy": float((probabilities.argmax(axis=1) == clip_labels)[tested].mean()),
+        **scores.summary(
+            test[genres].to_numpy(),
+            labels,
+            resamples=settings.bootstrap,
+            bins=settings.calibration_bins,
+            seed=seed,
+        ),
+    }
+
+
+def draw(
+    folder: Path, tracks: pd.DataFrame, card: dict[str, Any], metrics: dict[str, Any], settings: EvaluateParams
+) -> None:
+    """Write the tables and pictures of plots/<architecture>/."""
+    genres, title = card["genres"], card["architecture"]
+    note = figures.whose(card["dataset"], card["protocol"])
+    test = tracks[tracks["fold"] == "test"]
+    labels = np.searchsorted(genres, test["genre"].to_numpy(dtype=str))
+    predicted = np.searchsorted(genres, test["predicted"].to_numpy(dtype=str))
+    probabilities = test[genres].to_numpy()
+
+    by_genre = scores.per_genre(labels, predicted, len(genres))
+    write_table(folder / "per_genre.csv", pd.DataFrame({"genre": genres, **by_genre._asdict()}))
+    write_table(folder / "confusion.csv", test[["genre", "predicted"]].rename(columns={"genre": "actual"}))
+    write_table(folder / "most_wrong.csv", most_wrong(test, genres))
+
+    counts = confusion_matrix(labels, predicted, labels=np.arange(len(genres)))
+    accuracy = f"{len(test)} test tracks, {metrics['track_accuracy']:.0%} right; {note}"
+    figures.save(figures.confusion_matrix(counts, genres, title=title, note=accuracy), folder / "confusion.png")
+    bins = scores.reliability(probabilities, labels, settings.calibration_bins)
+    figures.save(
+        figures.reliability_plot(
+            bins.confidence, bins.accuracy, bins.counts, ece=metrics["ece"], title=f"{title}: calibration", note=note
+        ),
+        folder / "reliability.png",
+    )
+    table = read_table(folder / "history.csv")
+    history = {str(name): list(table[name]) for name in table}
+    figures.save(
+        figures.learning_curves(history, best_epoch=card["best_epoch"], title=f"{title}: training", note=note),
+        folder / "learning_curves.png",
+    )
+
+
+def most_wrong(test: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
+    """The tracks that are taken for another genre with the most confidence, and who made them."""
+    wrong = test[test["genre"] != test["predicted"]].copy()
+    wrong["probability"] = wrong[genres].max(axis=1)
+    wrong["probability_of_genre"] = [row[row["genre"]] for row in wrong.to_dict("records")]
+    artists = read_table(TRACKS, dtype=str)[["track_id", "artist"]]
+    wrong = wrong.merge(artists, on="track_id").sort_values(["probability", "track_id"], ascending=[False, True])
+    columns = ["track_id", "artist", "genre", "predicted", "probability", "probability_of_genre"]
+    return wrong[columns].head(MOST_WRONG)
+
+
+def show(architecture: str, metrics: dict[str, Any]) -> None:
+    """Print the scores."""
+    whose = figures.whose(metrics["dataset"], metrics["protocol"])
+    print_table(
+        f"{architecture}: {metrics['test_tracks']} test tracks, {whose}",
+        ["score", "value"],
+        [[name, f"{value:.3f}"] for name, value in metrics.items() if isinstance(value, float)],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Batches of clips for Keras: windows into the memory-mapped spectrograms, cut when they are asked for.
+
+The order of the clips and the place of random crops follow from the seed and the number of the epoch alone, so that
+a training that was killed goes on as if it had not been.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from src.backend import keras
+from src.spectrogram import Spectrograms
+
+# Cells from which mean and deviation are taken; more do not change the second digit.
+_SAMPLED_CLIPS = 500
+
+
+class Clips(keras.utils.PyDataset):
+    """The clips of a table, batch by batch.
+
+    Parameters
+    ----------
+    spectrograms : Spectrograms
+        Where the clips lie.
+    clips : pd.DataFrame
+        Columns track_id, start_s.
+    labels : np.ndarray [shape=(n,), dtype=int]
+        The genre of each clip.
+    frames : int
+        Length of a clip; a shorter track is padded with silence.
+    batch_size : int
+        Clips in a batch; the last batch may be smaller.
+    shuffle_seed : int or None
+        Seed of a new order in each epoch; None keeps the order of the table.
+    random_crops : bool
+        Take each clip from anywhere in its track, anew in each epoch.
+    """
+
+    def __init__(
+        self,
+        spectrograms: Spectrograms,
+        clips: pd.DataFrame,
+        labels: np.ndarray,
+        *,
+        frames: int,
+        batch_size: int,
+        shuffle_seed: int | None = None,
+        random_crops: bool = False,
+    ) -> None:
+        super().__init__()
+        self._tracks = [spectrograms.track(track_id) for track_id in clips["track_id"]]
+        wanted = np.round(clips["start_s"].to_numpy(dtype=float) * spectrograms.format.frame_rate).astype(int)
+        # Rounding may ask for a frame or two behind the end.
+        self._last_starts = np.array([max(0, len(track) - frames) for track in self._tracks], dtype=int)
+        self._fixed_starts = np.minimum(wanted, self._last_starts)
+        self._labels, self._frames, self._batch_size = labels, frames, batch_size
+        self._seed, self._random_crops = shuffle_seed, random_crops
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the order and the crops of an epoch."""
+        self._order, self._starts = np.arange(len(self._labels)), self._fixed_starts
+        if self._seed is not None:
+            rng = np.random.default_rng([self._seed, epoch])
+            self._order = rng.permutation(len(self._labels))
+            if self._random_crops:
+                self._starts = rng.integers(0, self._last_starts + 1)
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Batch number `index`: uint8 [shape=(batch, frames, n_mels)] and labels [shape=(batch,)]."""
+        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return np.stack([self._cut(row) for row in rows]), self._labels[rows]
+
+    def _cut(self, row: int) -> np.ndarray:
+        start = self._starts[row]
+        clip = self._tracks[row][start : start + self._frames]
+        if len(clip) < self._frames:
+            clip = np.pad(clip, ((0, self._frames - len(clip)), (0, 0)))
+        return clip
+
+    def mean_and_deviation(self) -> tuple[float, float]:
+        """Of all cells of up to 500 clips, evenly taken; the deviation is at least 1."""
+        rows = np.linspace(0, len(self._labels) - 1, min(_SAMPLED_CLIPS, len(self._labels))).astype(int)
+        cells = np.stack([self._cut(row) for row in rows])
+        return float(cells.mean()), max(1.0, float(cells.std()))
+
+
+def read_clips(path: Path, tracks: Path) -> pd.DataFrame:
+    """Read data/clips.csv with the genre of each clip from data/tracks.csv."""
+    clips = pd.read_csv(path, dtype={"track_id": str, "clip_id": str}, keep_default_na=False)
+    genres = pd.read_csv(tracks, dtype=str, keep_default_na=False)[["track_id", "genre"]]
+    return clips.merge(genres, on="track_id", how="left", validate="many_to_one")

@@ -1,0 +1,72 @@
+"""Where files lie, and how they are written.
+
+To a temporary name first, then renamed, so that no killed process ever leaves half a file.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def project_root() -> Path:
+    """The user's own checkout, also from inside DVC's temporary experiments, which run in a copy of it.
+
+    DVC sets DVC_ROOT to the main project in every kind of run; without DVC it is the folder above `src`.
+    """
+    return Path(os.environ.get("DVC_ROOT") or Path(__file__).resolve().parents[1])
+
+
+def cache_dir(name: str) -> Path:
+    """A folder for what a second run can use again; outside all DVC outputs and shared by all experiments."""
+    folder = project_root() / ".cache" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` at the end, remove it on any error.
+
+    The suffix is kept, since Keras and NumPy look at it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically; NaN is refused, for no reader but Python's would take it."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV atomically, without the index."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_table(path: Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV in which an empty cell is an empty string, and "NA" is the name of an artist."""
+    return pd.read_csv(path, keep_default_na=False, **options)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""What every song goes through: is it music that can be used, how long is it, what does it sound like?
+
+Only files that are new or changed are opened.
+"""
+
+import base64
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from src import audio, fingerprint
+from src.console import progress
+from src.files import cache_dir, read_json, sha256_of, write_json
+from src.ingest import mels
+from src.params import MelsRecipe
+
+# Part of the cache key: raise it when what is checked or how the fingerprint is made changes.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one file."""
+
+    rejected: str = ""  # why it cannot be used; empty: it can
+    sha256: str = ""
+    duration_s: float = 0.0
+    fingerprint: str = ""  # base64 of the int8 vector
+
+    def vector(self) -> np.ndarray:
+        """The fingerprint: int8 [shape=(BANDS * SEGMENTS,)]."""
+        return np.frombuffer(base64.b64decode(self.fingerprint), np.int8)
+
+
+def inspect_files(paths: list[Path]) -> list[Finding]:
+    """Inspect audio files over all cores, in the given order; what was inspected before is not opened again."""
+    folder = cache_dir("inspected")
+    run = joblib.Parallel(n_jobs=-1, return_as="generator", batch_size=4)
+    findings = run(joblib.delayed(_inspect_once)(path, folder) for path in paths)
+    return list(progress(findings, total=len(paths), what="checking songs"))
+
+
+def _inspect_once(path: Path, folder: Path) -> Finding:
+    try:
+        status = path.stat()
+    except OSError:
+        return Finding(rejected="missing file")
+    key = hashlib.sha256(f"{VERSION}\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()
+    record = folder / key[:2] / f"{key}.json"
+    if record.exists():
+        return Finding(**read_json(record))
+    finding = inspect_file(path)
+    write_json(record, asdict(finding))
+    return finding
+
+
+def inspect_file(path: Path) -> Finding:
+    """Decode one file and say what it is."""
+    try:
+        samples = audio.load(path, fingerprint.SAMPLE_RATE)
+    except audio.AudioError as error:
+        return Finding(rejected=str(error))
+    vector = fingerprint.of_audio(samples)
+    return Finding(
+        sha256=sha256_of(path),
+        duration_s=round(len(samples) / fingerprint.SAMPLE_RATE, 3),
+        fingerprint=base64.b64encode(vector.tobytes()).decode(),
+    )
+
+
+def inspect_spectrograms(tracks: pd.DataFrame, recipe: MelsRecipe) -> list[Finding]:
+    """Inspect the published spectrograms of `tracks` (columns track_id and path, all of one archive)."""
+    if tracks.empty:
+        return []
+    ids, arrays, ranges_db = mels.read(Path(tracks["path"].iloc[0]), recipe.n_mels)
+    rows = {track_id: row for row, track_id in enumerate(ids)}
+    findings = []
+    for track_id in progress(list(tracks["track_id"]), what="checking spectrograms"):
+        row = rows.get(track_id)
+        if row is None:
+            findings.append(Finding(rejected="not in mels.npz"))
+        elif not np.isfinite(ranges_db[row]) or ranges_db[row] <= 0 or np.ptp(arrays[row]) == 0:
+            findings.append(Finding(rejected="silent"))
+        else:
+            power = 10 ** (mels.decibels(arrays[row], ranges_db[row]) / 10)
+            vector = fingerprint.of_power(_whole_bands(power))
+            findings.append(
+                Finding(
+                    sha256=mels.digest(arrays[row], ranges_db[row]),
+                    duration_s=round(arrays.shape[2] / recipe.frame_rate, 3),
+                    fingerprint=base64.b64encode(vector.tobytes()).decode(),
+                )
+            )
+    return findings
+
+
+def _whole_bands(power: np.ndarray) -> np.ndarray:
+    """Repeat or cut bands so that their number is a multiple of the fingerprint's."""
+    bands = len(power)
+    if bands < fingerprint.BANDS:
+        power = np.repeat(power, -(-fingerprint.BANDS // bands), axis=0)
+    return power[: len(power) // fingerprint.BANDS * fingerprint.BANDS]

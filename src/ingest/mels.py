@@ -1,0 +1,90 @@
+"""A data set that is published as spectrograms only: ``<dir>/mels.npz`` and ``<dir>/tracks.csv``, read in place.
+
+mels.npz holds track_id (n,), mel uint8 (n, n_mels, frames) and range_db float32 (n,): the level in dB relative to the
+track's maximum is ``-range_db * (1 - mel / 255)``. tracks.csv has track_id, genre, artist and split.
+`python -m src.ingest.export_mels` makes such a folder from audio.
+"""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from src.console import UserError
+from src.files import read_table
+from src.ingest import CANDIDATE_COLUMNS
+from src.params import MelsRecipe
+
+
+def collect(recipe: MelsRecipe, raw_dir: Path) -> pd.DataFrame:
+    """List the tracks of a folder of spectrograms.
+
+    Returns
+    -------
+    pd.DataFrame
+        `CANDIDATE_COLUMNS`; every path is that of mels.npz.
+
+    Raises
+    ------
+    UserError
+        Where a file, a column or an asked genre is missing.
+    """
+    folder = recipe.dir.expanduser().absolute()
+    archive = folder / "mels.npz"
+    for path in (folder, archive, folder / "tracks.csv"):
+        if not path.exists():
+            raise UserError(f"datasets.mels.dir: {path}: no such file or folder")
+    tracks = read_table(folder / "tracks.csv", dtype=str)
+    for column in ("track_id", "genre"):
+        if column not in tracks:
+            raise UserError(f"{folder / 'tracks.csv'}: has no column '{column}'")
+    tracks = tracks[[recipe.wants(genre) for genre in tracks["genre"]]].reset_index(drop=True)
+    missing = [genre for genre in recipe.genres or [] if genre not in set(tracks["genre"])]
+    if missing:
+        raise UserError(f"datasets.mels.genres: no track of genre '{missing[0]}' in {folder / 'tracks.csv'}")
+    tracks["path"] = str(archive)
+    tracks["source"] = "mels"
+    return tracks.reindex(columns=CANDIDATE_COLUMNS, fill_value="").fillna("")
+
+
+def read(archive: Path, n_mels: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Read mels.npz.
+
+    Returns
+    -------
+    track_ids : list of str
+    mels : np.ndarray [shape=(n, n_mels, frames), dtype=uint8]
+    ranges_db : np.ndarray [shape=(n,), dtype=float32]
+
+    Raises
+    ------
+    UserError
+        Where it is not such an archive or not of the shape that the recipe says.
+    """
+    try:
+        with np.load(archive, allow_pickle=False) as arrays:
+            ids, mels, ranges = arrays["track_id"], arrays["mel"], arrays["range_db"]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{archive}: cannot be read as an npz archive ({error})") from None
+    except KeyError as error:
+        raise UserError(f"{archive}: {error.args[0]}; it needs track_id, mel and range_db") from None
+    if mels.dtype != np.uint8 or mels.ndim != 3 or not len(ids) == len(mels) == len(ranges):
+        raise UserError(
+            f"{archive}: mel must be uint8 of shape (tracks, bands, frames) with a track_id and a range_db each; "
+            f"it is {mels.dtype} {mels.shape} with {len(ids)} and {len(ranges)}"
+        )
+    if mels.shape[1] != n_mels:
+        raise UserError(f"datasets.mels.n_mels: is {n_mels}, but {archive} holds spectrograms of {mels.shape[1]} bands")
+    return [str(track_id) for track_id in ids], mels, ranges.astype(np.float32)
+
+
+def digest(mel: np.ndarray, range_db: float) -> str:
+    """SHA-256 that identifies one spectrogram, in place of a file's."""
+    return hashlib.sha256(mel.tobytes() + np.float32(range_db).tobytes()).hexdigest()
+
+
+def decibels(mel: np.ndarray, range_db: float) -> np.ndarray:
+    """Level relative to the track's maximum: float32 dB, the shape of `mel`."""
+    return -np.float32(range_db) * (1 - mel.astype(np.float32) / 255)

@@ -1,0 +1,68 @@
+"""The architectures: one family a file, each with ``build(input_shape, n_classes, **hyperparameters)``.
+
+An entry of `models:` in params.yaml names a family by its `builder` and gives the hyperparameters.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from src.backend import keras
+from src.models import paper_cnn, short_chunk_resnet
+
+layers = keras.layers
+
+BUILDERS: dict[str, Callable[..., keras.Model]] = {
+    "paper_cnn": paper_cnn.build,
+    "short_chunk_resnet": short_chunk_resnet.build,
+}
+
+
+def classifier(
+    builder: str,
+    arguments: dict[str, Any],
+    *,
+    n_mels: int,
+    frames: int,
+    n_classes: int,
+    mean: float,
+    deviation: float,
+) -> keras.Model:
+    """Build a network that takes stored clips as they are.
+
+    Parameters
+    ----------
+    builder : str
+        A key of `BUILDERS`.
+    arguments : dict
+        The builder's hyperparameters.
+    n_mels, frames : int
+        Size of a clip.
+    n_classes : int
+        Number of genres.
+    mean, deviation : float
+        Of the training clips' cells: the network sees numbers of mean 0 and variance 1.
+
+    Returns
+    -------
+    keras.Model
+        Clips in, uint8 [shape=(batch, frames, n_mels)]; genre probabilities out, float32 [shape=(batch, n_classes)].
+
+    Raises
+    ------
+    ValueError
+        If there is no such builder, or it does not take these arguments.
+    """
+    if builder not in BUILDERS:
+        raise ValueError(f"builder '{builder}' is none of {', '.join(BUILDERS)}")
+    known = [name for name, p in inspect.signature(BUILDERS[builder]).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for name in [*(set(arguments) - set(known)), *(set(known) - set(arguments))]:
+        problem = "unknown key" if name in arguments else "is missing"
+        raise ValueError(f"{name}: {problem}; {builder} takes {', '.join(known)}")
+    clips = keras.Input((frames, n_mels), dtype="uint8")
+    x = layers.Rescaling(1 / deviation, -mean / deviation)(clips)
+    # A picture as people draw it, and as papers speak of kernels: height is frequency, width is time.
+    x = layers.Permute((2, 1))(x)
+    x = layers.Reshape((n_mels, frames, 1))(x)
+    network = BUILDERS[builder]((n_mels, frames, 1), n_classes, **arguments)
+    return keras.Model(clips, network(x))

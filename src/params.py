@@ -1,0 +1,250 @@
+"""The typed parameters of params.yaml.
+
+``load()`` reads the file once, in a stage's ``main()``; all functions take values. An unknown key, a wrong type or an
+impossible value is a :class:`~src.console.UserError` that names the key and what was received.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from src.console import UserError
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Immutable; refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DemoRecipe(Strict):
+    """Music made by the program: see src/ingest/demo.py."""
+
+    source: Literal["demo"]
+    genres: list[str] = Field(min_length=2)
+    artists_per_genre: Count
+    songs_per_artist: Count
+    song_seconds: Positive
+    remixes: int = Field(ge=0)
+    seed: int = Field(ge=0)
+    train: dict[str, Any]
+
+
+class LocalRecipe(Strict):
+    """What all recipes that read a folder have in common."""
+
+    dir: Path
+    genres: list[str] | None
+    exclude_genres: list[str]
+    train: dict[str, Any]
+
+    def wants(self, genre: str) -> bool:
+        """Whether the recipe takes this genre."""
+        return genre not in self.exclude_genres and (self.genres is None or genre in self.genres)
+
+
+class FolderRecipe(LocalRecipe):
+    """A folder of genre folders: see src/ingest/folder.py."""
+
+    source: Literal["folder"]
+
+
+class MelsRecipe(LocalRecipe):
+    """A data set published as spectrograms: see src/ingest/mels.py."""
+
+    source: Literal["mels"]
+    sample_rate: Count
+    n_fft: Count
+    n_mels: Count
+    frame_rate: Positive
+
+
+class GtzanRecipe(LocalRecipe):
+    """GTZAN: see src/ingest/gtzan.py."""
+
+    source: Literal["gtzan"]
+    metadata: str
+
+
+Recipe = Annotated[DemoRecipe | FolderRecipe | MelsRecipe | GtzanRecipe, Field(discriminator="source")]
+
+
+class MelParams(Strict):
+    """How a spectrogram is computed; the names are librosa's."""
+
+    sample_rate: Count
+    n_fft: Count
+    hop_length: Count
+    n_mels: Count
+    fmin: float = Field(ge=0)
+    fmax: float | None
+    top_db: Positive
+
+    @model_validator(mode="after")
+    def _band_is_possible(self) -> "MelParams":
+        if not self.fmin < (self.fmax or self.sample_rate / 2) <= self.sample_rate / 2:
+            raise ValueError("needs fmin < fmax <= sample_rate / 2")
+        return self
+
+
+class ClipParams(Strict):
+    """The windows that a track is cut into; seconds."""
+
+    length_s: Positive
+    overlap_s: float = Field(ge=0)
+    short_tracks: Literal["pad", "drop"]
+
+    @model_validator(mode="after")
+    def _clips_move_forward(self) -> "ClipParams":
+        if self.overlap_s >= self.length_s:
+            raise ValueError("overlap_s must be smaller than length_s")
+        return self
+
+
+class SplitParams(Strict):
+    """Which tracks are trained on, which chosen on, which tested on."""
+
+    protocol: Literal["artist", "track", "predefined", "clip"]
+    val: Fraction
+    test: Fraction
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _shares_and_folds_fit(self) -> "SplitParams":
+        if self.val + self.test >= 1:
+            raise ValueError("val + test must leave something to train on")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold must be below folds ({self.folds})")
+        if self.folds is not None and self.protocol == "predefined":
+            raise ValueError("protocol predefined has its own test list: set folds to null")
+        return self
+
+
+class TrainParams(Strict):
+    """How a network is trained."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    schedule: Literal["plateau", "cosine", "constant"]
+    plateau_factor: Fraction
+    plateau_patience: Count
+    early_stopping_patience: Count | None
+    monitor: Literal["val_loss", "val_accuracy"]
+    crops: Literal["fixed", "random"]
+    class_weights: bool
+    jit_compile: bool
+
+
+class ModelParams(BaseModel):
+    """An architecture: its builder, the builder's own arguments, and what it overrides of `train`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    builder: str
+    train: dict[str, Any] = {}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the builder."""
+        return dict(self.model_extra or {})
+
+
+class EvaluateParams(Strict):
+    """How results are summarised."""
+
+    bootstrap: Count
+    calibration_bins: Count
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    dataset: str
+    architectures: list[str] = Field(min_length=1)
+    seed: int = Field(ge=0)
+    datasets: dict[str, Recipe]
+    mels: MelParams
+    clips: ClipParams
+    split: SplitParams
+    train: TrainParams
+    models: dict[str, ModelParams]
+    evaluate: EvaluateParams
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Params":
+        if self.dataset not in self.datasets:
+            raise ValueError(f"dataset: '{self.dataset}' is none of {', '.join(self.datasets)}")
+        unknown = [name for name in self.architectures if name not in self.models]
+        if unknown:
+            raise ValueError(f"architectures: '{unknown[0]}' is none of {', '.join(self.models)}")
+        if len(set(self.architectures)) < len(self.architectures):
+            raise ValueError("architectures: each one only once")
+        for name in self.architectures:
+            self.training_of(name)
+        return self
+
+    @property
+    def recipe(self) -> DemoRecipe | FolderRecipe | MelsRecipe | GtzanRecipe:
+        """The recipe that `dataset` picks."""
+        return self.datasets[self.dataset]
+
+    def training_of(self, architecture: str) -> TrainParams:
+        """The training settings of an architecture on the present data set, all overrides applied."""
+        settings = self.train.model_dump()
+        for where, overrides in (
+            (f"models.{architecture}.train", self.models[architecture].train),
+            (f"datasets.{self.dataset}.train", self.recipe.train),
+        ):
+            unknown = [key for key in overrides if key not in settings]
+            if unknown:
+                raise ValueError(f"{where}.{unknown[0]}: unknown key; known are {', '.join(settings)}")
+            settings |= overrides
+        return TrainParams(**settings)
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a parameters file.
+
+    Raises
+    ------
+    UserError
+        Names the file, the key and the value received.
+    """
+    try:
+        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return Params.model_validate(values)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the top folder of the project") from None
+    except YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_problem(error)}") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    """The first of pydantic's complaints in one line, with the key as it is written for `-S`."""
+    problem = error.errors()[0]
+    # A recipe's location holds its kind too (datasets.demo.demo.genres), as the union's discriminator.
+    location = [str(part) for part in problem["loc"]]
+    if len(location) > 3 and location[0] == "datasets":
+        del location[2]
+    key = ".".join(location)
+    others = len(error.errors()) - 1
+    tail = f" (and {others} more)" if others else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key{tail}"
+    if problem["type"] == "missing":
+        return f"{key}: is missing{tail}"
+    message = problem["msg"].removeprefix("Value error, ")
+    received = problem["input"]
+    shown = f"; received {received!r}" if isinstance(received, str | int | float | bool | type(None)) else ""
+    return f"{key}: {message}{shown}{tail}" if key else f"{message}{tail}"

@@ -1,0 +1,118 @@
+"""MLflow: the view of the runs for people. The only module that imports it; the truth is in metrics/ and plots/.
+
+Runs of every kind of execution (`dvc repro`, `dvc exp run`, temporary and queued experiments) reach the project's own
+database, mlflow.db beside dvc.yaml, unless MLFLOW_TRACKING_URI names another place. Each data set is an experiment.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from src.console import UserError
+from src.files import cache_dir, project_root
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# No links between the epochs.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+# Only problems: not each of the 50 steps in which a database is made.
+for _name in ("mlflow", "alembic"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Run:
+    """An open MLflow run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters; nested ones under dotted names."""
+        mlflow.log_params(dict(_flat(values)))
+
+    def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Log what is a number among the values."""
+        numbers = {k: float(v) for k, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        mlflow.log_metrics(numbers, step=step)
+
+    def tags(self, values: Mapping[str, Any]) -> None:
+        """Set tags."""
+        mlflow.set_tags({key: str(value) for key, value in values.items()})
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Keep a copy of a file with the run."""
+        mlflow.log_artifact(str(path), folder)
+
+
+@contextmanager
+def run(experiment: str, name: str, run_id: str | None = None) -> Iterator[Run]:
+    """Open a run, or go on with an earlier one.
+
+    Parameters
+    ----------
+    experiment : str
+        The data set.
+    name : str
+        The architecture.
+    run_id : str or None
+        An earlier run to continue; where this database does not have it (it was made on another machine), a new run
+        is opened.
+    """
+    try:
+        experiment_id = _experiment_id(experiment)
+        if run_id is not None and not _exists(run_id):
+            run_id = None
+        opened = mlflow.start_run(run_id=run_id, experiment_id=experiment_id, run_name=None if run_id else name)
+    except MlflowException as error:
+        raise UserError(f"MLflow at {mlflow.get_tracking_uri()}: {error.message}") from None
+    with opened:
+        if run_id is None:
+            # The name that DVC gave to the experiment; a plain `dvc repro` has none.
+            mlflow.set_tag("dvc_experiment", os.environ.get("DVC_EXP_NAME", ""))
+            mlflow.set_tag("git_commit", opened.data.tags.get("mlflow.source.git.commit", _git_commit()))
+        yield Run(opened.info.run_id)
+
+
+def _experiment_id(name: str) -> str:
+    """Find or make the experiment.
+
+    Two workers that both find no database would break each other's first use, hence the lock; and an experiment
+    keeps the artifact folder it was made with, which without the explicit address would be a temporary one.
+    """
+    root = project_root()
+    if "MLFLOW_TRACKING_URI" in os.environ:
+        location = None  # a server knows where its artifacts lie
+    else:
+        mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
+        location = (root / "mlruns").as_uri()
+    with FileLock(cache_dir("locks") / "mlflow.lock"):
+        found = mlflow.get_experiment_by_name(name)
+        return found.experiment_id if found else mlflow.create_experiment(name, artifact_location=location)
+
+
+def _exists(run_id: str) -> bool:
+    try:
+        return mlflow.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException:
+        return False
+
+
+def _git_commit() -> str:
+    head = os.popen("git rev-parse HEAD 2>/dev/null").read().strip()
+    return head or "unknown"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,297 @@
+"""Figures: what is drawn equals the data, nothing overlaps, and nothing global changes."""
+
+import itertools
+import math
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from src import figures
+
+ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
+GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
+GENRES += ["jazz", "drum_and_bass", "singer_songwriter", "progressive_rock"]
+ARCHITECTURES = ["short_chunk_resnet", "bn_5x5", "ensemble", "baseline", "crnn", "bn_3x3_wide", "mlp", "harmonic_cnn"]
+
+
+def counts_of(genres: int) -> np.ndarray:
+    """Counts with zeros, large numbers and a genre without tracks."""
+    counts = np.random.default_rng(genres).poisson(2, (genres, genres)) + 120 * np.eye(genres, dtype=int)
+    counts[-1] = 0
+    return counts
+
+
+def rows_of(architectures: int) -> list[dict]:
+    return [
+        {
+            "arch": arch,
+            "track_accuracy": 0.8 - 0.03 * i,
+            "track_accuracy_ci95_low": 0.71 - 0.03 * i,
+            "track_accuracy_ci95_high": 0.88 - 0.03 * i,
+            "val_track_accuracy": 0.82 - 0.04 * i,
+            "clip_accuracy": 0.7 - 0.03 * i,
+            "n_parameters": 30_000 * 2**i,
+            "seconds": None if arch == "ensemble" else 40.0 * 1.7**i,
+        }
+        for i, arch in enumerate(ARCHITECTURES[:architectures])
+    ]
+
+
+HISTORY = {
+    "loss": [2.0, 1.0, 0.5],
+    "val_loss": [2.1, 1.3, 1.4],
+    "accuracy": [0.2, 0.6, 0.9],
+    "val_accuracy": [0.2, 0.55, 0.5],
+    "learning_rate": [0.001, 0.001, 0.0008],
+}
+LEAK = [row | {"protocol": protocol} for row in rows_of(3) for protocol in ("clip", "track", "artist")]
+DRAWN = {
+    "confusion_matrix": lambda: figures.confusion_matrix(counts_of(6), GENRES[:6], **ABOUT),
+    "reliability_plot": lambda: figures.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
+    "learning_curves": lambda: figures.learning_curves(HISTORY, best_epoch=2, **ABOUT),
+    "leaderboard": lambda: figures.leaderboard(rows_of(8), chance=1 / 11, **ABOUT),
+    "accuracy_against_cost": lambda: figures.accuracy_against_cost(rows_of(8), **ABOUT),
+    "per_genre_recall": lambda: figures.per_genre_recall(GENRES[:3], {"bn_5x5": [0, 0.5, math.nan]}, **ABOUT),
+    "leak": lambda: figures.leak(LEAK, **ABOUT),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, Figure]:
+    """One of each; no test changes them."""
+    return {name: draw() for name, draw in DRAWN.items()}
+
+
+def named(figure: Figure, gid: str) -> list:
+    """The artists of this name, in the order in which they were drawn."""
+    return figure.findobj(lambda artist: artist.get_gid() == gid)
+
+
+def texts(figure: Figure, gid: str) -> list[str]:
+    return [text.get_text() for text in named(figure, gid)]
+
+
+def intervals(figure: Figure) -> list[np.ndarray]:
+    """End points, (2, 2) each."""
+    return [segment for lines in named(figure, "interval") for segment in lines.get_segments()]
+
+
+def overlapping(artists: list[Text]) -> list[tuple[str, str]]:
+    boxes = [(text.get_text(), text.get_window_extent()) for text in artists if text.get_text()]
+    return [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
+
+
+# ── All of them ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_title_and_note_stand_at_the_top_and_nothing_is_cut_off(name, drawn):
+    figure = drawn[name]
+    assert texts(figure, "title") == ["A title"]
+    assert texts(figure, "note") == ["demo (synthetic music), artist split"]
+    box = figure.get_tightbbox()  # inches, of all that is seen
+    width, height = figure.get_size_inches()
+    assert 0 <= box.x0 < box.x1 <= width
+    assert 0 <= box.y0 < box.y1 <= height
+    heading = named(figure, "title") + named(figure, "note")
+    assert overlapping(heading) == []
+    assert all(axes.get_window_extent().y1 < heading[1].get_window_extent().y0 for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", ["confusion_matrix", "accuracy_against_cost", "leaderboard"])
+def test_equal_data_give_equal_bytes_whatever_matplotlibrc_says(name, drawn, tmp_path):
+    figures.save(drawn[name], tmp_path / "one.png")
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 30, "xtick.labelsize": 3}):
+        figures.save(DRAWN[name](), tmp_path / "plots" / "other.png")
+        assert matplotlib.rcParams["font.size"] == 20
+    one, other = (tmp_path / "one.png").read_bytes(), (tmp_path / "plots" / "other.png").read_bytes()
+    assert one.startswith(b"\x89PNG")
+    assert one == other
+    assert b"Software" not in one
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["one.png"]
+
+
+def test_importing_and_drawing_neither_choose_a_backend_nor_import_pyplot(monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    code = (
+        "import matplotlib, sys; from src import figures;"
+        "figures.confusion_matrix([[1, 0], [0, 1]], ['a', 'b'], title='', note='');"
+        "assert matplotlib.get_backend(auto_select=False) is None; assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_leaky_note_is_in_the_colour_of_warnings_and_a_long_one_is_wrapped():
+    note = "emotify, clip split: LEAKY, clips of one song are in train and test, so that this accuracy is no accuracy"
+    figure = figures.confusion_matrix([[3, 1], [0, 2]], ["vocal", "instrumental"], title="A title", note=note)
+    (text,) = named(figure, "note")
+    assert text.get_color() == figures.VERMILION
+    assert text.get_text().count("\n") >= 1
+    assert text.get_text().replace("\n", " ") == note
+
+
+# ── Each ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("genres", [2, 11, 15])
+def test_confusion_matrix_shows_the_counts_and_the_shares_of_each_row(genres):
+    counts = counts_of(genres)
+    figure = figures.confusion_matrix(counts, GENRES[:genres], **ABOUT)
+    assert [int(text) for text in texts(figure, "count")] == counts.ravel().tolist()
+    places = [text.get_position() for text in named(figure, "count")]
+    assert [(round(y), round(x)) for x, y in places] == list(np.ndindex(genres, genres))  # rows true, from the top
+    shares = [100 * count / row.sum() for row in counts for count in row if count]
+    assert texts(figure, "share") == [f"{share:.0f} %" for share in shares]
+    (image,) = figure.axes[0].images
+    assert np.isfinite(image.get_array()).all()
+    assert np.asarray(image.get_array()).sum(axis=1) == pytest.approx([1] * (genres - 1) + [0])
+
+
+@pytest.mark.parametrize("genres", [2, 11, 15])
+def test_confusion_matrix_labels_read_well_and_do_not_overlap(genres):
+    figure = figures.confusion_matrix(counts_of(genres), GENRES[:genres], **ABOUT)
+    axes = figure.axes[0]
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    names = [genre.replace("_", " ") for genre in GENRES[:genres]]
+    assert [label.get_text().replace("\n", " ") for label in labels] == names * 2
+    assert overlapping([*labels, axes.xaxis.label, axes.yaxis.label]) == []
+    assert overlapping(named(figure, "count") + named(figure, "share")) == []
+
+
+def test_genre_names_are_no_formulas():
+    figure = figures.confusion_matrix([[1, 0], [0, 1]], ["a$$ap $x^2$", "b%"], **ABOUT)
+    label = figure.axes[0].get_yticklabels()[0]
+    assert label.get_text() == "a$$ap $x^2$"
+    assert not label.get_parse_math()
+
+
+def test_reliability_plot_draws_the_filled_bins_and_their_gaps(drawn):
+    figure = drawn["reliability_plot"]
+    (points,) = named(figure, "points")
+    assert points.get_xdata() == pytest.approx([0.4, 0.9])
+    assert points.get_ydata() == pytest.approx([0.5, 0.6])
+    assert [bar.get_height() for bar in figure.axes[1].patches] == [0, 10, 30]
+    spans = sorted((bar.get_y(), bar.get_y() + bar.get_height()) for bar in figure.axes[0].patches if bar.get_y())
+    assert spans == [pytest.approx((0.5, 0.4)), pytest.approx((0.6, 0.9))]  # from accuracy to confidence
+    assert "0.250 over 40 tracks" in figure.axes[0].get_title(loc="left")
+
+
+def test_learning_curves_draw_the_history_and_mark_the_kept_epoch(drawn):
+    figure = drawn["learning_curves"]
+    assert len(figure.axes) == 3
+    for key, values in HISTORY.items():
+        (line,) = named(figure, key)
+        assert list(line.get_xdata()) == [1, 2, 3]
+        assert list(line.get_ydata()) == values
+    assert [line.get_xdata()[0] for line in named(figure, "best")] == [2, 2, 2]
+    assert [line.get_ydata()[0] for line in named(figure, "kept")] == [1.3, 0.55]
+
+
+def test_learning_curves_of_one_epoch_without_learning_rate():
+    history = {key: values[:1] for key, values in HISTORY.items() if key != "learning_rate"}
+    figure = figures.learning_curves(history, best_epoch=1, **ABOUT)
+    assert len(figure.axes) == 2
+    assert named(figure, "val_loss")[0].get_marker() == "o"  # a line of one point would not be seen
+    assert [tick for tick in figure.axes[0].get_xticks() if 0.5 <= tick <= 1.5] == [1]
+
+
+def test_leaderboard_draws_accuracies_intervals_and_chance(drawn):
+    figure, rows = drawn["leaderboard"], rows_of(8)
+    ends = [(row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]) for row in rows]
+    assert [tuple(segment[:, 0]) for segment in intervals(figure)] == ends
+    assert [segment[0, 1] for segment in intervals(figure)] == list(range(8))
+    axes = figure.axes[0]
+    assert axes.yaxis_inverted()  # the first row on top
+    assert [label.get_text() for label in axes.get_yticklabels()] == ARCHITECTURES
+    assert [dot.get_xdata()[0] for dot in named(figure, "test")] == [row["track_accuracy"] for row in rows]
+    hollow = named(figure, "validation")
+    assert [mark.get_xdata()[0] for mark in hollow] == [row["val_track_accuracy"] for row in rows]
+    assert {mark.get_markerfacecolor() for mark in hollow} == {"white"}
+    assert named(figure, "chance")[0].get_xdata()[0] == 1 / 11
+    assert axes.get_xlim()[0] < 1 / 11
+    assert texts(figure, "beside")[:6] == ["80.0 % [71, 88]", "30 k", "40 s", "77.0 % [68, 85]", "60 k", "1.1 min"]
+    assert texts(figure, "beside")[8] == "n/a"  # the ensemble's time
+    assert overlapping(named(figure, "beside")) == []
+
+
+def test_leaderboard_of_one_perfect_row_with_nothing_else_known():
+    row = {"arch": "mlp", "track_accuracy": 1.0, "track_accuracy_ci95_low": 1.0, "track_accuracy_ci95_high": 1.0}
+    figure = figures.leaderboard([row | {"seconds": math.nan}], **ABOUT)
+    assert texts(figure, "beside") == ["100.0 % [100, 100]", "n/a", "n/a"]
+    assert named(figure, "validation") == named(figure, "chance") == []
+
+
+@pytest.mark.parametrize("crowded", [False, True])
+def test_cost_draws_what_has_a_time_and_labels_keep_clear_of_each_other(crowded):
+    rows = rows_of(8)
+    timed = [row for row in rows if row["arch"] != "ensemble"]
+    for i, row in enumerate(timed):
+        row["seconds"] = 100.0 + i % 2 if crowded else row["seconds"]
+    figure = figures.accuracy_against_cost(rows, **ABOUT)
+    (dots,) = named(figure, "test")
+    assert dots.get_offsets().tolist() == [[row["seconds"], row["track_accuracy"]] for row in timed]
+    assert list(dots.get_sizes()) == sorted(dots.get_sizes())  # as the parameters are
+    ends = [(row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]) for row in timed]
+    assert [tuple(segment[:, 1]) for segment in intervals(figure)] == ends
+    assert [text.split("\n")[0] for text in texts(figure, "label")] == [row["arch"] for row in timed]
+    assert overlapping(named(figure, "label")) == []
+    frame = figure.axes[0].get_window_extent()
+    assert all(frame.containsx(x) for label in named(figure, "label") for x in label.get_window_extent().intervalx)
+    low, high = figure.axes[0].get_xlim()
+    assert sum(low <= tick <= high for tick in figure.axes[0].get_xticks()) >= 2
+
+
+def test_cost_without_any_time_says_so():
+    figure = figures.accuracy_against_cost([row | {"seconds": None} for row in rows_of(2)], **ABOUT)
+    assert "no training times are known" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_recall_shows_every_architecture_and_genre():
+    recall = {arch: np.random.default_rng(i).random(15) for i, arch in enumerate(ARCHITECTURES)}
+    figure = figures.per_genre_recall(GENRES, recall, **ABOUT)
+    assert texts(figure, "share") == [f"{100 * value:.0f}" for values in recall.values() for value in values]
+    labels = [*figure.axes[0].get_xticklabels(), *figure.axes[0].get_yticklabels()]
+    assert overlapping(labels) == []
+    assert [label.get_text() for label in labels[15:]] == ARCHITECTURES
+
+
+def test_recall_that_is_not_known_is_said_to_be(drawn):
+    assert texts(drawn["per_genre_recall"], "share") == ["0", "50", "n/a"]
+
+
+def test_leak_draws_each_protocol_with_its_interval_and_names_the_leaky_one(drawn):
+    figure = drawn["leak"]
+    ends = [(row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]) for row in LEAK]
+    assert [tuple(segment[:, 0]) for segment in intervals(figure)] == ends
+    heights = [segment[0, 1] for segment in intervals(figure)]
+    assert heights == sorted(set(heights))  # a place of its own for each, grouped by architecture
+    assert [round(height) for height in heights] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert [mark.get_xdata()[0] for mark in named(figure, "track")] == [row["track_accuracy"] for row in LEAK]
+    assert [mark.get_xdata()[0] for mark in named(figure, "clip")] == [row["clip_accuracy"] for row in LEAK]
+    assert {mark.get_markerfacecolor() for mark in named(figure, "clip")} == {"white"}
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["clip split (leaky)", "track split", "artist split"]
+
+
+def test_leak_takes_missing_combinations():
+    figure = figures.leak([LEAK[0], LEAK[5]], **ABOUT)
+    assert len(intervals(figure)) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(7, "7"), (999, "999"), (12_345, "12.3 k"), (999_900, "1e+03 k"), (2_500_000, "2.5 M")]
+)
+def test_amounts(number, shown):
+    assert figures._amount(number) == shown.replace("1e+03", "1000")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.5, "0.5 s"), (42.4, "42 s"), (60, "1 min"), (4000, "1.1 h"), (90_000, "1 d")]
+)
+def test_durations(seconds, shown):
+    assert figures._duration(seconds) == shown
