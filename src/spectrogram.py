@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import librosa
+import librosa.filters as librosa_filters
 import numpy as np
 import scipy.fft
-from librosa import filters as librosa_filters
 
 from src.files import read_json, read_table
 from src.params import MelParams
