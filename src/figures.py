@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 # ── Style ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 # Okabe and Ito's colours, which people with any common colour blindness tell apart (jfly.uni-koeln.de/color).
-BLUE, ORANGE, VERMILION, GREEN, PURPLE = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7"
+BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 INK, GREY, PALE = "#222222", "#666666", "#D9D9D9"
 TITLE, NOTE, TEXT, SMALL = 13.0, 9.0, 9.5, 7.5  # points
 HEAT = "Blues"
@@ -74,7 +74,7 @@ PROTOCOLS = {
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """matplotlib's own defaults and ours, whatever the user's matplotlibrc says; undone at the end."""
+    """Matplotlib's own defaults and ours, whatever the user's matplotlibrc says; undone at the end."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -117,7 +117,7 @@ def _canvas(width: float, height: float, title: str, note: str) -> Figure:
     figure.set_layout_engine("constrained", rect=(0, 0, 1, height / total), w_pad=0.08, h_pad=0.06)
     heading: dict[str, Any] = {"x": 0.1 / width, "ha": "left", "va": "top"}
     figure.text(y=1 - 0.12 / total, s="\n".join(titles), size=TITLE, weight="bold", gid="title", **heading)
-    warning = "leak" in note.lower()
+    warning = "LEAKY" in note
     figure.text(
         y=1 - (0.12 + title_height) / total,
         s="\n".join(notes),
@@ -200,9 +200,8 @@ def _heat_map(shares: np.ndarray, columns: list[str], rows: list[str], cell: flo
     upright = max(_inches(name, 9) for name in wrapped) < 0.94 * cell
     labels = wrapped if upright else [_shown(name) for name in columns]
     left = 0.65 + max(_inches(name, 9) for name in rows)
-    below = 0.5 + (
-        0.16 * max(name.count("\n") + 1 for name in labels) if upright else max(_inches(n, 9) for n in labels)
-    )
+    lines = max(name.count("\n") + 1 for name in labels)
+    below = 0.5 + (0.16 * lines if upright else max(_inches(name, 9) for name in labels))
     width = max(5.2, left + cell * len(columns) + 0.2)
     figure = _canvas(width, below + cell * len(rows) + 0.15, title, note)
     axes = figure.subplots()
@@ -312,18 +311,19 @@ def learning_curves(history: Mapping[str, Sequence[float]], *, best_epoch: int, 
     Parameters
     ----------
     history : dict of lists, one value an epoch
-        With Keras's names: loss, val_loss, accuracy, val_accuracy, learning_rate; what is missing is not drawn.
+        With Keras's names: loss; and if there, val_loss, accuracy, val_accuracy, learning_rate.
     best_epoch : int
         The epoch whose weights were kept, counted from 1 as in Keras's progress lines.
     title, note : str
         What is shown; of which data set, split and caveats.
     """
+    if not 1 <= best_epoch <= len(history["loss"]):
+        raise ValueError(f"best_epoch must be 1 to {len(history['loss'])}; received {best_epoch}")
     panels = [metric for metric in ("loss", "accuracy", "learning_rate") if metric in history]
     widths = [0.62 if metric == "learning_rate" else 1.0 for metric in panels]
     figure = _canvas(3.7 * sum(widths), 3.4, title, note)
-    for metric, axes in zip(
-        panels, figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0], strict=True
-    ):
+    all_axes = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
+    for metric, axes in zip(panels, all_axes, strict=True):
         epochs = np.arange(1, len(history[metric]) + 1)
         style: dict[str, Any] = {"marker": "o" if epochs.size <= 40 else "", "ms": 3.5}  # one epoch alone is a dot
         heading = metric.replace("_", " ")
@@ -456,13 +456,10 @@ def accuracy_against_cost(rows: Sequence[Row], *, title: str, note: str) -> Figu
     first, last = middle / span**0.8, middle * span**1.05
     axes.set_xlim(first, last)
     ratio = last / first
-    round_ones = (
-        (1, 3, 10, 30)
-        if ratio > 60
-        else (1, 2, 5, 10, 20, 30)
-        if ratio > 12
-        else (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 45)
-    )
+    if ratio > 60:
+        round_ones = [1.0, 3.0, 10.0, 30.0]
+    else:
+        round_ones = [1.0, 2, 5, 10, 20, 30] if ratio > 12 else [1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 45]
     days = [86400 * n for n in (0.5, 1, 2, 5, 10)]
     axes.xaxis.set_major_locator(FixedLocator([n * unit for unit in (0.1, 1, 60, 3600) for n in round_ones] + days))
     axes.xaxis.set_major_formatter(lambda value, _: _duration(value))

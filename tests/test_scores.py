@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from src import scores
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=40, deadline=None)
 flags = st.lists(st.booleans(), min_size=1, max_size=80)
 seeds = st.integers(0, 2**32 - 1)
 
