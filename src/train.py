@@ -198,6 +198,7 @@ class _AfterEachEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         training = self._training
         training.train.set_epoch(epoch)
+        seed_dropout(self.model, training.all_settings.seed, epoch)
         self.model.optimizer.learning_rate = learning_rate(training.checkpoint.history, training.settings)
         self._started = time.perf_counter()
 
@@ -260,6 +261,13 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the training: its results are the stage's outputs now."""
         shutil.rmtree(self.folder)
+
+
+def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Let dropout's random numbers follow from the seed and the epoch; .keras files do not keep their state."""
+    for number, variable in enumerate(model.variables):
+        if variable.path.endswith("seed_generator_state"):
+            variable.assign(np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2))
 
 
 def best(history: History, monitor: str) -> dict[str, float]:

@@ -5,7 +5,6 @@
 """
 
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -98,7 +97,7 @@ def fetch(
             part.unlink()
             again = "it is deleted; run the same again, a damaged transfer would then be mended"
             raise UserError(_sentence(f"{what}: {url} gave another file than expected ({wrong}); {again}", way_out))
-        os.replace(part, destination)
+        part.replace(destination)
     return destination
 
 
@@ -273,7 +272,7 @@ def extract_tar(archive: Path, destination: Path) -> Path:
                     if member.name.startswith(("/", "\\")):
                         raise tarfile.AbsolutePathError(member)
                     tar.extract(member, temporary, filter="data")
-            os.replace(temporary, destination)
+            temporary.replace(destination)
         except tarfile.FilterError as error:
             raise UserError(f"{archive}: unsafe, not unpacked: {error}; get the archive elsewhere") from None
         except (tarfile.TarError, EOFError, zlib.error, LZMAError) as error:

@@ -19,7 +19,6 @@ from src.console import UserError, command, progress, warn
 from src.files import atomic, write_table
 from src.ingest import gtzan
 from src.params import MelParams
-from src.spectrogram import STEPS, mel_power
 
 HOP_LENGTH = 512
 TOP_DB = 80.0
@@ -55,6 +54,8 @@ def quantised_mel(samples: np.ndarray, columns: int, seconds: float, params: Mel
     AudioError
         If the track is too short.
     """
+    from src.spectrogram import mel_power, to_bytes  # loads librosa, which --help can do without
+
     duration_s = len(samples) / params.sample_rate
     if duration_s < seconds * (1 - LENGTH_TOLERANCE):
         raise AudioError(f"only {duration_s:.1f} s; --seconds {int(duration_s)} would take it")
@@ -65,7 +66,7 @@ def quantised_mel(samples: np.ndarray, columns: int, seconds: float, params: Mel
     decibels -= decibels.max()
     range_db = min(params.top_db, float(-decibels.min()))
     kept = decibels[column_frames(len(decibels), columns)]
-    return np.round((kept.T / range_db + 1).clip(0, 1) * STEPS).astype(np.uint8), range_db
+    return to_bytes(kept.T, range_db), range_db
 
 
 def column_frames(frames: int, columns: int) -> np.ndarray:
