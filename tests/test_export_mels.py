@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from src import export_mels
+from src.export_mels import column_frames, main
 from src.files import read_table
-from src.ingest import export_mels, mels
-from src.ingest.export_mels import column_frames, main
+from src.ingest import mels
 
 SAMPLE_RATE = 22050
 SECONDS = 2.0
@@ -207,7 +208,7 @@ def test_a_failed_run_keeps_what_an_earlier_one_wrote(
 def test_help_is_light_and_tells_the_defaults() -> None:
     code = """
 import sys
-from src.ingest.export_mels import main
+from src.export_mels import main
 try:
     main(["--help"])
 finally:

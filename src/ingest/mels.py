@@ -2,11 +2,12 @@
 
 mels.npz holds track_id (n,), mel uint8 (n, n_mels, frames) and range_db float32 (n,): the level in dB relative to the
 track's maximum is ``-range_db * (1 - mel / 255)``. tracks.csv has track_id, genre, artist and split.
-`python -m src.ingest.export_mels` makes such a folder from audio.
+`python -m src.export_mels` makes such a folder from audio.
 """
 
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,9 @@ def collect(recipe: MelsRecipe, raw_dir: Path) -> pd.DataFrame:
     missing = [genre for genre in recipe.genres or [] if genre not in set(tracks["genre"])]
     if missing:
         raise UserError(f"datasets.mels.genres: no track of genre '{missing[0]}' in {folder / 'tracks.csv'}")
+    if tracks["track_id"].duplicated().any():
+        twice = tracks["track_id"][tracks["track_id"].duplicated()].iloc[0]
+        raise UserError(f"{folder / 'tracks.csv'}: lists {twice} twice")
     tracks["path"] = str(archive)
     tracks["source"] = "mels"
     return tracks.reindex(columns=CANDIDATE_COLUMNS, fill_value="").fillna("")
@@ -65,15 +69,16 @@ def read(archive: Path, n_mels: int) -> tuple[list[str], np.ndarray, np.ndarray]
     """
     try:
         with np.load(archive, allow_pickle=False) as arrays:
-            ids, mels, ranges = arrays["track_id"], arrays["mel"], arrays["range_db"]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+            ids, mels, ranges = (np.asarray(arrays[name]) for name in ("track_id", "mel", "range_db"))
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{archive}: cannot be read as an npz archive ({error})") from None
     except KeyError as error:
         raise UserError(f"{archive}: {error.args[0]}; it needs track_id, mel and range_db") from None
-    if mels.dtype != np.uint8 or mels.ndim != 3 or not len(ids) == len(mels) == len(ranges):
+    lengths_fit = ids.shape == ranges.shape == mels.shape[:1]
+    if mels.dtype != np.uint8 or mels.ndim != 3 or not mels.size or not lengths_fit or ranges.dtype.kind not in "fiu":
         raise UserError(
             f"{archive}: mel must be uint8 of shape (tracks, bands, frames) with a track_id and a range_db each; "
-            f"it is {mels.dtype} {mels.shape} with {len(ids)} and {len(ranges)}"
+            f"it is {mels.dtype} {mels.shape} with {ids.shape} and {ranges.dtype} {ranges.shape}"
         )
     if mels.shape[1] != n_mels:
         raise UserError(f"datasets.mels.n_mels: is {n_mels}, but {archive} holds spectrograms of {mels.shape[1]} bands")

@@ -1,6 +1,6 @@
 """One's own copy of GTZAN → a folder of spectrograms that the `mels` recipe reads.
 
-    python -m src.ingest.export_mels AUDIO_DIR OUT_DIR
+    python -m src.export_mels AUDIO_DIR OUT_DIR
 
 It writes OUT_DIR/mels.npz (track_id, mel, range_db; see src/ingest/mels.py) and OUT_DIR/tracks.csv (track_id, genre,
 artist, split), and nothing in AUDIO_DIR. The spectrograms are librosa's (hop 512, Slaney mel bands, power in dB below
@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m src.ingest.export_mels",
+        prog="python -m src.export_mels",
         description="Make a folder of mel spectrograms, as the `mels` recipe reads it, from a copy of GTZAN. "
         "Nothing in AUDIO_DIR is changed; files that cannot be used are skipped, with a line each.",
     )

@@ -1,0 +1,137 @@
+"""Clip windows cover a track and never leave it; tracks and clips agree on their folds."""
+
+import re
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src import clips
+from src.console import UserError
+from src.files import read_table, write_table
+
+
+@given(st.floats(0.05, 600), st.floats(0.5, 30), st.floats(0, 0.9))
+def test_windows_cover_a_track_and_stay_inside(duration: float, length: float, overlap: float) -> None:
+    step = length - length * overlap
+    starts = clips.windows(duration, length, length * overlap)
+    assert starts[0] == 0
+    if duration < length:
+        assert starts == [0]
+        return
+    assert (np.diff(starts) > 0).all()
+    assert (np.diff(starts) < step + 1e-5).all()
+    assert starts[-1] + length <= duration + 1e-5 * step + 1e-6
+    assert duration - (starts[-1] + length) <= step / 2 + 1e-5
+
+
+@pytest.mark.parametrize(
+    ("duration", "length", "overlap", "starts"),
+    [
+        (30.0, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]),
+        (29.93, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24, 26.93]),
+        (30.013, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]),
+        (28.4, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24]),
+        (9.0, 3.0, 1.5, [0, 1.5, 3, 4.5, 6]),
+        (30.0, 9.0, 6.0, [0, 3, 6, 9, 12, 15, 18, 21]),
+        (30.0, 9.0, 0.0, [0, 9, 18]),
+        (2.0, 3.0, 0.0, [0]),
+        (3.0, 3.0, 0.0, [0]),
+    ],
+)
+def test_windows_of_usual_tracks(duration: float, length: float, overlap: float, starts: list[float]) -> None:
+    assert clips.windows(duration, length, overlap) == pytest.approx(starts, abs=1e-6)
+
+
+def raw_tracks(durations: list[float]) -> pd.DataFrame:
+    """Tracks of two genres in turn, each of its own artist; as tracks.csv is read, all text."""
+    n = len(durations)
+    return pd.DataFrame(
+        {
+            "track_id": [f"{'rock' if row % 2 else 'pop'}/{row}.wav" for row in range(n)],
+            "genre": ["rock" if row % 2 else "pop" for row in range(n)],
+            "artist": [f"artist {row}" for row in range(n)],
+            "recording": [str(row) for row in range(n)],
+            "duration_s": [str(duration) for duration in durations],
+            "split": "",
+            "song": "",
+            "version": "",
+        }
+    )
+
+
+def test_clips_have_the_fold_of_their_track(configure: Callable) -> None:
+    tracks, cut = clips.split_tracks(raw_tracks([30.0] * 20), configure({}))
+    assert list(tracks.columns) == ["track_id", "genre", "artist", "fold"]
+    assert list(cut.columns) == ["clip_id", "track_id", "start_s", "fold"]
+    assert len(cut) == 200
+    assert cut["clip_id"].is_unique
+    fold_of = dict(zip(tracks["track_id"], tracks["fold"], strict=True))
+    assert (cut["track_id"].map(fold_of) == cut["fold"]).all()
+    assert set(cut["fold"]) == {"train", "val", "test"}
+
+
+def test_remix_pairs_have_no_clips(configure: Callable) -> None:
+    raw = raw_tracks([6.0] * 12)
+    raw.loc[[2, 3], "version"] = ["original", "remix"]
+    for protocol in ("artist", "track", "clip"):
+        tracks, cut = clips.split_tracks(raw, configure({"split.protocol": protocol}))
+        assert tracks["fold"].eq("").tolist() == raw["version"].ne("").tolist()
+        assert set(cut["track_id"]) == set(raw["track_id"][raw["version"] == ""])
+
+
+def test_short_tracks_are_padded_or_dropped(configure: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = raw_tracks([30.0] * 12 + [2.5, 1.0])
+    tracks, cut = clips.split_tracks(raw, configure({"clips.short_tracks": "pad"}))
+    assert len(tracks) == 14
+    for track_id in raw["track_id"][12:]:
+        assert cut.loc[cut["track_id"] == track_id, "start_s"].tolist() == [0.0]
+    assert capsys.readouterr().err == ""
+    tracks, cut = clips.split_tracks(raw, configure({"clips.short_tracks": "drop"}))
+    assert tracks["track_id"].tolist() == raw["track_id"][:12].tolist()
+    assert set(cut["track_id"]) == set(raw["track_id"][:12])
+    warned = capsys.readouterr().err.splitlines()
+    assert len(warned) == 2
+    assert re.fullmatch(r"warning: pop/12.wav: 2.5 s is shorter than a clip: left out .*short_tracks.*", warned[0])
+
+
+def test_nothing_but_short_tracks_is_an_error(configure: Callable) -> None:
+    with pytest.raises(UserError, match=r"clips\.length_s: no track is as long as 3\.0 s"):
+        clips.split_tracks(raw_tracks([2.0] * 12), configure({"clips.short_tracks": "drop"}))
+
+
+def test_protocol_clip_leaks_and_keeps_the_shares_of_genres(configure: Callable) -> None:
+    raw = raw_tracks([30.0] * 20)
+    tracks, cut = clips.split_tracks(raw, configure({"split.protocol": "clip", "split.val": 0.2, "split.test": 0.1}))
+    genre = cut["track_id"].map(dict(zip(raw["track_id"], raw["genre"], strict=True)))
+    for name in ("pop", "rock"):
+        counts = cut["fold"][genre == name].value_counts()
+        assert counts.to_dict() == {"train": 70, "val": 20, "test": 10}
+    assert (cut.groupby("track_id")["fold"].nunique() > 1).mean() > 0.5
+    for track_id, fold in zip(tracks["track_id"], tracks["fold"], strict=True):
+        counts = cut["fold"][cut["track_id"] == track_id].value_counts()
+        assert counts[fold] == counts.max()
+
+
+@pytest.mark.parametrize("protocol", ["artist", "clip"])
+def test_the_stage_writes_both_tables(
+    configure: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], protocol: str
+) -> None:
+    settings = configure({"dataset": "folder", "split.protocol": protocol})
+    raw = raw_tracks([9.0] * 12)
+    raw.loc[0, "track_id"] = "007"
+    write_table(clips.Path("data/raw/folder/tracks.csv"), raw)
+    monkeypatch.setattr(sys, "argv", ["clips"])
+    clips.main()
+    tracks, cut = clips.split_tracks(raw, settings)
+    pd.testing.assert_frame_equal(read_table(clips.TRACKS, dtype=str), tracks.astype(str), check_dtype=False)
+    written = read_table(clips.CLIPS, dtype={"track_id": str})
+    assert written["clip_id"].tolist() == cut["clip_id"].tolist()
+    assert written["start_s"].tolist() == cut["start_s"].tolist()
+    captured = capsys.readouterr()
+    assert f"protocol {protocol}" in captured.out
+    assert ("inflated" in captured.err) == (protocol == "clip")

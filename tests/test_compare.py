@@ -1,0 +1,80 @@
+"""The leaderboard: its order, its ensemble and its paired tests."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from src import compare, params
+from src.console import UserError
+
+GENRES = ["blues", "disco"]
+SETTINGS = params.load()
+
+
+def predictions(right_val: int, right_test: list[bool]) -> pd.DataFrame:
+    """Ten validation tracks of which some are right, and test tracks that are right or not; all are blues."""
+    rows = []
+    for fold, rights in (("test", right_test), ("val", [n < right_val for n in range(10)])):
+        for number, right in enumerate(rights):
+            blues = 0.8 if right else 0.4
+            rows.append({"track_id": f"{fold}{number:02d}", "fold": fold, "genre": "blues", "blues": blues})
+    table = pd.DataFrame(rows)
+    table["disco"] = 1 - table["blues"]
+    table.insert(3, "predicted", np.where(table["blues"] > 0.5, "blues", "disco"))
+    return table
+
+
+def card(**values) -> dict:
+    start = {"genres": GENRES, "dataset": "demo", "protocol": "artist", "n_parameters": 5, "epochs": 2, "seconds": 3.0}
+    return start | values
+
+
+@pytest.fixture
+def tables() -> dict[str, pd.DataFrame]:
+    """`late` is worse on validation and better on test."""
+    return {
+        "early": predictions(9, [True] * 10 + [False] * 10),
+        "late": predictions(6, [True] * 6 + [False] * 4 + [True] * 9 + [False]),
+    }
+
+
+def test_order_is_by_validation_never_by_test(tables):
+    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    assert [row["arch"] for row in rows if row["arch"] != "ensemble"] == ["early", "late"]
+    by_name = {row["arch"]: row for row in rows}
+    assert by_name["early"]["track_accuracy"] == 0.5
+    assert by_name["late"]["track_accuracy"] == 0.75
+    assert compare.summary(rows, card())["best"] == "early"
+
+
+def test_ensemble_is_the_mean_of_probabilities(tables):
+    together = compare.ensemble(list(tables.values()), GENRES)
+    expected = (tables["early"]["blues"] + tables["late"]["blues"]) / 2
+    np.testing.assert_allclose(together["blues"], expected)
+    assert (together["predicted"] == np.where(expected > 0.5, "blues", "disco")).all()
+
+
+def test_paired_test_is_mcnemars(tables):
+    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    late = next(row for row in rows if row["arch"] == "late")
+    first = next(row for row in rows if row["mcnemar_p"] == 1 and row["difference_to_first"] == 0)
+    assert first is rows[0]
+    if rows[0]["arch"] == "early":  # 9 tracks only `late` has right, 4 only `early`
+        assert late["mcnemar_p"] == pytest.approx(binomtest(4, 13).pvalue)
+        assert late["difference_to_first"] == pytest.approx(0.25)
+        assert late["difference_ci95_low"] < 0.25 < late["difference_ci95_high"]
+
+
+def test_one_architecture_has_no_ensemble(tables):
+    rows = compare.leaderboard({"early": tables["early"]}, {"early": card()}, SETTINGS)
+    assert [row["arch"] for row in rows] == ["early"]
+    summary = compare.summary(rows, card(protocol="clip"))
+    assert summary["ensemble_track_accuracy"] == summary["best_track_accuracy"] == 0.5
+    assert summary["leaky"] is True
+
+
+def test_predictions_for_other_tracks_are_refused(tables):
+    tables["late"] = tables["late"].iloc[1:].reset_index(drop=True)
+    with pytest.raises(UserError, match="different tracks"):
+        compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)

@@ -1,0 +1,96 @@
+"""Evaluation: averages over clips, flat scores, the most wrong tracks; checked by hand and with scikit-learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from src import evaluate, params
+
+GENRES = ["blues", "disco", "metal"]
+CARD = {"dataset": "folder", "protocol": "artist", "genres": GENRES, "n_parameters": 7, "architecture": "tiny"}
+
+
+@pytest.fixture
+def clips() -> pd.DataFrame:
+    """Ten tracks of four clips; every third track is validation."""
+    rows = [
+        {"track_id": f"t{track}", "fold": "val" if track % 3 == 0 else "test", "genre": GENRES[track % 3 - 1]}
+        for track in range(10)
+        for _ in range(4)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def probabilities(clips) -> np.ndarray:
+    return np.random.default_rng(3).dirichlet([1, 1, 1], len(clips))
+
+
+def test_a_track_is_the_mean_of_its_clips(clips, probabilities):
+    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    assert list(tracks.columns) == ["track_id", "fold", "genre", "predicted", *GENRES]
+    assert len(tracks) == 10
+    for row in tracks.to_dict("records"):
+        mean = probabilities[(clips["track_id"] == row["track_id"]).to_numpy()].mean(axis=0)
+        np.testing.assert_allclose([row[genre] for genre in GENRES], mean)
+        assert row["predicted"] == GENRES[mean.argmax()]
+
+
+def test_a_track_with_clips_in_two_folds_has_a_row_for_each(clips, probabilities):
+    clips.loc[0, "fold"] = "test"
+    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    mine = tracks[tracks["track_id"] == "t0"].set_index("fold")
+    np.testing.assert_allclose(mine.loc["test", GENRES].astype(float), probabilities[0])
+    np.testing.assert_allclose(mine.loc["val", GENRES].astype(float), probabilities[1:4].mean(axis=0))
+
+
+def test_scores_are_scikit_learns_on_the_test_fold_only(clips, probabilities):
+    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    metrics = evaluate.score(clips, probabilities, tracks, CARD, params.load().evaluate, seed=1)
+    test = tracks[tracks["fold"] == "test"]
+    assert metrics["test_tracks"] == len(test) == 6
+    assert metrics["track_accuracy"] == pytest.approx(accuracy_score(test["genre"], test["predicted"]))
+    assert metrics["macro_f1"] == pytest.approx(f1_score(test["genre"], test["predicted"], average="macro"))
+    assert metrics["log_loss"] == pytest.approx(sklearn_log_loss(test["genre"], test[GENRES], labels=GENRES))
+    tested = (clips["fold"] == "test").to_numpy()
+    guesses = np.array(GENRES)[probabilities.argmax(axis=1)]
+    assert metrics["clip_accuracy"] == pytest.approx(accuracy_score(clips["genre"][tested], guesses[tested]))
+    assert metrics["track_accuracy_ci95_low"] <= metrics["track_accuracy"] <= metrics["track_accuracy_ci95_high"]
+    assert all(isinstance(value, str | bool | int | float) for value in metrics.values())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "leaky"), [("artist", False), ("track", False), ("predefined", False), ("clip", True)]
+)
+def test_leaky_numbers_say_so(clips, probabilities, protocol, leaky):
+    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    card = CARD | {"protocol": protocol}
+    metrics = evaluate.score(clips, probabilities, tracks, card, params.load().evaluate, seed=1)
+    assert metrics["leaky"] is leaky
+
+
+def test_most_wrong_lists_confident_mistakes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    pd.DataFrame({"track_id": ["a", "b", "c"], "artist": ["Ann", "", "Cy"]}).to_csv("data/tracks.csv", index=False)
+    test = pd.DataFrame(
+        {
+            "track_id": ["a", "b", "c"],
+            "genre": ["blues", "blues", "disco"],
+            "predicted": ["disco", "metal", "disco"],
+            "blues": [0.3, 0.05, 0.1],
+            "disco": [0.6, 0.05, 0.8],
+            "metal": [0.1, 0.9, 0.1],
+        }
+    )
+    wrong = evaluate.most_wrong(test, GENRES)
+    assert wrong.to_dict("list") == {
+        "track_id": ["b", "a"],
+        "artist": ["", "Ann"],
+        "genre": ["blues", "blues"],
+        "predicted": ["metal", "disco"],
+        "probability": [0.9, 0.6],
+        "probability_of_genre": [0.05, 0.3],
+    }

@@ -1,0 +1,101 @@
+"""Batches of clips: the right windows, and an order that follows from seed and epoch alone."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.feed import Clips
+from src.spectrogram import Spectrograms
+
+FRAME_RATE, FRAMES, LENGTHS = 10.0, 20, {"a": 100, "b": 55, "short": 12}
+
+
+@pytest.fixture
+def spectrograms(tmp_path) -> Spectrograms:
+    """Three tracks in which each frame holds its own number in the array."""
+    total = sum(LENGTHS.values())
+    np.save(tmp_path / "mels.npy", np.repeat(np.arange(total, dtype=np.uint8)[:, None], 4, axis=1))
+    starts = np.cumsum([0, *LENGTHS.values()])[:-1]
+    index = pd.DataFrame({"track_id": list(LENGTHS), "sha256": "", "start": starts, "frames": list(LENGTHS.values())})
+    index.to_csv(tmp_path / "index.csv", index=False)
+    form = {"sample_rate": 8000, "n_fft": 512, "n_mels": 4, "frame_rate": FRAME_RATE, "top_db": 80.0}
+    (tmp_path / "format.json").write_text(json.dumps(form))
+    return Spectrograms(tmp_path)
+
+
+@pytest.fixture
+def clips() -> pd.DataFrame:
+    rows = [("a", start) for start in range(0, 10, 2)] + [("b", 0.0), ("b", 3.5), ("short", 0.0)]
+    return pd.DataFrame(rows, columns=["track_id", "start_s"])
+
+
+def feed(spectrograms, clips, **options) -> Clips:
+    return Clips(spectrograms, clips, np.arange(len(clips)), frames=FRAMES, batch_size=3, **options)
+
+
+def everything(source: Clips) -> tuple[np.ndarray, np.ndarray]:
+    batches = [source[index] for index in range(len(source))]
+    return np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches])
+
+
+def test_fixed_clips_are_the_windows_of_the_table(spectrograms, clips):
+    source = feed(spectrograms, clips)
+    x, y = everything(source)
+    assert len(source) == 3
+    assert x.dtype == np.uint8
+    assert x.shape == (8, FRAMES, 4)
+    assert y.tolist() == list(range(8))
+    # First frames: those of `a` at 0, 2, … s; `b` starts at frame 100, `short` at 155.
+    assert x[:, 0, 0].tolist() == [0, 20, 40, 60, 80, 100, 135, 155]
+    assert (np.diff(x[:7, :, 0].astype(int), axis=1) == 1).all()
+
+
+def test_a_window_behind_the_end_is_moved_back_and_a_short_track_is_padded(spectrograms):
+    clips = pd.DataFrame({"track_id": ["b", "short"], "start_s": [4.0, 0.0]})
+    x, _ = everything(feed(spectrograms, clips))
+    assert x[0, :, 0].tolist() == list(range(135, 155))
+    assert x[1, :, 0].tolist() == [*range(155, 167), *[0] * 8]
+
+
+def test_shuffling_keeps_clips_and_labels_together(spectrograms, clips):
+    source = feed(spectrograms, clips, shuffle_seed=1)
+    x, y = everything(source)
+    plain, _ = everything(feed(spectrograms, clips))
+    assert y.tolist() != sorted(y)
+    assert sorted(y) == list(range(8))
+    np.testing.assert_array_equal(x, plain[y])
+
+
+def test_random_crops_stay_in_their_track_and_change_from_epoch_to_epoch(spectrograms, clips):
+    source = feed(spectrograms, clips, shuffle_seed=1, random_crops=True)
+    ends = {"a": (0, 80), "b": (100, 135), "short": (155, 155)}
+    starts = set()
+    for epoch in range(30):
+        source.set_epoch(epoch)
+        x, y = everything(source)
+        for first, label in zip(x[:, 0, 0], y, strict=True):
+            low, high = ends[clips["track_id"][label]]
+            assert low <= first <= high
+            starts.add(int(first))
+    assert len(starts) > 50
+
+
+@pytest.mark.parametrize("random_crops", [False, True])
+def test_an_epoch_follows_from_seed_and_number_alone(spectrograms, clips, random_crops):
+    once = feed(spectrograms, clips, shuffle_seed=1, random_crops=random_crops)
+    for epoch in range(4):
+        once.set_epoch(epoch)
+    resumed = feed(spectrograms, clips, shuffle_seed=1, random_crops=random_crops)
+    resumed.set_epoch(3)
+    for one, other in zip(everything(once), everything(resumed), strict=True):
+        np.testing.assert_array_equal(one, other)
+    resumed.set_epoch(4)
+    assert everything(resumed)[1].tolist() != everything(once)[1].tolist()
+
+
+def test_mean_and_deviation_are_those_of_the_clips(spectrograms, clips):
+    source = feed(spectrograms, clips)
+    x, _ = everything(source)
+    assert source.mean_and_deviation() == pytest.approx((x.mean(), x.std()))

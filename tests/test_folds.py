@@ -1,0 +1,263 @@
+"""Folds: what must stay together does, whatever the catalogue; shares, lists and errors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from src import folds
+from src.console import UserError
+from src.params import SplitParams
+
+SPLIT = {"protocol": "artist", "val": 0.15, "test": 0.15, "folds": None, "fold": 0}
+
+
+def make_split(**changes: object) -> SplitParams:
+    return SplitParams(**SPLIT | changes)
+
+
+def make_tracks(rows: list[dict[str, str]]) -> pd.DataFrame:
+    """A table of tracks; what a row does not say is empty, and each track is its own recording."""
+    blank = {"genre": "rock", "artist": "", "split": "", "version": ""}
+    return pd.DataFrame(
+        [blank | {"track_id": f"t{n}", "recording": f"t{n}"} | row for n, row in enumerate(rows)],
+        columns=["track_id", "genre", "artist", "recording", "split", "version"],
+    )
+
+
+def components(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
+    """What must share a fold, as connected components of the graph of equal recordings and equal artists."""
+    names = [artist.strip().casefold() for artist in tracks["artist"]]
+    keys = [tracks["recording"].to_numpy()]
+    if by_artist:
+        keys.append(np.array([name or f"unknown {row}" for row, name in enumerate(names)]))
+    links = np.logical_or.reduce([key[:, None] == key[None, :] for key in keys])
+    return connected_components(coo_array(links.astype(int)), directed=False)[1]
+
+
+def fold_sets(tracks: pd.DataFrame, assigned: np.ndarray, labels: np.ndarray) -> list[set[str]]:
+    return [set(assigned[labels == label]) for label in np.unique(labels)]
+
+
+@st.composite
+def catalogues(draw: st.DrawFn, *, one_genre_artists: bool = False) -> pd.DataFrame:
+    n = draw(st.integers(1, 45))
+    artists = ["", "", "", "Ann", " ann", "ANN ", "Bob", "bob", "Cy", "Dee", "Eve", "Fay", "Gus", "ß", "SS", "NA"]
+    rows = []
+    for number in range(n):
+        genre = draw(st.sampled_from(["blues", "pop", "rock"]))
+        artist = draw(st.sampled_from(artists))
+        if one_genre_artists and artist:
+            artist = f"{artist.strip()} {genre}"
+        row = {"genre": genre, "artist": artist}
+        if number and draw(st.integers(0, 5)) == 0:
+            earlier = rows[draw(st.integers(0, number - 1))]
+            if not one_genre_artists or earlier["genre"] == genre:
+                row["recording"] = earlier.get("recording", f"t{rows.index(earlier)}")
+        row["version"] = draw(st.sampled_from([""] * 12 + ["original", "remix"]))
+        rows.append(row | {"track_id": f"t{number}", "recording": row.get("recording", f"t{number}")})
+    return make_tracks(rows)
+
+
+@given(catalogues(), st.sampled_from(["artist", "track"]), st.integers(0, 5), st.sampled_from([None, 3]))
+def test_what_belongs_together_is_never_in_two_folds(
+    tracks: pd.DataFrame, protocol: str, seed: int, number: int | None
+) -> None:
+    try:
+        assigned = folds.assign(tracks, make_split(protocol=protocol, folds=number), seed)
+    except UserError as error:
+        assert any(f"genre '{genre}'" in str(error) for genre in set(tracks["genre"]))
+        return
+    labels = components(tracks, by_artist=protocol == "artist")
+    assert all(len(found) == 1 for found in fold_sets(tracks, assigned, labels))
+    in_pair = np.isin(labels, labels[tracks["version"] != ""])
+    np.testing.assert_array_equal(assigned == "", in_pair)
+    for genre in set(tracks["genre"][~in_pair]):
+        assert set(assigned[(tracks["genre"] == genre) & ~in_pair]) == {"train", "val", "test"}
+
+
+@given(catalogues(one_genre_artists=True), st.sampled_from(["artist", "track"]))
+def test_three_groups_of_a_genre_are_enough_and_two_are_not(tracks: pd.DataFrame, protocol: str) -> None:
+    labels = components(tracks, by_artist=protocol == "artist")
+    usable = ~np.isin(labels, labels[tracks["version"] != ""])
+    groups = {
+        genre: len(set(labels[usable & (tracks["genre"] == genre)])) for genre in sorted(set(tracks["genre"][usable]))
+    }
+    short = [genre for genre, number in groups.items() if number < 3]
+    if short:
+        with pytest.raises(UserError, match=f"genre '{short[0]}' has {groups[short[0]]} "):
+            folds.assign(tracks, make_split(protocol=protocol), 0)
+    else:
+        assigned = folds.assign(tracks, make_split(protocol=protocol), 0)
+        for genre in groups:
+            assert set(assigned[(tracks["genre"] == genre) & usable]) == {"train", "val", "test"}
+
+
+def test_groups_are_the_connected_components() -> None:
+    tracks = make_tracks(
+        [
+            {"artist": "Ann"},
+            {"artist": " aNN "},
+            {"artist": "Bob"},
+            {"artist": "", "recording": "t2"},  # Bob's recording under no name
+            {"artist": "Ann", "recording": "t4"},
+            {"artist": "Cy", "recording": "t4"},  # joins Cy to Ann
+            {"artist": ""},
+            {"artist": "  "},
+        ]
+    )
+    assert folds.group(tracks, by_artist=True).tolist() == [0, 0, 2, 2, 0, 0, 6, 7]
+    assert folds.group(tracks, by_artist=False).tolist() == [0, 1, 2, 2, 4, 4, 6, 7]
+
+
+def lumpy_tracks(seed: int, n_artists: int = 60) -> pd.DataFrame:
+    """Four genres; few artists have most of the tracks."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for genre in ("blues", "metal", "pop", "rock"):
+        sizes = np.minimum(rng.zipf(1.7, n_artists), 25)
+        rows += [{"genre": genre, "artist": f"{genre} {n}"} for n, size in enumerate(sizes) for _ in range(size)]
+    return make_tracks([rows[row] for row in rng.permutation(len(rows))])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("protocol", ["artist", "track"])
+def test_shares_hold_in_every_genre_though_artists_are_lumpy(seed: int, protocol: str) -> None:
+    tracks = lumpy_tracks(seed)
+    assigned = folds.assign(tracks, make_split(protocol=protocol), seed)
+    for _, rows in tracks.groupby("genre"):
+        for fold in ("val", "test"):
+            assert np.mean(assigned[rows.index] == fold) == pytest.approx(0.15, abs=0.06)
+
+
+def test_shares_are_those_asked_for() -> None:
+    tracks = make_tracks([{"artist": f"a{n}"} for n in range(100)])
+    assigned = folds.assign(tracks, make_split(val=0.1, test=0.3), 0)
+    assert [int((assigned == fold).sum()) for fold in ("train", "val", "test")] == [60, 10, 30]
+
+
+@pytest.mark.parametrize("protocol", ["artist", "track"])
+def test_the_seed_decides(protocol: str) -> None:
+    tracks = lumpy_tracks(0)
+    split = make_split(protocol=protocol)
+    first, again, other = (folds.assign(tracks, split, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.1
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_cross_validation_tests_every_track_once(number: int) -> None:
+    tracks = lumpy_tracks(3)
+    pair = tracks.index[tracks["artist"] == "pop 0"][0]
+    tracks.loc[pair, "version"] = "original"
+    runs = [folds.assign(tracks, make_split(folds=number, fold=fold), 7) for fold in range(number)]
+    tested = np.sum([run == "test" for run in runs], axis=0)
+    np.testing.assert_array_equal(tested, tracks["artist"] != "pop 0")
+    labels = components(tracks, by_artist=True)
+    for run in runs:
+        usable = run != ""
+        assert np.mean(run[usable] == "val") == pytest.approx(0.15, abs=0.06)
+        assert np.mean(run[usable] == "test") == pytest.approx(1 / number, abs=0.06)
+        assert all(len(found) == 1 for found in fold_sets(tracks, run, labels))
+
+
+@pytest.mark.parametrize(("number", "artists", "needed"), [(None, 2, 3), (2, 2, 4), (5, 4, 5)])
+def test_error_says_how_many_artists_are_needed(number: int | None, artists: int, needed: int) -> None:
+    rows = [{"genre": "rock", "artist": f"r{n}"} for n in range(20)]
+    rows += [{"genre": "fado", "artist": f"f{n % artists}"} for n in range(20)]
+    with pytest.raises(UserError, match=f"genre 'fado' has {artists} artists .* at least {needed} are needed"):
+        # With cross-validation some fold number must fail.
+        for fold in range(number or 1):
+            folds.assign(make_tracks(rows), make_split(folds=number, fold=fold), 0)
+
+
+def test_remix_pairs_and_whatever_shares_their_group_are_left_out() -> None:
+    rows = [{"artist": f"a{n}"} for n in range(12)]
+    rows += [
+        {"artist": "Ann", "version": "original"},
+        {"artist": "DJ", "version": "remix"},
+        {"artist": "ann "},
+        {"artist": "Bob", "recording": "t13"},  # the remix again, under another name
+        {"artist": "bob"},
+    ]
+    tracks = make_tracks(rows)
+    assigned = folds.assign(tracks, make_split(), 0)
+    assert (assigned[:12] != "").all()
+    assert (assigned[12:] == "").all()
+    by_track = folds.assign(tracks, make_split(protocol="track"), 0)
+    assert [fold == "" for fold in by_track[12:]] == [True, True, False, True, False]
+
+
+def predefined_rows() -> list[dict[str, str]]:
+    return [{"artist": f"a{n // 2}", "split": split} for n, split in enumerate(["train"] * 20 + ["test"] * 6)]
+
+
+def test_predefined_lists_are_kept() -> None:
+    rows = predefined_rows() + [{"artist": "a0", "split": "val"}, {"artist": "v", "split": "val"}, {"split": ""}]
+    tracks = make_tracks(rows)
+    assigned = folds.assign(tracks, make_split(protocol="predefined"), 0)
+    np.testing.assert_array_equal(assigned, tracks["split"])
+
+
+def test_predefined_without_val_takes_artists_from_train() -> None:
+    tracks = make_tracks(predefined_rows() + [{"artist": "a0", "split": ""}])
+    assigned = folds.assign(tracks, make_split(protocol="predefined", val=0.2), 0)
+    np.testing.assert_array_equal(assigned == "test", tracks["split"] == "test")
+    assert assigned[-1] == ""
+    train = tracks["split"] == "train"
+    assert int((assigned[train] == "val").sum()) == 4
+    assert all(len(found) == 1 for found in fold_sets(tracks[train], assigned[train], tracks["artist"][train]))
+
+
+def test_a_recording_in_train_and_test_is_tested_on(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = predefined_rows() + [
+        {"artist": "x", "split": "train", "recording": "twin"},
+        {"artist": "y", "split": "test", "recording": "twin"},
+        {"artist": "v", "split": "val"},
+    ]
+    assigned = folds.assign(make_tracks(rows), make_split(protocol="predefined"), 0)
+    assert assigned[26:].tolist() == ["", "test", "val"]
+    warned = capsys.readouterr().err.splitlines()
+    assert len(warned) == 1
+    assert warned[0].startswith("warning: t26 is the same recording as a test track")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"test": "train"}, "no track with split 'test'"),
+        ({"test": "eval"}, "split 'eval' is none of train, val, test or empty"),
+        ({"test": "Test"}, "split 'Test' is none of"),
+    ],
+)
+def test_predefined_lists_that_are_none(change: dict[str, str], says: str) -> None:
+    rows = [row | {"split": change.get(row["split"], row["split"])} for row in predefined_rows()]
+    with pytest.raises(UserError, match=says):
+        folds.assign(make_tracks(rows), make_split(protocol="predefined"), 0)
+
+
+def test_a_genre_without_a_predefined_test_track_is_named() -> None:
+    rows = predefined_rows() + [{"genre": "fado", "artist": f"f{n}", "split": "train"} for n in range(9)]
+    with pytest.raises(UserError, match="genre 'fado' has no test track in the data set's own lists"):
+        folds.assign(make_tracks(rows), make_split(protocol="predefined"), 0)
+
+
+@pytest.mark.parametrize("number", [None, 4])
+def test_clips_are_drawn_by_genre(number: int | None) -> None:
+    genres = np.array(["blues"] * 200 + ["rock"] * 40 + ["pop"] * 77)
+    assigned = folds.of_clips(genres, make_split(protocol="clip", folds=number), 5)
+    for genre in set(genres):
+        of_genre = assigned[genres == genre]
+        for fold, share in (("val", 0.15), ("test", 0.15 if number is None else 0.25)):
+            assert (of_genre == fold).sum() == pytest.approx(share * len(of_genre), abs=1.01)
+    np.testing.assert_array_equal(assigned, folds.of_clips(genres, make_split(protocol="clip", folds=number), 5))
+
+
+def test_deal_gives_each_part_its_share() -> None:
+    genres, groups = np.array(["a"] * 30 + ["b"] * 60), np.arange(90)
+    part = folds.deal(genres, groups, [0.5, 0.3, 0.2], np.random.default_rng(0))
+    assert np.bincount(part[:30]).tolist() == [15, 9, 6]
+    assert np.bincount(part[30:]).tolist() == [30, 18, 12]

@@ -1,0 +1,291 @@
+"""The mels stage: one array, its index, and nothing computed twice."""
+
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pandas as pd
+import pytest
+
+from src import audio, mels, spectrogram
+from src.files import read_json, read_table, sha256_of, write_json, write_table
+from src.params import Params
+from src.spectrogram import Spectrograms
+
+SMALL = {"dataset": "folder", "mels.n_mels": 32, "mels.n_fft": 1024, "mels.hop_length": 512}
+
+
+@pytest.fixture
+def library(project: Path, configure: Callable, write_song: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """Write songs and their raw tracks.csv; call it again with more."""
+    configure(SMALL)
+    monkeypatch.setattr(sys, "argv", ["mels"])
+
+    def fill(n_songs: int) -> pd.DataFrame:
+        rows = []
+        for number in range(n_songs):
+            path = project / "music" / f"{number}.wav"
+            if not path.exists():
+                write_song(path, number, seconds=1 + 0.3 * number)
+            rows.append({"track_id": f"0{number}", "path": str(path), "sha256": sha256_of(path)})
+        table = pd.DataFrame(rows)
+        write_table(project / "data/raw/folder/tracks.csv", table)
+        return table
+
+    return fill
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the songs that are decoded from now on."""
+    names: list[str] = []
+    load = audio.load
+
+    def record(path: Path, sample_rate: int) -> np.ndarray:
+        names.append(path.name)
+        return load(path, sample_rate)
+
+    monkeypatch.setattr(audio, "load", record)
+    return names
+
+
+def output() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(mels.OUTPUT.iterdir())}
+
+
+def expected_frames(path: str, settings: Params) -> np.ndarray:
+    """The whole way in librosa alone: bytes [shape=(frames, n_mels)] as floats."""
+    mel = settings.mels
+    samples, _ = librosa.load(path, sr=mel.sample_rate)
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=mel.sample_rate, n_fft=mel.n_fft, hop_length=mel.hop_length, n_mels=mel.n_mels
+    )
+    return (librosa.power_to_db(power, ref=np.max, top_db=mel.top_db) / mel.top_db + 1).T * 255
+
+
+def test_array_and_index_agree_with_librosa(project: Path, library: Callable, configure: Callable) -> None:
+    table = library(3)
+    settings = configure({})
+    mels.main()
+    index = read_table(mels.OUTPUT / "index.csv", dtype={"track_id": str})
+    array = np.load(mels.OUTPUT / "mels.npy", mmap_mode="r")
+    assert array.dtype == np.uint8
+    assert array.shape == (index["frames"].sum(), 32)
+    assert index["track_id"].tolist() == ["00", "01", "02"]
+    assert index["sha256"].tolist() == table["sha256"].tolist()
+    assert index["start"].tolist() == [0, *index["frames"].cumsum()[:-1]]
+    stored = Spectrograms(mels.OUTPUT)
+    for track_id, path in zip(table["track_id"], table["path"], strict=True):
+        expected = expected_frames(path, settings)
+        track = stored.track(track_id)
+        assert isinstance(track, np.memmap)
+        assert track.shape == expected.shape
+        assert np.abs(track - expected).max() <= 0.5 + 0.02
+    assert read_json(mels.OUTPUT / "format.json") == {
+        "sample_rate": 22050,
+        "n_fft": 1024,
+        "n_mels": 32,
+        "frame_rate": pytest.approx(22050 / 512),
+        "top_db": 80.0,
+    }
+
+
+def test_only_what_is_new_is_computed(library: Callable, configure: Callable, loaded: list[str]) -> None:
+    library(3)
+    mels.main()
+    assert sorted(loaded) == ["0.wav", "1.wav", "2.wav"]
+    before = output()
+    loaded.clear()
+    mels.main()
+    assert loaded == []
+    assert output() == before
+    library(4)
+    mels.main()
+    assert loaded == ["3.wav"]
+    loaded.clear()
+    configure({"clips.length_s": 1.5, "clips.overlap_s": 0.5, "seed": 3, "split.test": 0.2})
+    mels.main()
+    assert loaded == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mels.n_mels", 40),
+        ("mels.n_fft", 2048),
+        ("mels.hop_length", 256),
+        ("mels.fmin", 50.0),
+        ("mels.fmax", 8000.0),
+        ("mels.top_db", 60.0),
+        ("mels.sample_rate", 16000),
+    ],
+)
+def test_other_parameters_are_other_spectrograms(
+    library: Callable, configure: Callable, loaded: list[str], key: str, value: float
+) -> None:
+    library(1)
+    mels.main()
+    before = output()["mels.npy"]
+    settings = configure({key: value})
+    mels.main()
+    assert loaded == ["0.wav", "0.wav"]
+    assert output()["mels.npy"] != before
+    if key != "mels.fmin" and key != "mels.fmax":
+        expected = expected_frames("music/0.wav", settings)
+        assert np.abs(np.load(mels.OUTPUT / "mels.npy") - expected).max() <= 0.52
+
+
+def test_the_same_bytes_are_computed_once(library: Callable, loaded: list[str]) -> None:
+    table = library(2)
+    twins = pd.concat([table, table.assign(track_id=["x", "y"])])
+    write_table(Path("data/raw/folder/tracks.csv"), twins)
+    mels.main()
+    assert sorted(loaded) == ["0.wav", "1.wav"]
+    stored = Spectrograms(mels.OUTPUT)
+    np.testing.assert_array_equal(stored.track("x"), stored.track("00"))
+    np.testing.assert_array_equal(stored.track("y"), stored.track("01"))
+
+
+@pytest.mark.parametrize("failing", [1, 4])
+def test_a_full_disk_loses_nothing(
+    project: Path,
+    library: Callable,
+    loaded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failing: int,
+) -> None:
+    library(6)
+    save, saved = np.save, []
+
+    def fill_disk(path: Path, array: np.ndarray) -> None:
+        if len(saved) == failing:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        save(path, array)
+        saved.append(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", fill_disk)
+        with pytest.raises(SystemExit) as left:
+            mels.main()
+    assert left.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: the disk is full while writing ")
+    assert message.count("\n") == 1
+    assert not mels.OUTPUT.exists()
+    kept = [path for path in (project / ".cache").rglob("*") if path.is_file()]
+    assert len(kept) == failing
+    assert not [path for path in kept if ".tmp" in path.name]
+    loaded.clear()
+    mels.main()
+    assert len(loaded) == 6 - failing
+    resumed = output()
+    assert not [name for name in resumed if "tmp" in name]
+
+    # Undisturbed, in a cache of its own.
+    monkeypatch.setenv("DVC_ROOT", str(project / "elsewhere"))
+    loaded.clear()
+    mels.main()
+    assert len(loaded) == 6
+    assert output() == resumed
+
+
+def test_a_disk_that_fills_up_at_the_end_leaves_the_old_output(
+    library: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library(1)
+    mels.main()
+    before = output()
+    library(2)
+
+    def no_space(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mels, "_write_header", no_space)
+        with pytest.raises(SystemExit):
+            mels.main()
+    assert output() == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no music"])
+def test_a_song_that_is_gone_is_one_line(
+    library: Callable, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    table = library(2)
+    path = Path(table["path"][1])
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit) as left:
+        mels.main()
+    assert left.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert str(path) in message
+    assert "dvc repro" in message
+    assert message.count("\n") == 1
+
+
+def test_without_ingestion_it_is_one_line(configure: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(SMALL)
+    monkeypatch.setattr(sys, "argv", ["mels"])
+    with pytest.raises(SystemExit) as left:
+        mels.main()
+    assert left.value.code == 2
+
+
+def published(project: Path) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    stored, ranges = rng.integers(0, 256, (3, 8, 20)).astype(np.uint8), np.array([80, 50, 110], np.float32)
+    archive = project / "mels.npz"
+    np.savez(archive, track_id=np.array(["a", "b", "c"]), mel=stored, range_db=ranges)
+    raw = project / "data/raw/mels"
+    table = pd.DataFrame({"track_id": ["c", "a"], "path": str(archive), "sha256": ["1", "2"]})
+    write_table(raw / "tracks.csv", table)
+    write_json(raw / "spectrogram.json", {"sample_rate": 16000, "n_fft": 512, "n_mels": 8, "frame_rate": 12.9})
+    return stored, ranges
+
+
+def test_published_spectrograms_are_converted_within_half_a_step(
+    project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch, loaded: list[str]
+) -> None:
+    source, ranges = published(project)
+    configure({"dataset": "mels"})
+    monkeypatch.setattr(sys, "argv", ["mels"])
+    mels.main()
+    stored = Spectrograms(mels.OUTPUT)
+    assert vars(stored.format) == {
+        "sample_rate": 16000,
+        "n_fft": 512,
+        "n_mels": 8,
+        "frame_rate": 12.9,
+        "top_db": 80.0,
+    }
+    for track_id, row in (("c", 2), ("a", 0)):
+        decibels = -float(ranges[row]) * (1 - source[row].astype(float) / 255)
+        track = stored.track(track_id)
+        assert track.shape == (20, 8)
+        error = spectrogram.to_decibels(track, 80.0).T - np.maximum(decibels, -80.0)
+        assert np.abs(error).max() <= 80 / 255 / 2 + 1e-3
+    np.testing.assert_array_equal(stored.track("a").T, source[0])
+    assert loaded == []
+
+
+def test_a_published_track_that_is_gone_is_one_line(
+    project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(project)
+    np.savez(
+        project / "mels.npz", track_id=np.array(["c"]), mel=np.ones((1, 8, 20), np.uint8), range_db=np.ones(1)
+    )
+    configure({"dataset": "mels"})
+    monkeypatch.setattr(sys, "argv", ["mels"])
+    with pytest.raises(SystemExit) as left:
+        mels.main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("error: a is gone from mels.npz")

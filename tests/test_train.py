@@ -1,0 +1,160 @@
+"""Training: schedules against Keras' own callbacks, early stopping, class weights, kills, another backend."""
+
+import itertools
+import math
+import os
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from checkout import Checkout, use_small_music
+from sklearn.utils.class_weight import compute_class_weight
+
+from src import params, train
+from src.backend import keras
+
+SETTINGS = params.load().train
+
+
+def history_of(losses: list[float]) -> train.History:
+    return [{"epoch": n + 1, "val_loss": loss, "val_accuracy": 1 - loss / 10} for n, loss in enumerate(losses)]
+
+
+def test_learning_rate_is_that_of_keras_reduce_lr_on_plateau():
+    rng = np.random.default_rng(0)
+    for patience in (1, 2, 3):
+        settings = SETTINGS.model_copy(update={"plateau_patience": patience, "plateau_factor": 0.5})
+        losses = list(np.round(2 + 0.3 * rng.normal(size=25) - 0.02 * np.arange(25), 4))
+        model = keras.Sequential([keras.layers.Dense(1)])
+        model.compile(keras.optimizers.Adam(settings.learning_rate), "mse")
+        callback = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=patience, min_lr=0.0)
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            callback.on_epoch_end(epoch, {"val_loss": loss})
+            expected = float(np.asarray(model.optimizer.learning_rate))
+            assert train.learning_rate(history_of(losses[: epoch + 1]), settings) == pytest.approx(expected, rel=1e-5)
+
+
+def test_cosine_falls_from_the_full_rate_to_zero():
+    settings = SETTINGS.model_copy(update={"schedule": "cosine", "epochs": 10})
+    rates = [train.learning_rate(history_of([1.0] * n), settings) for n in range(11)]
+    assert rates[0] == settings.learning_rate
+    assert rates[5] == pytest.approx(settings.learning_rate / 2)
+    assert rates[10] == pytest.approx(0, abs=1e-12)
+    assert all(after < before for before, after in itertools.pairwise(rates))
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "stops"),
+    [
+        ([3, 2, 1], 2, False),
+        ([1, 2, 3], 2, True),
+        ([1, 2], 2, False),
+        ([1, 1, 1], 2, True),
+        ([1, 2, 3, 4, 5], None, False),
+        ([], 1, False),
+        ([5, 4, 3, 2, 1, 0.5], 3, True),  # all six epochs are done
+    ],
+)
+def test_early_stopping(losses, patience, stops):
+    settings = SETTINGS.model_copy(update={"early_stopping_patience": patience, "epochs": 6})
+    assert train.stopped(history_of(losses), settings) is stops
+
+
+def test_best_epoch_by_either_monitor():
+    history = history_of([3, 1, 2])
+    history[2]["val_accuracy"] = 0.99
+    assert train.best(history, "val_loss")["epoch"] == 2
+    assert train.best(history, "val_accuracy")["epoch"] == 3
+
+
+def test_class_weights_are_scikit_learns_balanced_ones():
+    genres = pd.Series(["a"] * 50 + ["b"] * 20 + ["c"] * 5)
+    expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=genres.to_numpy())
+    assert list(train.balanced_weights(genres, ["a", "b", "c"]).values()) == pytest.approx(list(expected))
+
+
+def test_dropout_follows_from_seed_and_epoch():
+    model = keras.Sequential([keras.Input((1000,)), keras.layers.Dropout(0.5)])
+    ones = np.ones((1, 1000), np.float32)
+
+    def dropped(seed: int, epoch: int) -> list[float]:
+        train.seed_dropout(model, seed, epoch)
+        return np.asarray(model(ones, training=True))[0].tolist()
+
+    assert dropped(1, 2) == dropped(1, 2)
+    assert dropped(1, 2) != dropped(1, 3)
+    assert dropped(1, 2) != dropped(2, 2)
+    assert 0.4 < np.mean(np.equal(dropped(1, 2), 0)) < 0.6
+
+
+class TestRealTraining:
+    """The stage as a process of its own, on a small data set."""
+
+    pytestmark = pytest.mark.xdist_group("pipeline")
+
+    @pytest.fixture(scope="class")
+    def project(self, tmp_path_factory) -> Checkout:
+        """A checkout with spectrograms and clips, ready to train."""
+        folder = tmp_path_factory.mktemp("training")
+        checkout = Checkout(folder / "project")
+        use_small_music(checkout, folder / "music", architectures=["baseline", "short_chunk_resnet"], train__epochs=6)
+        checkout.set_params(models__short_chunk_resnet__filters=[4, 8])
+        for stage in ("ingest", "clips", "mels"):
+            checkout.run("python", "-m", f"src.{stage}")
+        return checkout
+
+    def test_a_killed_training_goes_on_to_the_same_result(self, project):
+        """With dropout, batch normalisation, random crops and a moving learning rate: all that has a state."""
+        history = project.folder / "plots/short_chunk_resnet/history.csv"
+        project.run("python", "-m", "src.train", "short_chunk_resnet")
+        undisturbed = history.read_text()
+        weights = keras.models.load_model(project.folder / "models/short_chunk_resnet.keras").get_weights()
+        history.unlink()
+
+        process = project.start("python", "-m", "src.train", "short_chunk_resnet")
+        deadline = time.monotonic() + 120
+        while not any(project.folder.glob(".cache/training/*/last-2.keras")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert not history.exists()
+        assert any(project.folder.glob(".cache/training/*/state.json"))
+
+        assert "going on after epoch" in project.run("python", "-m", "src.train", "short_chunk_resnet")
+        assert history.read_text() == undisturbed
+        again = keras.models.load_model(project.folder / "models/short_chunk_resnet.keras").get_weights()
+        for one, other in zip(weights, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert not any(project.folder.glob(".cache/training/*"))
+
+    def test_one_epoch_on_jax_gives_a_model_that_tensorflow_reads(self, project):
+        pytest.importorskip("jax")
+        project.set_params(train__epochs=1)
+        project.run("python", "-m", "src.train", "baseline", KERAS_BACKEND="jax")
+        history = pd.read_csv(project.folder / "plots/baseline/history.csv")
+        assert len(history) == 1
+        assert history[["loss", "val_loss"]].map(math.isfinite).all(axis=None)
+        project.run("python", "-m", "src.evaluate", "baseline", KERAS_BACKEND="jax")
+        on_jax = pd.read_csv(project.folder / "predictions/baseline.csv")
+        project.run("python", "-m", "src.evaluate", "baseline")
+        on_tensorflow = pd.read_csv(project.folder / "predictions/baseline.csv")
+        genres = ["genre0", "genre1", "genre2"]
+        np.testing.assert_allclose(on_jax[genres], on_tensorflow[genres], atol=1e-4)
+
+    def test_unknown_names_are_one_line(self, project):
+        output = project.run("python", "-m", "src.train", "basline", fails=True)
+        assert output == "error: architecture 'basline' is none of baseline, bn_5x5, short_chunk_resnet\n"
+        project.set_params(models__bn_5x5__builder="paper_rnn")
+        output = project.run("python", "-m", "src.train", "bn_5x5", fails=True)
+        assert output.startswith("error: params.yaml: models.bn_5x5: builder 'paper_rnn' is none of paper_cnn")
+        assert output.count("\n") == 1
+
+    def test_a_loss_that_is_no_number_stops_with_a_line(self, project):
+        project.set_params(models__bn_5x5__builder="paper_cnn", train__learning_rate=1e30)
+        output = project.run("python", "-m", "src.train", "baseline", fails=True)
+        assert "error: baseline: the loss is no number after epoch 1" in output
+        assert "Traceback" not in output
