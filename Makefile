@@ -12,7 +12,7 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test lint format ui bench clean
+.PHONY: help repro test lint format ui experiments bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ format: $(DEVELOPMENT) ## format the code
 
 ui: $(RUNTIME) ## browse the MLflow runs at http://127.0.0.1:5000
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
+	dvc exp show --no-pager --only-changed --drop '.*' --keep '^(best|ensemble|metrics/summary|architectures|split|train|clips|seed).*'
 
 bench: $(RUNTIME) ## measure mel caching and training; on your own music: make bench DIR=/path/to/music
 	python -m benchmarks.mels "$(DIR)"

@@ -253,7 +253,7 @@ class Checkpoint:
         if is_best:
             shutil.copyfile(last, self.best_model(epoch))
         write_json(self._state, {"run_id": self.run_id, "history": self.history})
-        for path in self.folder.glob("*.keras"):
+        for path in self.folder.glob("[!.]*.keras"):  # not what a kill left half-written
             kind, number = path.stem.split("-")
             if (kind == "last" or is_best) and int(number) < epoch:
                 path.unlink()

@@ -59,11 +59,10 @@ class Checkout:
         assert (done.returncode != 0) == fails, f"{' '.join(command)} answered {done.returncode}:\n{done.stdout}"
         return done.stdout
 
-    def start(self, *command: str) -> subprocess.Popen:
+    def start(self, *command: str, **options) -> subprocess.Popen:
         """Start a command in the folder and return at once."""
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=pipe, stderr=pipe, **options)
 
     def commit(self) -> None:
         """Make the folder a git repository with one commit."""

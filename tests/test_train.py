@@ -122,7 +122,9 @@ class TestRealTraining:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert not history.exists()
-        assert any(project.folder.glob(".cache/training/*/state.json"))
+        (checkpoint,) = project.folder.glob(".cache/training/*/")
+        assert (checkpoint / "state.json").exists()
+        (checkpoint / ".last-3.12345.tmp.keras").write_bytes(b"half a file")
 
         assert "going on after epoch" in project.run("python", "-m", "src.train", "short_chunk_resnet")
         assert history.read_text() == undisturbed

@@ -1,0 +1,67 @@
+"""A kill in the middle of ingest and of mels: the second run does only the rest, with the result of an undisturbed one.
+
+The training's kill is in test_train.py.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from checkout import Checkout, use_small_music, write_song
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+SONGS = 90
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory) -> Path:
+    """Enough songs that a stage can be caught half-way."""
+    folder = tmp_path_factory.mktemp("music")
+    for number in range(SONGS):
+        write_song(folder / f"genre{number % 3}" / f"song{number:03d}.wav", 110 * (number % 3), 2.0, number, 8.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, music) -> Checkout:
+    return new_project(tmp_path_factory.mktemp("undisturbed"), music)
+
+
+def new_project(folder: Path, music: Path) -> Checkout:
+    checkout = Checkout(folder / "project")
+    use_small_music(checkout, folder / "unused", datasets__folder__dir=str(music))
+    return checkout
+
+
+def kill_half_way(checkout: Checkout, module: str, cached: str) -> list[Path]:
+    """Run a stage and kill it with all of its workers as soon as a dozen files are in its cache."""
+    process = checkout.start("python", "-m", module, start_new_session=True)
+    deadline = time.monotonic() + 100
+    while len(found := list(checkout.folder.glob(cached))) < 12 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the stage had ended before it could be killed"
+    return found
+
+
+def test_ingest_and_mels_go_on_where_they_were(tmp_path, music, undisturbed):
+    killed = new_project(tmp_path, music)
+    stages = [
+        ("src.ingest", ".cache/inspected/*/*.json", ["data/raw/folder/tracks.csv", "metrics/ingest.json"]),
+        ("src.mels", ".cache/mels/*/*/*.npy", ["data/mels/mels.npy", "data/mels/index.csv", "data/mels/format.json"]),
+    ]
+    for module, cached, results in stages:
+        undisturbed.run("python", "-m", module)
+        kill_half_way(killed, module, cached)
+        assert not (killed.folder / results[0]).exists()
+        # A file that a worker was writing at that moment keeps its temporary name, and is not counted as done.
+        whole = {path: path.stat().st_mtime_ns for path in killed.folder.glob(cached) if not path.name.startswith(".")}
+        assert 0 < len(whole) < SONGS
+        killed.run("python", "-m", module)
+        assert {path: path.stat().st_mtime_ns for path in whole} == whole, "what was done has been done again"
+        for result in results:
+            assert (killed.folder / result).read_bytes() == (undisturbed.folder / result).read_bytes()
