@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import figures, params, scores
+from src import params, scores
 from src.console import UserError, command, print_table
+from src.figures import comparison
+from src.figures.style import save, whose
 from src.files import read_json, read_table, write_json, write_table
 from src.params import Params
 
@@ -124,17 +126,17 @@ def summary(rows: list[dict[str, Any]], card: dict[str, Any]) -> dict[str, Any]:
 def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card: dict[str, Any]) -> None:
     """Write plots/compare/."""
     genres = card["genres"]
-    note = figures.whose(card["dataset"], card["protocol"])
+    note = whose(card["dataset"], card["protocol"])
     title = "Test accuracy by track"
-    figures.save(figures.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), PLOTS / "leaderboard.png")
-    cost = figures.accuracy_against_cost(rows, title="Accuracy against training time", note=note)
-    figures.save(cost, PLOTS / "accuracy_against_cost.png")
+    save(comparison.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), PLOTS / "leaderboard.png")
+    cost = comparison.accuracy_against_cost(rows, title="Accuracy against training time", note=note)
+    save(cost, PLOTS / "accuracy_against_cost.png")
     recall = {}
     for name, table in predictions.items():
         test = table[table["fold"] == "test"]
         right = (test["genre"] == test["predicted"]).groupby(test["genre"]).mean()
         recall[name] = [float(right.get(genre, 0.0)) for genre in genres]
-    figures.save(figures.per_genre_recall(genres, recall, title="Recall by genre", note=note), PLOTS / "recall.png")
+    save(comparison.per_genre_recall(genres, recall, title="Recall by genre", note=note), PLOTS / "recall.png")
     columns = ["arch", "val_track_accuracy", "track_accuracy", "track_accuracy_ci95_low", "track_accuracy_ci95_high"]
     columns += ["difference_to_first", "difference_ci95_low", "difference_ci95_high", "mcnemar_p"]
     write_table(PLOTS / "leaderboard.csv", pd.DataFrame(rows)[columns])
@@ -143,7 +145,7 @@ def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card:
 def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:
     """Print the leaderboard."""
     print_table(
-        f"Leaderboard, best first by validation: {figures.whose(card['dataset'], card['protocol'])}",
+        f"Leaderboard, best first by validation: {whose(card['dataset'], card['protocol'])}",
         ["architecture", "val", "test", "95 % interval", "macro F1", "p against first", "parameters", "train s"],
         [
             [

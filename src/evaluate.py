@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
+from sklearn import metrics as sklearn_metrics
 
-from src import figures, params, scores, tracking
+from src import params, scores, tracking
 from src.backend import keras
 from src.console import UserError, command, print_table
 from src.feed import Clips, read_clips
+from src.figures.model import confusion_matrix, learning_curves, reliability_plot
+from src.figures.style import save, whose
 from src.files import read_json, read_table, write_json, write_table
 from src.params import EvaluateParams
 from src.spectrogram import Spectrograms
@@ -126,7 +128,7 @@ def draw(
 ) -> None:
     """Write the tables and pictures of plots/<architecture>/."""
     genres, title = card["genres"], card["architecture"]
-    note = figures.whose(card["dataset"], card["protocol"])
+    note = whose(card["dataset"], card["protocol"])
     test = tracks[tracks["fold"] == "test"]
     labels = np.searchsorted(genres, test["genre"].to_numpy(dtype=str))
     predicted = np.searchsorted(genres, test["predicted"].to_numpy(dtype=str))
@@ -137,20 +139,20 @@ def draw(
     write_table(folder / "confusion.csv", test[["genre", "predicted"]].rename(columns={"genre": "actual"}))
     write_table(folder / "most_wrong.csv", most_wrong(test, genres))
 
-    counts = confusion_matrix(labels, predicted, labels=np.arange(len(genres)))
+    counts = sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(len(genres)))
     accuracy = f"{len(test)} test tracks, {metrics['track_accuracy']:.0%} right; {note}"
-    figures.save(figures.confusion_matrix(counts, genres, title=title, note=accuracy), folder / "confusion.png")
+    save(confusion_matrix(counts, genres, title=title, note=accuracy), folder / "confusion.png")
     bins = scores.reliability(probabilities, labels, settings.calibration_bins)
-    figures.save(
-        figures.reliability_plot(
+    save(
+        reliability_plot(
             bins.confidence, bins.accuracy, bins.counts, ece=metrics["ece"], title=f"{title}: calibration", note=note
         ),
         folder / "reliability.png",
     )
     table = read_table(folder / "history.csv")
     history = {str(name): list(table[name]) for name in table}
-    figures.save(
-        figures.learning_curves(history, best_epoch=card["best_epoch"], title=f"{title}: training", note=note),
+    save(
+        learning_curves(history, best_epoch=card["best_epoch"], title=f"{title}: training", note=note),
         folder / "learning_curves.png",
     )
 
@@ -168,9 +170,8 @@ def most_wrong(test: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
 
 def show(architecture: str, metrics: dict[str, Any]) -> None:
     """Print the scores."""
-    whose = figures.whose(metrics["dataset"], metrics["protocol"])
     print_table(
-        f"{architecture}: {metrics['test_tracks']} test tracks, {whose}",
+        f"{architecture}: {metrics['test_tracks']} test tracks, {whose(metrics['dataset'], metrics['protocol'])}",
         ["score", "value"],
         [[name, f"{value:.3f}"] for name, value in metrics.items() if isinstance(value, float)],
     )

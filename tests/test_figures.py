@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src import figures
+from src.figures import comparison, model, style
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -29,7 +29,7 @@ def counts_of(genres: int) -> np.ndarray:
 
 @functools.cache
 def confusion_of(genres: int) -> Figure:
-    return figures.confusion_matrix(counts_of(genres), GENRES[:genres], **ABOUT)
+    return model.confusion_matrix(counts_of(genres), GENRES[:genres], **ABOUT)
 
 
 def rows_of(architectures: int) -> list[dict]:
@@ -57,13 +57,13 @@ HISTORY = {
 }
 LEAK = [row | {"protocol": protocol} for row in rows_of(3) for protocol in ("clip", "track", "artist")]
 DRAWN = {
-    "confusion_matrix": lambda: figures.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
-    "reliability_plot": lambda: figures.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
-    "learning_curves": lambda: figures.learning_curves(HISTORY, best_epoch=2, **ABOUT),
-    "leaderboard": lambda: figures.leaderboard(rows_of(8), chance=1 / 11, **ABOUT),
-    "accuracy_against_cost": lambda: figures.accuracy_against_cost(rows_of(8), **ABOUT),
-    "per_genre_recall": lambda: figures.per_genre_recall(GENRES[:3], {"bn_5x5": [0, 0.5, math.nan]}, **ABOUT),
-    "leak": lambda: figures.leak(LEAK, **ABOUT),
+    "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
+    "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
+    "learning_curves": lambda: model.learning_curves(HISTORY, best_epoch=2, **ABOUT),
+    "leaderboard": lambda: comparison.leaderboard(rows_of(8), chance=1 / 11, **ABOUT),
+    "accuracy_against_cost": lambda: comparison.accuracy_against_cost(rows_of(8), **ABOUT),
+    "per_genre_recall": lambda: comparison.per_genre_recall(GENRES[:3], {"bn_5x5": [0, 0.5, math.nan]}, **ABOUT),
+    "leak": lambda: comparison.leak(LEAK, **ABOUT),
 }
 
 
@@ -111,9 +111,9 @@ def test_title_and_note_stand_at_the_top_and_nothing_is_cut_off(name, drawn):
 
 @pytest.mark.parametrize("name", ["confusion_matrix", "accuracy_against_cost", "leaderboard"])
 def test_equal_data_give_equal_bytes_whatever_matplotlibrc_says(name, drawn, tmp_path):
-    figures.save(drawn[name], tmp_path / "one.png")
+    style.save(drawn[name], tmp_path / "one.png")
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 30, "xtick.labelsize": 3}):
-        figures.save(DRAWN[name](), tmp_path / "plots" / "other.png")
+        style.save(DRAWN[name](), tmp_path / "plots" / "other.png")
         assert matplotlib.rcParams["font.size"] == 20
     one, other = (tmp_path / "one.png").read_bytes(), (tmp_path / "plots" / "other.png").read_bytes()
     assert one.startswith(b"\x89PNG")
@@ -125,8 +125,8 @@ def test_equal_data_give_equal_bytes_whatever_matplotlibrc_says(name, drawn, tmp
 def test_importing_and_drawing_neither_choose_a_backend_nor_import_pyplot(monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)
     code = (
-        "import matplotlib, sys; from src import figures;"
-        "figures.confusion_matrix([[1, 0], [0, 1]], ['a', 'b'], title='', note='');"
+        "import matplotlib, sys; from src.figures import model;"
+        "model.confusion_matrix([[1, 0], [0, 1]], ['a', 'b'], title='', note='');"
         "assert matplotlib.get_backend(auto_select=False) is None; assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -134,9 +134,9 @@ def test_importing_and_drawing_neither_choose_a_backend_nor_import_pyplot(monkey
 
 def test_a_leaky_note_is_in_the_colour_of_warnings_and_a_long_one_is_wrapped():
     note = "emotify, clip split: LEAKY, clips of one song are in train and test, so that this accuracy is no accuracy"
-    figure = figures.confusion_matrix([[3, 1], [0, 2]], ["vocal", "instrumental"], title="A title", note=note)
+    figure = model.confusion_matrix([[3, 1], [0, 2]], ["vocal", "instrumental"], title="A title", note=note)
     (text,) = named(figure, "note")
-    assert text.get_color() == figures.VERMILION
+    assert text.get_color() == style.VERMILION
     assert text.get_text().count("\n") >= 1
     assert text.get_text().replace("\n", " ") == note
 
@@ -170,7 +170,7 @@ def test_confusion_matrix_labels_read_well_and_do_not_overlap(genres):
 
 
 def test_genre_names_are_no_formulas():
-    figure = figures.confusion_matrix([[1, 0], [0, 1]], ["a$$ap $x^2$", "b%"], **ABOUT)
+    figure = model.confusion_matrix([[1, 0], [0, 1]], ["a$$ap $x^2$", "b%"], **ABOUT)
     label = figure.axes[0].get_yticklabels()[0]
     assert label.get_text() == "a$$ap $x^2$"
     assert not label.get_parse_math()
@@ -200,7 +200,7 @@ def test_learning_curves_draw_the_history_and_mark_the_kept_epoch(drawn):
 
 def test_learning_curves_of_one_epoch_without_learning_rate():
     history = {key: values[:1] for key, values in HISTORY.items() if key != "learning_rate"}
-    figure = figures.learning_curves(history, best_epoch=1, **ABOUT)
+    figure = model.learning_curves(history, best_epoch=1, **ABOUT)
     assert len(figure.axes) == 2
     assert named(figure, "val_loss")[0].get_marker() == "o"  # a line of one point would not be seen
     assert [tick for tick in figure.axes[0].get_xticks() if 0.5 <= tick <= 1.5] == [1]
@@ -209,7 +209,7 @@ def test_learning_curves_of_one_epoch_without_learning_rate():
 @pytest.mark.parametrize("epoch", [0, 4])
 def test_learning_curves_count_epochs_from_1(epoch):
     with pytest.raises(ValueError, match=f"1 to 3; received {epoch}"):
-        figures.learning_curves(HISTORY, best_epoch=epoch, **ABOUT)
+        model.learning_curves(HISTORY, best_epoch=epoch, **ABOUT)
 
 
 def test_leaderboard_draws_accuracies_intervals_and_chance(drawn):
@@ -233,7 +233,7 @@ def test_leaderboard_draws_accuracies_intervals_and_chance(drawn):
 
 def test_leaderboard_of_one_perfect_row_with_nothing_else_known():
     row = {"arch": "mlp", "track_accuracy": 1.0, "track_accuracy_ci95_low": 1.0, "track_accuracy_ci95_high": 1.0}
-    figure = figures.leaderboard([row | {"seconds": math.nan}], **ABOUT)
+    figure = comparison.leaderboard([row | {"seconds": math.nan}], **ABOUT)
     assert texts(figure, "beside") == ["100.0 % [100, 100]", "n/a", "n/a"]
     assert named(figure, "validation") == named(figure, "chance") == []
 
@@ -244,7 +244,7 @@ def test_cost_draws_what_has_a_time_and_labels_keep_clear_of_each_other(crowded)
     timed = [row for row in rows if row["arch"] != "ensemble"]
     for i, row in enumerate(timed):
         row["seconds"] = 100.0 + i % 2 if crowded else row["seconds"]
-    figure = figures.accuracy_against_cost(rows, **ABOUT)
+    figure = comparison.accuracy_against_cost(rows, **ABOUT)
     (dots,) = named(figure, "test")
     assert dots.get_offsets().tolist() == [[row["seconds"], row["track_accuracy"]] for row in timed]
     assert list(dots.get_sizes()) == sorted(dots.get_sizes())  # as the parameters are
@@ -259,13 +259,13 @@ def test_cost_draws_what_has_a_time_and_labels_keep_clear_of_each_other(crowded)
 
 
 def test_cost_without_any_time_says_so():
-    figure = figures.accuracy_against_cost([row | {"seconds": None} for row in rows_of(2)], **ABOUT)
+    figure = comparison.accuracy_against_cost([row | {"seconds": None} for row in rows_of(2)], **ABOUT)
     assert "no training times are known" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_recall_shows_every_architecture_and_genre():
     recall = {arch: np.random.default_rng(i).random(15) for i, arch in enumerate(ARCHITECTURES[:3])}
-    figure = figures.per_genre_recall(GENRES, recall, **ABOUT)
+    figure = comparison.per_genre_recall(GENRES, recall, **ABOUT)
     assert texts(figure, "share") == [f"{100 * value:.0f}" for values in recall.values() for value in values]
     labels = [*figure.axes[0].get_xticklabels(), *figure.axes[0].get_yticklabels()]
     assert overlapping(labels) == []
@@ -291,7 +291,7 @@ def test_leak_draws_each_protocol_with_its_interval_and_names_the_leaky_one(draw
 
 
 def test_leak_takes_missing_combinations():
-    figure = figures.leak([LEAK[0], LEAK[5]], **ABOUT)
+    figure = comparison.leak([LEAK[0], LEAK[5]], **ABOUT)
     assert len(intervals(figure)) == 2
 
 
@@ -299,11 +299,11 @@ def test_leak_takes_missing_combinations():
     ("number", "shown"), [(7, "7"), (999, "999"), (12_345, "12.3 k"), (999_900, "1e+03 k"), (2_500_000, "2.5 M")]
 )
 def test_amounts(number, shown):
-    assert figures._amount(number) == shown.replace("1e+03", "1000")
+    assert style.amount(number) == shown.replace("1e+03", "1000")
 
 
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(0.5, "0.5 s"), (42.4, "42 s"), (60, "1 min"), (4000, "1.1 h"), (90_000, "1 d")]
 )
 def test_durations(seconds, shown):
-    assert figures._duration(seconds) == shown
+    assert style.duration(seconds) == shown

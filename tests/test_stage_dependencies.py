@@ -56,7 +56,7 @@ def test_declared_code_is_what_is_imported(stage):
     files = {
         file.relative_to(ROOT).as_posix()
         for dep in declared
-        for file in ([ROOT / dep] if (ROOT / dep).is_file() else (ROOT / dep).glob("*.py"))
+        for file in ([ROOT / dep] if (ROOT / dep).is_file() else (ROOT / dep).rglob("*.py"))
     }
     assert needed <= files, "imported but not declared"
     for dep in declared:
