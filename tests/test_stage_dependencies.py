@@ -50,7 +50,9 @@ def test_declared_code_is_what_is_imported(stage):
     package = start.parent if start.name == "__init__.py" else None
     needed = closure(package / "__main__.py" if package else start)
     if stage == "ingest":  # which imports the source that params.yaml names
-        needed = needed.union(*(closure(package / f"{source}.py") for source in ("demo", "folder", "gtzan", "mels")))
+        needed = needed.union(
+            *(closure(module_file(f"src.ingest.{source}")) for source in ("demo", "folder", "gtzan", "mels"))
+        )
     declared = {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")}
     # A folder stands for all of its files: the sources of ingest and the builders of models are chosen by name.
     files = {

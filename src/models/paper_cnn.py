@@ -8,6 +8,10 @@ from src.backend import keras
 
 layers = keras.layers
 
+# Of the moving averages of batch normalisation. Keras' 0.99 needs hundreds of steps to forget its first values, and an
+# epoch of a small data set has thirty: validation would judge a network that does not exist yet.
+MOMENTUM = 0.9
+
 
 def build(
     input_shape: tuple[int, int, int],
@@ -47,7 +51,7 @@ def build(
     for n_filters in filters:
         x = layers.Conv2D(n_filters, kernel_size, padding=padding)(x)
         if batch_norm:
-            x = layers.BatchNormalization()(x)
+            x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D(2, padding=padding)(x)
     x = layers.Dropout(dropout)(x)

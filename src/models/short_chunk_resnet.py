@@ -9,6 +9,10 @@ from src.backend import keras
 
 layers = keras.layers
 
+# Of the moving averages of batch normalisation. Keras' 0.99 needs hundreds of steps to forget its first values, and an
+# epoch of a small data set has thirty: validation would judge a network that does not exist yet.
+MOMENTUM = 0.9
+
 
 def build(input_shape: tuple[int, int, int], n_classes: int, *, filters: list[int], dropout: float) -> keras.Model:
     """Build the network, untrained.
@@ -40,10 +44,10 @@ def build(input_shape: tuple[int, int, int], n_classes: int, *, filters: list[in
 
 def _residual_block(x: keras.KerasTensor, n_filters: int) -> keras.KerasTensor:
     shortcut = layers.Conv2D(n_filters, 1, strides=2, padding="same", use_bias=False)(x)
-    shortcut = layers.BatchNormalization()(shortcut)
+    shortcut = layers.BatchNormalization(momentum=MOMENTUM)(shortcut)
     x = layers.Conv2D(n_filters, 3, strides=2, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     x = layers.ReLU()(x)
     x = layers.Conv2D(n_filters, 3, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     return layers.ReLU()(layers.Add()([x, shortcut]))
