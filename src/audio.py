@@ -69,32 +69,46 @@ def load(path: Path, sample_rate: int) -> np.ndarray:
 
 def _decode(path: Path, sample_rate: int) -> tuple[np.ndarray, float | None]:
     """Return the samples and the duration in seconds that the header declares (None: it declares none)."""
-    if path.stat().st_size == 0:
-        raise AudioError("empty")
+    with path.open("rb") as opened:  # the decoders do not say whether they may not or cannot read a file
+        if not opened.read(1):
+            raise AudioError("empty")
     if path.suffix.lower() != ".m4a":
         try:
             with soundfile.SoundFile(path) as file:
-                blocks = file.blocks(int(BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True)
-                samples = _resampled((_mono(block) for block in blocks), file.samplerate, sample_rate)
-                return samples, _declared_duration(path, file)
+                if _is_understood(path, file):
+                    samples = _resampled(_blocks(file), file.samplerate, sample_rate)
+                    return samples, _declared_duration(path, file)
         except soundfile.LibsndfileError:
             pass  # FFmpeg reads some files that libsndfile refuses
     return _decode_with_ffmpeg(path, sample_rate)
 
 
-def _mono(block: np.ndarray) -> np.ndarray:
-    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+def _is_understood(path: Path, file: soundfile.SoundFile) -> bool:
+    """Whether libsndfile knows what it has opened.
+
+    Anything called .au that has no header it takes for raw mu-law; and of an mp3 file that does not say how long it
+    is, it gives as much as it guesses from the first bit rates.
+    """
+    return file.format != "RAW" and (file.format != "MP3" or _counts_its_frames(path))
+
+
+def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    """Mono blocks. SoundFile.blocks() will not do: where a file is cut off it fills up with what lies in memory."""
+    while len(block := file.read(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
+        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
 def _decode_with_ffmpeg(path: Path, sample_rate: int) -> tuple[np.ndarray, float | None]:
     import av  # loads 60 MB of FFmpeg, which most folders never need
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path}") as container:  # so that a colon in the name is no protocol
             if not container.streams.audio:
                 raise AudioError("has no audio stream")
             stream = container.streams.audio[0]
             rate = stream.codec_context.sample_rate
+            if not rate:
+                raise AudioError("cannot be decoded: damaged or not audio (no sample rate)")
             to_mono = av.AudioResampler(format="flt", layout=None, rate=None)
 
             def blocks() -> Iterator[np.ndarray]:
@@ -103,10 +117,11 @@ def _decode_with_ffmpeg(path: Path, sample_rate: int) -> tuple[np.ndarray, float
                         yield part.to_ndarray().reshape(-1, part.layout.nb_channels).mean(axis=1)
 
             samples = _resampled(blocks(), rate, sample_rate)
-            declared = None if container.duration is None else container.duration / av.time_base
-            return samples, declared
+            # Of mp3 files only those come here that do not say how long they are: FFmpeg would guess, too.
+            declared = None if container.format.name == "mp3" else container.duration
+            return samples, None if declared is None else declared / av.time_base
     except av.FFmpegError as error:
-        raise AudioError(f"not audio that can be decoded ({error.strerror})") from None
+        raise AudioError(f"cannot be decoded: damaged or not audio ({error.strerror})") from None
 
 
 def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> np.ndarray:
@@ -132,8 +147,30 @@ def _declared_duration(path: Path, file: soundfile.SoundFile) -> float | None:
     return bytes_declared / bytes_per_second if bytes_declared and bytes_per_second else None
 
 
-_BYTES_PER_SAMPLE = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
-_UNKNOWN_LENGTH = 0xFFFFFFFF  # what programs write that stream into a pipe
+def _counts_its_frames(path: Path) -> bool:
+    """Whether an mp3 file says, in what looks like its first frame, how many there are."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        while head[:3] == b"ID3":
+            file.seek(sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False)), 1)
+            head = file.read(10)
+        first_frame = head + file.read(200)
+    return any(mark in first_frame for mark in (b"Xing", b"Info", b"VBRI"))
+
+
+_BYTES_PER_SAMPLE = {
+    "ULAW": 1,
+    "ALAW": 1,
+    "PCM_U8": 1,
+    "PCM_S8": 1,
+    "PCM_16": 2,
+    "PCM_24": 3,
+    "PCM_32": 4,
+    "FLOAT": 4,
+    "DOUBLE": 8,
+}
+# From here on it is what programs write that stream into a pipe: SoX 0x7FFFF000, FFmpeg 0xFFFFFFFF.
+_UNKNOWN_LENGTH = 0x7FFFF000
 
 
 def _declared_data_bytes(path: Path) -> int | None:
@@ -141,12 +178,12 @@ def _declared_data_bytes(path: Path) -> int | None:
         head = file.read(12)
         if head[:4] == b".snd":
             size = int.from_bytes(head[8:12], "big")
-            return None if size == _UNKNOWN_LENGTH else size
+            return None if size >= _UNKNOWN_LENGTH else size
         if head[:4] != b"RIFF":
             return None
         while len(chunk := file.read(8)) == 8:
             size = int.from_bytes(chunk[4:], "little")
             if chunk[:4] == b"data":
-                return None if size >= _UNKNOWN_LENGTH - 1 else size
+                return None if size >= _UNKNOWN_LENGTH else size
             file.seek(size + size % 2, 1)
     return None

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from src.console import UserError
+
 
 def project_root() -> Path:
     """The user's own checkout, also from inside DVC's temporary experiments, which run in a copy of it.
@@ -62,8 +64,19 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path, **options: Any) -> pd.DataFrame:
-    """Read a CSV in which an empty cell is an empty string, and "NA" is the name of an artist."""
-    return pd.read_csv(path, keep_default_na=False, **options)
+    """Read a CSV in which an empty cell is an empty string, and "NA" is the name of an artist.
+
+    Raises
+    ------
+    UserError
+        If it is missing, or no table in UTF-8.
+    """
+    try:
+        return pd.read_csv(path, keep_default_na=False, **options)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; `dvc repro` makes what a stage needs") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a CSV table in UTF-8 ({error})") from None
 
 
 def sha256_of(path: Path) -> str:

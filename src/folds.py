@@ -198,7 +198,13 @@ def _check(tracks: pd.DataFrame, groups: np.ndarray, folds: np.ndarray, split: S
     unit = {"artist": "artists", "predefined": "artists"}.get(split.protocol, "recordings")
     if split.protocol == "predefined" and first.fold != "val":
         raise UserError(f"genre '{first.genre}' has no {first.fold} track in the data set's own lists")
+    needed = 3 if split.folds is None else max(split.folds, 4 if split.folds == 2 else 3)
+    if first.units >= needed:
+        raise UserError(
+            f"genre '{first.genre}' does not reach {first.fold}, for its {first.units} {unit} are those of other "
+            "genres, too: try another seed, add songs of others, or see split.protocol"
+        )
     raise UserError(
-        f"genre '{first.genre}' has {first.units} {unit} that share no song, too few to reach {first.fold}: "
-        "three folds need three; add songs of others, leave the genre out (exclude_genres), or see split.protocol"
+        f"genre '{first.genre}' has {first.units} {unit} that share no song, too few to reach {first.fold}: at least "
+        f"{needed} are needed; add songs of others, leave the genre out (exclude_genres), or see split.protocol"
     )

@@ -4,6 +4,7 @@
 impossible value is a :class:`~src.console.UserError` that names the key and what was received.
 """
 
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,14 +15,14 @@ from ruamel.yaml.error import YAMLError
 from src.console import UserError
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
 class Strict(BaseModel):
-    """Immutable; refuses unknown keys."""
+    """Immutable; refuses unknown keys, and converts nothing but whole numbers to floats."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class DemoRecipe(Strict):
@@ -40,7 +41,7 @@ class DemoRecipe(Strict):
 class LocalRecipe(Strict):
     """What all recipes that read a folder have in common."""
 
-    dir: Path
+    dir: Annotated[Path, Field(strict=False)]
     genres: list[str] | None
     exclude_genres: list[str]
     train: dict[str, Any]
@@ -89,8 +90,9 @@ class MelParams(Strict):
 
     @model_validator(mode="after")
     def _band_is_possible(self) -> "MelParams":
-        if not self.fmin < (self.fmax or self.sample_rate / 2) <= self.sample_rate / 2:
-            raise ValueError("needs fmin < fmax <= sample_rate / 2")
+        highest = self.sample_rate / 2
+        if not self.fmin < (highest if self.fmax is None else self.fmax) <= highest:
+            raise ValueError(f"needs fmin < fmax <= sample_rate / 2; received {self.fmin}, {self.fmax}, {highest}")
         return self
 
 
@@ -104,7 +106,7 @@ class ClipParams(Strict):
     @model_validator(mode="after")
     def _clips_move_forward(self) -> "ClipParams":
         if self.overlap_s >= self.length_s:
-            raise ValueError("overlap_s must be smaller than length_s")
+            raise ValueError(f"overlap_s must be smaller than length_s; received {self.overlap_s} and {self.length_s}")
         return self
 
 
@@ -120,9 +122,9 @@ class SplitParams(Strict):
     @model_validator(mode="after")
     def _shares_and_folds_fit(self) -> "SplitParams":
         if self.val + self.test >= 1:
-            raise ValueError("val + test must leave something to train on")
+            raise ValueError(f"val + test must leave something to train on; received {self.val} + {self.test}")
         if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold must be below folds ({self.folds})")
+            raise ValueError(f"fold must be below folds; received {self.fold} of {self.folds}")
         if self.folds is not None and self.protocol == "predefined":
             raise ValueError("protocol predefined has its own test list: set folds to null")
         return self
@@ -187,7 +189,7 @@ class Params(Strict):
         if unknown:
             raise ValueError(f"architectures: '{unknown[0]}' is none of {', '.join(self.models)}")
         if len(set(self.architectures)) < len(self.architectures):
-            raise ValueError("architectures: each one only once")
+            raise ValueError(f"architectures: each one only once; received {', '.join(self.architectures)}")
         for name in self.architectures:
             self.training_of(name)
         return self
@@ -204,11 +206,12 @@ class Params(Strict):
             (f"models.{architecture}.train", self.models[architecture].train),
             (f"datasets.{self.dataset}.train", self.recipe.train),
         ):
-            unknown = [key for key in overrides if key not in settings]
-            if unknown:
-                raise ValueError(f"{where}.{unknown[0]}: unknown key; known are {', '.join(settings)}")
             settings |= overrides
-        return TrainParams(**settings)
+            try:
+                trained = TrainParams(**settings)
+            except ValidationError as error:
+                raise ValueError(f"{where}.{_first_problem(error)}") from None
+        return trained
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -225,7 +228,11 @@ def load(path: Path = Path("params.yaml")) -> Params:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the top folder of the project") from None
     except YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}: not valid YAML{where}: {getattr(error, 'problem', None) or error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8 ({error.reason})") from None
     except ValidationError as error:
         raise UserError(f"{path}: {_first_problem(error)}") from None
 
@@ -240,11 +247,12 @@ def _first_problem(error: ValidationError) -> str:
     key = ".".join(location)
     others = len(error.errors()) - 1
     tail = f" (and {others} more)" if others else ""
+    shown = f"; received {reprlib.repr(problem['input'])}"
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key{tail}"
+        return f"{key}: unknown key{shown}{tail}"
     if problem["type"] == "missing":
         return f"{key}: is missing{tail}"
     message = problem["msg"].removeprefix("Value error, ")
-    received = problem["input"]
-    shown = f"; received {received!r}" if isinstance(received, str | int | float | bool | type(None)) else ""
-    return f"{key}: {message}{shown}{tail}" if key else f"{message}{tail}"
+    if problem["type"] in ("value_error", "union_tag_invalid"):
+        shown = ""  # the message says it
+    return f"{key}: {message}{shown}{tail}" if key else f"{message}{shown}{tail}"

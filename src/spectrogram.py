@@ -8,8 +8,6 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
-import librosa.filters as librosa_filters
 import numpy as np
 import scipy.fft
 
@@ -18,8 +16,14 @@ from src.params import MelParams
 
 STEPS = 255
 
-# Frames that are transformed at a time: their spectra (256 kB) stay in a core's cache.
-_BLOCK_FRAMES = 32
+# Frames that are transformed at a time: their spectra (512 kB) stay in a core's cache.
+_BLOCK_FRAMES = 64
+
+# Mel bands that are summed up at a time, from the few bins that any of them covers.
+_GROUP_BANDS = 16
+
+# The floor of librosa.power_to_db, where a logarithm would have none.
+_LEAST_POWER = 1e-10
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,8 @@ class Format:
 def mel_power(samples: np.ndarray, params: MelParams) -> np.ndarray:
     """Mel power spectrogram, as ``librosa.feature.melspectrogram`` (centred, zero-padded, Hann, Slaney) makes it.
 
-    Transforming a few frames at a time and squaring without a square root in between takes about half of librosa's
-    time.
+    Takes about a third of librosa's time: a few frames at a time, squares without a square root in between, and
+    products of small matrices instead of one that is nearly all zeros.
 
     Parameters
     ----------
@@ -55,25 +59,55 @@ def mel_power(samples: np.ndarray, params: MelParams) -> np.ndarray:
     np.ndarray [shape=(1 + n // hop_length, n_mels), dtype=float32]
         Frames first, so that a window in time is one piece of memory.
     """
-    window, filters = _window_and_filters(
+    window, groups = _window_and_filters(
         params.sample_rate, params.n_fft, params.n_mels, params.fmin, params.fmax or params.sample_rate / 2
     )
     padded = np.pad(samples, params.n_fft // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, params.n_fft)[:: params.hop_length]
-    power = np.empty((len(frames), params.n_mels), np.float32)
+    mels = np.empty((len(frames), params.n_mels), np.float32)
     for start in range(0, len(frames), _BLOCK_FRAMES):
         spectra = scipy.fft.rfft(frames[start : start + _BLOCK_FRAMES] * window, overwrite_x=True)
-        power[start : start + _BLOCK_FRAMES] = (spectra.real**2 + spectra.imag**2) @ filters
-    return power
+        power = spectra.real**2 + spectra.imag**2
+        for bands, bins, weights in groups:
+            mels[start : start + _BLOCK_FRAMES, bands] = power[:, bins] @ weights
+    return mels
 
 
 @functools.lru_cache(maxsize=4)
 def _window_and_filters(
     sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
-) -> tuple[np.ndarray, np.ndarray]:
-    window = librosa_filters.get_window("hann", n_fft, fftbins=True).astype(np.float32)
-    filters = librosa_filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, dtype=np.float32)
-    return window, np.ascontiguousarray(filters.T)
+) -> tuple[np.ndarray, list[tuple[slice, slice, np.ndarray]]]:
+    """The Hann window; for each group of bands: which, from which bins, with which weights [shape=(bins, bands)]."""
+    window = (0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n_fft + 1)[:-1])).astype(np.float32)
+    filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
+    groups = []
+    for first in range(0, n_mels, _GROUP_BANDS):
+        bands = slice(first, first + _GROUP_BANDS)
+        covered = np.flatnonzero(filters[bands].any(axis=0))
+        bins = slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 1)
+        groups.append((bands, bins, np.ascontiguousarray(filters[bands, bins].T)))
+    return window, groups
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+    """Triangles of equal area on Slaney's mel scale, equal to ``librosa.filters.mel``: float32 [shape=(n_mels, bins)].
+
+    Not taken from there, since loading librosa takes each worker two seconds, the time of fifty tracks. The scale is
+    that of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above.
+    """
+    hz_a_mel, knee_hz, log_step = 200 / 3, 1000.0, np.log(6.4) / 27
+    knee = knee_hz / hz_a_mel
+
+    def to_mel(hz: float) -> float:
+        return hz / hz_a_mel if hz < knee_hz else knee + np.log(hz / knee_hz) / log_step
+
+    mels = np.linspace(to_mel(fmin), to_mel(fmax), n_mels + 2)
+    edges = np.where(mels < knee, mels * hz_a_mel, knee_hz * np.exp(log_step * (mels - knee)))
+    distances = edges[:, np.newaxis] - np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    widths = np.diff(edges)[:, np.newaxis]
+    triangles = np.minimum(-distances[:-2] / widths[:-1], distances[2:] / widths[1:]).clip(min=0).astype(np.float32)
+    triangles *= (2 / (edges[2:] - edges[:-2]))[:, np.newaxis]
+    return triangles
 
 
 def to_bytes(decibels: np.ndarray, top_db: float) -> np.ndarray:
@@ -88,7 +122,8 @@ def to_decibels(stored: np.ndarray, top_db: float) -> np.ndarray:
 
 def of_samples(samples: np.ndarray, params: MelParams) -> np.ndarray:
     """The spectrogram of a track as it is stored: uint8 [shape=(frames, n_mels)]."""
-    return to_bytes(librosa.power_to_db(mel_power(samples, params), ref=np.max, top_db=params.top_db), params.top_db)
+    decibels = 10 * np.log10(np.maximum(mel_power(samples, params), _LEAST_POWER))
+    return to_bytes(decibels - decibels.max(), params.top_db)
 
 
 class Spectrograms:

@@ -69,9 +69,7 @@ def test_every_rate_keeps_pitch_level_and_duration(
 
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.flac"])
 @pytest.mark.parametrize("rate", [22050, 44100])
-def test_is_what_librosa_loads(
-    tmp_path: Path, compose: Callable, write_audio: Callable, name: str, rate: int
-) -> None:
+def test_is_what_librosa_loads(tmp_path: Path, compose: Callable, write_audio: Callable, name: str, rate: int) -> None:
     stereo = np.stack([compose(1, rate=rate), compose(2, rate=rate)], axis=1)
     path = write_audio(tmp_path / name, stereo, rate)
     expected, _ = librosa.load(path, sr=22050)
@@ -131,13 +129,13 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["a.wav", "a.au", "a.flac"])
 def test_a_file_without_samples_is_empty(tmp_path: Path, write_audio: Callable, name: str) -> None:
-    with pytest.raises(AudioError, match="empty|cannot be decoded"):
+    with pytest.raises(AudioError, match=r"empty|cannot be decoded"):
         audio.load(write_audio(tmp_path / name, np.zeros(0, np.float32)), 22050)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.au", "a.flac", "a.ogg", "a.mp3"])
 def test_silence_is_refused(tmp_path: Path, write_audio: Callable, name: str) -> None:
-    with pytest.raises(AudioError, match="^silent$"):
+    with pytest.raises(AudioError, match=r"^silent$"):
         audio.load(write_audio(tmp_path / name, np.zeros(66150, np.float32)), 22050)
 
 

@@ -174,6 +174,14 @@ def test_error_says_how_many_artists_are_needed(number: int | None, artists: int
             folds.assign(make_tracks(rows), make_split(folds=number, fold=fold), 0)
 
 
+def test_artists_of_several_genres_may_leave_no_way_out() -> None:
+    """Of these four artists, three by three in a genre, two must share a fold."""
+    genres = {"blues": "123", "pop": "124", "rock": "134"}
+    rows = [{"genre": genre, "artist": artist} for genre, artists in genres.items() for artist in artists]
+    with pytest.raises(UserError, match=r"genre '\w+' does not reach \w+, for its 3 artists are those of other genres"):
+        folds.assign(make_tracks(rows), make_split(), 0)
+
+
 def test_remix_pairs_and_whatever_shares_their_group_are_left_out() -> None:
     rows = [{"artist": f"a{n}"} for n in range(12)]
     rows += [
@@ -196,14 +204,14 @@ def predefined_rows() -> list[dict[str, str]]:
 
 
 def test_predefined_lists_are_kept() -> None:
-    rows = predefined_rows() + [{"artist": "a0", "split": "val"}, {"artist": "v", "split": "val"}, {"split": ""}]
+    rows = [*predefined_rows(), {"artist": "a0", "split": "val"}, {"artist": "v", "split": "val"}, {"split": ""}]
     tracks = make_tracks(rows)
     assigned = folds.assign(tracks, make_split(protocol="predefined"), 0)
     np.testing.assert_array_equal(assigned, tracks["split"])
 
 
 def test_predefined_without_val_takes_artists_from_train() -> None:
-    tracks = make_tracks(predefined_rows() + [{"artist": "a0", "split": ""}])
+    tracks = make_tracks([*predefined_rows(), {"artist": "a0", "split": ""}])
     assigned = folds.assign(tracks, make_split(protocol="predefined", val=0.2), 0)
     np.testing.assert_array_equal(assigned == "test", tracks["split"] == "test")
     assert assigned[-1] == ""
@@ -213,7 +221,8 @@ def test_predefined_without_val_takes_artists_from_train() -> None:
 
 
 def test_a_recording_in_train_and_test_is_tested_on(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = predefined_rows() + [
+    rows = [
+        *predefined_rows(),
         {"artist": "x", "split": "train", "recording": "twin"},
         {"artist": "y", "split": "test", "recording": "twin"},
         {"artist": "v", "split": "val"},

@@ -231,12 +231,15 @@ def test_a_song_that_is_gone_is_one_line(
     assert message.count("\n") == 1
 
 
-def test_without_ingestion_it_is_one_line(configure: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ingestion_it_is_one_line(
+    configure: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     configure(SMALL)
     monkeypatch.setattr(sys, "argv", ["mels"])
     with pytest.raises(SystemExit) as left:
         mels.main()
     assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("error: data/raw/folder/tracks.csv: no such file")
 
 
 def published(project: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -280,9 +283,7 @@ def test_a_published_track_that_is_gone_is_one_line(
     project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     published(project)
-    np.savez(
-        project / "mels.npz", track_id=np.array(["c"]), mel=np.ones((1, 8, 20), np.uint8), range_db=np.ones(1)
-    )
+    np.savez(project / "mels.npz", track_id=np.array(["c"]), mel=np.ones((1, 8, 20), np.uint8), range_db=np.ones(1))
     configure({"dataset": "mels"})
     monkeypatch.setattr(sys, "argv", ["mels"])
     with pytest.raises(SystemExit) as left:

@@ -69,7 +69,9 @@ def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame
     tracks["duration_s"] = [finding.duration_s for finding in kept]
     tracks["sha256"] = [finding.sha256 for finding in kept]
     names = list(tracks["track_id"])
-    vectors = np.array([finding.vector() for finding in kept]).reshape(len(kept), -1)
+    vectors = np.array([finding.vector() for finding in kept]).reshape(
+        len(kept), fingerprint.BANDS * fingerprint.SEGMENTS
+    )
     durations = tracks["duration_s"].to_numpy()
     tracks["recording"] = fingerprint.recordings(
         list(tracks["sha256"]), list(tracks["isrc"]), durations, vectors, names
@@ -117,7 +119,7 @@ def _kind(reason: str) -> str:
 def show(summary: dict[str, Any]) -> None:
     """Print the report for people."""
     for row in summary["rejected_tracks"]:
-        warn(f"rejected {row['path']}: {row['reason']}")
+        warn(f"rejected {row['track']}: {row['reason']}")
     for group in summary["same_recording"]:
         warn(f"the same recording: {', '.join(group)} (they will share a fold)")
     rows = [

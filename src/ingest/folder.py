@@ -64,14 +64,23 @@ def _from_folders(folder: Path, recipe: FolderRecipe) -> pd.DataFrame:
     paths = [
         path.relative_to(folder)
         for path in sorted(folder.glob("*/**/*"))
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in EXTENSIONS and path.is_file()
     ]
-    paths = [path for path in paths if recipe.wants(path.parts[0])]
+    paths = [path for path in paths if recipe.wants(path.parts[0]) and not _is_hidden(path)]
     rows = [
         {"track_id": path.as_posix(), "genre": path.parts[0], **_tags(folder / path)}
         for path in progress(paths, what="reading tags")
     ]
     return pd.DataFrame(rows, columns=["track_id", "genre", "artist", "title", "isrc"])
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether it is such as ._song.mp3, .AppleDouble/song.mp3 or .Trash/song.mp3."""
+    return any(part.startswith(".") for part in path.parts)
+
+
+# In a wav file mutagen has no easy names for the frames of ID3.
+_TAGS = {"artist": "TPE1", "title": "TIT2", "isrc": "TSRC"}
 
 
 def _tags(path: Path) -> dict[str, str]:
@@ -80,7 +89,7 @@ def _tags(path: Path) -> dict[str, str]:
         tags = mutagen.File(path, easy=True) or {}
     except (mutagen.MutagenError, OSError):
         tags = {}
-    return {key: str((tags.get(key) or [""])[0]).strip() for key in ("artist", "title", "isrc")}
+    return {key: str((tags.get(key) or tags.get(frame) or [""])[0]).strip() for key, frame in _TAGS.items()}
 
 
 def _mark_pairs(songs: pd.DataFrame, folder: Path) -> pd.DataFrame:

@@ -1,10 +1,11 @@
-"""What every song goes through: is it music that can be used, how long is it, what does it sound like?
+"""What every song goes through: can it be used, how long is it, what does it sound like.
 
 Only files that are new or changed are opened.
 """
 
 import base64
 import hashlib
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from src.ingest import mels
 from src.params import MelsRecipe
 
 # Part of the cache key: raise it when what is checked or how the fingerprint is made changes.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ def _inspect_once(path: Path, folder: Path) -> Finding:
         status = path.stat()
     except OSError:
         return Finding(rejected="missing file")
+    if not os.access(path, os.R_OK):
+        # Not recorded: what mends it changes neither size nor time of the file.
+        return Finding(rejected="cannot be opened (Permission denied)")
     key = hashlib.sha256(f"{VERSION}\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()
     record = folder / key[:2] / f"{key}.json"
     if record.exists():

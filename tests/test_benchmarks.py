@@ -1,0 +1,118 @@
+"""The benchmarks: their arithmetic, and that they run on any folder of music and leave no trace."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks import machine
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+# ── Arithmetic ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_ratios_are_taken_within_a_round():
+    # Everything takes ten times as long in the second round; we are twice as fast throughout.
+    ratio = machine.times_as_fast([1.0, 10.0, 1.0], [2.0, 20.0, 2.0])
+    assert ratio == machine.Spread(2.0, 2.0, 2.0)
+
+
+def test_median_does_not_follow_an_outlier():
+    assert machine.spread([1.0, 100.0, 2.0]) == machine.Spread(2.0, 1.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([1.987, 2.046, 2.114], "2.05 (1.99–2.11)"),
+        ([12.34, 12.34, 12.34], "12.3 (12.3–12.3)"),
+        ([99.6, 100.4, 1234.5], "100 (100–1234)"),
+    ],
+)
+def test_three_digits_are_shown(values: list[float], shown: str):
+    assert str(machine.spread(values)) == shown
+
+
+def test_a_missed_target_is_said():
+    assert machine.verdict(1.8, 1.8) == "target 1.8: met"
+    assert machine.verdict(1.55, 1.8) == "target 1.8: missed by 0.25"
+    assert machine.verdict(57.0, 60.0) == "target 60: missed by 3"
+
+
+def test_contenders_take_turns_and_no_one_is_always_first():
+    order: list[str] = []
+
+    def contender(name: str):
+        return lambda: order.append(name) or float(len(order))
+
+    seconds = machine.interleaved({"a": contender("a"), "b": contender("b")}, 3, "test")
+    assert "".join(order) == "abbaab"
+    assert seconds == {"a": [1, 4, 5], "b": [2, 3, 6]}
+
+
+def test_the_description_names_versions_and_no_host():
+    described = machine.describe(("numpy",))
+    assert f"numpy {np.__version__}" in described
+    assert os.uname().nodename not in described
+
+
+# ── On music ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_mels_runs_on_a_folder_of_songs(tmp_path: Path):
+    time = np.arange(22050 * 4) / 22050
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name, frequency in (("a.wav", 220), ("deep/b.WAV", 440), ("deep/er/c.flac", 880)):
+        with (tmp_path / name).open("wb") as file:
+            kind = Path(name).suffix[1:].upper()
+            soundfile.write(file, 0.5 * np.sin(2 * math.pi * frequency * time), 22050, format=kind)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF, but no more than that")
+    before = sorted(tmp_path.rglob("*"))
+
+    result = run("benchmarks.mels", str(tmp_path), "--rounds", "1")
+
+    assert result.returncode == 0, result.stderr
+    assert "broken.wav: left out" in result.stderr
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in result.stdout.splitlines() if "│" in line]
+    wav, flac = ([row for row in rows if row[0] == kind] for kind in (".wav", ".flac"))
+    assert wav[0][1:3] == ["2", "4.0 s"]
+    assert flac[0][1:3] == ["1", "4.0 s"]
+    # One round, so that each ratio is that of the speeds, as far as three digits tell.
+    plain, starting, ours, paper = (float(cell.split(" ")[0].split("(")[0]) for cell in wav[0][3:7])
+    ratios = [float(cell.split(" ")[0]) for cell in wav[1][1:4]]
+    assert ratios == pytest.approx([ours / plain, starting / plain, ours / paper], rel=0.02, abs=0.006)
+    assert ".wav: ours : paper's way" in result.stdout
+    assert "target 60" in result.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_mels_says_when_there_is_no_music(tmp_path: Path):
+    result = run("benchmarks.mels", str(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.strip() == (
+        f"error: {tmp_path}: no music in it (.wav, .au, .flac, .ogg, .mp3, .m4a): name a folder that has some"
+    )
+
+
+# ── On a network ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_training_runs():
+    result = run("benchmarks.training", "--arch", "baseline", "--tracks", "1", "--rounds", "1")
+    assert result.returncode == 0, result.stderr
+    assert "an epoch has 10 clips" in result.stdout
+    assert "baseline: random crops : resident batch" in result.stdout
+    assert "target 0.9" in result.stdout
