@@ -7,7 +7,6 @@ over librosa, and with the paper's way: a picture of each clip of 3 s. Each form
 """
 
 import argparse
-import hashlib
 import os
 import tempfile
 import time
@@ -27,6 +26,7 @@ from matplotlib.figure import Figure
 from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast, verdict
 from src import audio, mels, params, spectrogram
 from src.console import UserError, command, print_table, progress, warn
+from src.files import sha256_of
 from src.params import MelParams
 
 CLIP_SECONDS = 3  # the paper's
@@ -126,8 +126,7 @@ def stage_seconds(paths: list[Path], settings: MelParams, folder: Path, *, start
         loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
     else:
         start_workers(paths[0], settings)
-    # Only a name in the cache here; the real ones come with the tracks.
-    digests = [hashlib.sha256(str(path).encode()).hexdigest() for path in paths]
+    digests = [sha256_of(path) for path in paths]  # which comes with the tracks
     tracks = pd.DataFrame({"path": [str(path.resolve()) for path in paths], "sha256": digests})
     with tempfile.TemporaryDirectory(dir=folder) as empty, mock.patch.dict(os.environ, DVC_ROOT=empty):  # holds .cache
         return timed(lambda: mels.compute(tracks, folder, settings))

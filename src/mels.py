@@ -18,7 +18,7 @@ import pandas as pd
 
 from src import audio, params, spectrogram
 from src.console import UserError, command, progress
-from src.files import atomic, cache_dir, read_json, read_table, write_json, write_table
+from src.files import atomic, cache_dir, read_json, read_table, sha256_of, write_json, write_table
 from src.ingest import mels as published
 from src.params import MelParams
 from src.spectrogram import Format, Spectrograms
@@ -78,20 +78,24 @@ def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Pa
     key = hashlib.sha256(f"{VERSION} {settings.model_dump_json()}".encode()).hexdigest()[:16]
     cached = [cache_dir("mels") / key / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
     missing = {
-        target: raw_dir / path for target, path in zip(cached, tracks["path"], strict=True) if not target.exists()
+        target: (raw_dir / path, digest)
+        for target, path, digest in zip(cached, tracks["path"], tracks["sha256"], strict=True)
+        if not target.exists()
     }
     run = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=4)
-    done = run(joblib.delayed(_compute_one)(path, target, settings) for target, path in missing.items())
+    done = run(joblib.delayed(_compute_one)(*source, target, settings) for target, source in missing.items())
     for _ in progress(done, total=len(missing), what="mel spectrograms"):
         pass
     return cached
 
 
-def _compute_one(path: Path, target: Path, settings: MelParams) -> None:
+def _compute_one(path: Path, digest: str, target: Path, settings: MelParams) -> None:
     try:
         samples = audio.load(path, settings.sample_rate)
     except audio.AudioError as error:
         raise UserError(f"{path}: {error}; it has changed since it was ingested: run `dvc repro` again") from None
+    if sha256_of(path) != digest:  # else another song's spectrogram would be kept under this one's name for good
+        raise UserError(f"{path}: has changed since it was ingested: run `dvc repro` again")
     with atomic(target) as temporary:
         np.save(temporary, spectrogram.of_samples(samples, settings))
 

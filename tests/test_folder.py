@@ -1,5 +1,6 @@
 """A folder of one's own music: what is found there, what is known of it, and that nothing in it is touched."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,3 +195,20 @@ def test_a_folder_below_home_is_found(music: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(music.parent))
     recipe = FolderRecipe(source="folder", dir="~/music", genres=None, exclude_genres=[], train={})
     assert folder.collect(recipe, music.parent)["path"].tolist() == [str(music / name) for name in ALL]
+
+
+def test_a_song_without_a_genre_is_named_and_blanks_do_not_make_genres(music: Path) -> None:
+    (music / "tracks.csv").write_text("path,genre\npop/a.wav,rock\npop/b.mp3,rock \n")
+    assert collect(music)["genre"].tolist() == ["rock", "rock"]
+    (music / "tracks.csv").write_text("path,genre\npop/a.wav,rock\npop/b.mp3, \n")
+    with pytest.raises(UserError, match=r"tracks\.csv: pop/b\.mp3 has no genre"):
+        collect(music)
+
+
+def test_a_name_that_is_not_utf_8_is_left_out_with_a_warning(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        (music / "pop" / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"audio")
+    except OSError:
+        pytest.skip("this file system has only UTF-8 names")
+    assert collect(music)["track_id"].tolist() == ALL
+    assert "its name is not UTF-8" in capsys.readouterr().err

@@ -270,3 +270,17 @@ def test_deal_gives_each_part_its_share() -> None:
     part = folds.deal(genres, groups, [0.5, 0.3, 0.2], np.random.default_rng(0))
     assert np.bincount(part[:30]).tolist() == [15, 9, 6]
     assert np.bincount(part[30:]).tolist() == [30, 18, 12]
+
+
+def test_other_orders_are_tried_where_groups_of_several_genres_leave_a_part_without_a_genre() -> None:
+    rng = np.random.default_rng(0)
+    failures = {1: 0, folds.DEALS: 0}
+    for _ in range(150):
+        groups = np.arange(9).repeat(3)
+        genres = rng.choice(["a", "b", "c"], len(groups))
+        for tries in failures:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(folds, "DEALS", tries)
+                parts = folds.deal(genres, groups, [0.7, 0.15, 0.15], np.random.default_rng(1))
+            failures[tries] += any(set(parts[genres == genre]) != {0, 1, 2} for genre in np.unique(genres))
+    assert failures[folds.DEALS] < failures[1]

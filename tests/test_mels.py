@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from src import audio, mels, spectrogram
+from src.console import UserError
 from src.files import read_json, read_table, sha256_of, write_json, write_table
 from src.params import Params
 from src.spectrogram import Spectrograms
@@ -290,3 +291,15 @@ def test_a_published_track_that_is_gone_is_one_line(
         mels.main()
     assert left.value.code == 2
     assert capsys.readouterr().err.startswith("error: a is gone from mels.npz")
+
+
+def test_a_file_that_changed_since_ingestion_is_not_kept_under_its_old_name(
+    project: Path, configure: Callable[..., Params], write_song: Callable[..., Path]
+) -> None:
+    settings = configure({}).mels
+    song = write_song(project / "song.wav", seed=1)
+    tracks = pd.DataFrame({"track_id": ["song"], "path": [str(song)], "sha256": [sha256_of(song)]})
+    write_song(song, seed=2)
+    with pytest.raises(UserError, match="has changed since it was ingested"):
+        mels.compute(tracks, project, settings)
+    assert not list(project.glob(".cache/mels/**/*.npy"))

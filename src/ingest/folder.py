@@ -11,7 +11,7 @@ import mutagen
 import pandas as pd
 
 from src.audio import EXTENSIONS
-from src.console import UserError, progress
+from src.console import UserError, progress, warn
 from src.files import read_table
 from src.ingest import CANDIDATE_COLUMNS
 from src.params import FolderRecipe
@@ -56,6 +56,9 @@ def _from_table(table: Path, recipe: FolderRecipe) -> pd.DataFrame:
             raise UserError(f"{table}: has no column '{column}'")
     if songs["path"].duplicated().any():
         raise UserError(f"{table}: lists {songs['path'][songs['path'].duplicated()].iloc[0]} twice")
+    songs["genre"] = songs["genre"].str.strip()
+    if (songs["genre"] == "").any():
+        raise UserError(f"{table}: {songs['path'][songs['genre'] == ''].iloc[0]} has no genre")
     songs = songs[[recipe.wants(genre) for genre in songs["genre"]]]
     return songs.rename(columns={"path": "track_id"}).reset_index(drop=True)
 
@@ -66,7 +69,7 @@ def _from_folders(folder: Path, recipe: FolderRecipe) -> pd.DataFrame:
         for path in sorted(folder.glob("*/**/*"))
         if path.suffix.lower() in EXTENSIONS and path.is_file()
     ]
-    paths = [path for path in paths if recipe.wants(path.parts[0]) and not _is_hidden(path)]
+    paths = [path for path in paths if recipe.wants(path.parts[0]) and not _is_hidden(path) and _has_unicode_name(path)]
     rows = [
         {"track_id": path.as_posix(), "genre": path.parts[0], **_tags(folder / path)}
         for path in progress(paths, what="reading tags")
@@ -77,6 +80,16 @@ def _from_folders(folder: Path, recipe: FolderRecipe) -> pd.DataFrame:
 def _is_hidden(path: Path) -> bool:
     """Whether it is such as ._song.mp3, .AppleDouble/song.mp3 or .Trash/song.mp3."""
     return any(part.startswith(".") for part in path.parts)
+
+
+def _has_unicode_name(path: Path) -> bool:
+    """Whether the name can be written into a table; names from old Latin-1 systems cannot."""
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError:
+        warn(f"left out {path.as_posix().encode(errors='surrogateescape')!r}: its name is not UTF-8, rename it")
+        return False
+    return True
 
 
 # In a wav file mutagen has no easy names for the frames of ID3.
