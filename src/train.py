@@ -12,11 +12,14 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from src import models, params, tracking
 from src.backend import keras
@@ -44,7 +47,8 @@ def main() -> None:
     if architecture not in settings.models:
         raise UserError(f"architecture '{architecture}' is none of {', '.join(settings.models)}")
     training = Training(architecture, settings)
-    training.run()
+    with training.alone():
+        training.run()
 
 
 class Training:
@@ -59,7 +63,7 @@ class Training:
         self.genres = sorted(set(clips["genre"]))
         self.train, self.val = (self._feed(clips[clips["fold"] == fold], fold) for fold in ("train", "val"))
         self.class_weights = balanced_weights(clips["genre"][clips["fold"] == "train"], self.genres)
-        self.checkpoint = Checkpoint(cache_dir("training") / f"{architecture}-{self._key()}")
+        self.name = f"{architecture}-{self._key()}"
 
     def _feed(self, clips: pd.DataFrame, fold: str) -> Clips:
         labels = np.searchsorted(self.genres, clips["genre"].to_numpy(dtype=str))
@@ -90,6 +94,13 @@ class Training:
             *(sha256_of(path) for path in sources if path.exists()),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold what belongs to this training; a queue worker with the very same one to do waits until it is free."""
+        with FileLock(cache_dir("locks") / f"{self.name}.lock"):
+            self.checkpoint = Checkpoint(cache_dir("training") / self.name)
+            yield
 
     def run(self) -> None:
         """Train, or go on training, and write the stage's outputs."""

@@ -133,6 +133,13 @@ class TestRealTraining:
             np.testing.assert_array_equal(one, other)
         assert not any(project.folder.glob(".cache/training/*"))
 
+    def test_the_same_training_twice_at_once_is_done_one_after_the_other(self, project):
+        processes = [project.start("python", "-m", "src.train", "baseline") for _ in range(2)]
+        for process in processes:
+            output, errors = process.communicate(timeout=300)
+            assert process.returncode == 0, output + errors
+        assert not any(project.folder.glob(".cache/training/*"))
+
     def test_one_epoch_on_jax_gives_a_model_that_tensorflow_reads(self, project):
         pytest.importorskip("jax")
         project.set_params(train__epochs=1)
@@ -156,7 +163,7 @@ class TestRealTraining:
         assert output.count("\n") == 1
 
     def test_a_loss_that_is_no_number_stops_with_a_line(self, project):
-        project.set_params(models__bn_5x5__builder="paper_cnn", train__learning_rate=1e30)
+        project.set_params(models__bn_5x5__builder="paper_cnn", train__learning_rate=1e38)
         output = project.run("python", "-m", "src.train", "baseline", fails=True)
         assert "error: baseline: the loss is no number after epoch 1" in output
         assert "Traceback" not in output
