@@ -201,7 +201,7 @@ def show(music: dict[str, dict[Path, float]], measured: dict[str, dict[str, list
     print("\n".join(verdicts))
     print(
         f"{OURS}: the stage's function over {joblib.cpu_count()} cores, workers already started; single steps in one"
-        f"\n{PAPER}: measured on {PICTURES} clips of {CLIP_SECONDS} s, extrapolated to all clips of a track (ten in 30 s)"
+        f"\n{PAPER}: measured on {PICTURES} clips of {CLIP_SECONDS} s, extrapolated to whole tracks (ten clips in 30 s)"
     )
 
 

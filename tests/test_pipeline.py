@@ -205,6 +205,15 @@ def test_exp_run_in_the_workspace(restored):
     assert run["dvc_experiment"] == "in-the-workspace"
     assert_whole(restored, run)
 
+    metrics = json.loads((restored.folder / "metrics/baseline.json").read_text())
+    output = restored.run("python", "-m", "src.leak", "in-the-workspace", "HEAD", "--plot", "docs/leak.png")
+    assert output.startswith("| architecture | `artist` |")
+    assert f"| baseline | {metrics['track_accuracy']:.1%} [" in output
+    assert (restored.folder / "docs/leak.png").stat().st_size > 5000
+    output = restored.run("python", "-m", "src.leak", "no-such-experiment", fails=True)
+    assert output.startswith("error: no-such-experiment: no experiment or revision with results")
+    assert output.count("\n") == 1
+
 
 def test_exp_run_in_a_temporary_folder(restored):
     before = {run["id"] for run in runs(restored)}
