@@ -13,10 +13,8 @@ import pandas as pd
 
 from src import folds, params
 from src.console import UserError, command, print_table, warn
-from src.files import read_table, write_table
+from src.files import CLIPS, TRACKS, read_table, write_table
 from src.params import ClipParams, Params
-
-TRACKS, CLIPS = Path("data/tracks.csv"), Path("data/clips.csv")
 
 
 @command

@@ -14,17 +14,13 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
-from src import params, scores, tracking
-from src.backend import keras
+from src import params, scores
 from src.console import UserError, command, print_table
-from src.feed import Clips, read_clips
 from src.figures.model import confusion_matrix, learning_curves, reliability_plot
 from src.figures.style import save, whose
-from src.files import read_json, read_table, write_json, write_table
+from src.files import MELS, TRACKS, read_clips, read_json, read_table, write_json, write_table
 from src.params import EvaluateParams
 from src.spectrogram import Spectrograms
-
-MELS, TRACKS, CLIPS = Path("data/mels"), Path("data/tracks.csv"), Path("data/clips.csv")
 
 BATCH_SIZE = 64
 MOST_WRONG = 25  # tracks that are listed
@@ -42,7 +38,7 @@ def main() -> None:
         raise UserError(f"{model_file}: no such model; train it with: dvc repro train@{architecture}")
     card = read_json(model_file.with_suffix(".json"))
 
-    clips = read_clips(CLIPS, TRACKS)
+    clips = read_clips()
     clips = clips[clips["fold"].isin(["val", "test"])].reset_index(drop=True)
     probabilities = predict_clips(model_file, clips, card)
     tracks = mean_by_track(clips, probabilities, card["genres"])
@@ -53,6 +49,8 @@ def main() -> None:
     plots = Path("plots") / architecture
     draw(plots, tracks, card, metrics, settings.evaluate)
 
+    from src import tracking  # loads MLflow: likewise
+
     with tracking.run(card["dataset"], architecture, card["run_id"]) as run:
         run.metrics({f"test_{name}": value for name, value in metrics.items()})
         for path in sorted(plots.iterdir()):
@@ -62,6 +60,9 @@ def main() -> None:
 
 def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any]) -> np.ndarray:
     """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
+    from src.backend import keras  # takes seconds to load: not for --help
+    from src.feed import Clips
+
     model = keras.models.load_model(model_file, compile=False, safe_mode=True)
     labels = np.searchsorted(card["genres"], clips["genre"].to_numpy(dtype=str))
     feed = Clips(Spectrograms(MELS), clips, labels, frames=card["frames"], batch_size=BATCH_SIZE)

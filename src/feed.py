@@ -4,8 +4,6 @@ The order of the clips and the place of random crops follow from the seed and th
 a training that was killed goes on as if it had not been.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -87,10 +85,3 @@ class Clips(keras.utils.PyDataset):
         rows = np.linspace(0, len(self._labels) - 1, min(_SAMPLED_CLIPS, len(self._labels))).astype(int)
         cells = np.stack([self._cut(row) for row in rows])
         return float(cells.mean()), max(1.0, float(cells.std()))
-
-
-def read_clips(path: Path, tracks: Path) -> pd.DataFrame:
-    """Read data/clips.csv with the genre of each clip from data/tracks.csv."""
-    clips = pd.read_csv(path, dtype={"track_id": str, "clip_id": str}, keep_default_na=False)
-    genres = pd.read_csv(tracks, dtype=str, keep_default_na=False)[["track_id", "genre"]]
-    return clips.merge(genres, on="track_id", how="left", validate="many_to_one")

@@ -15,6 +15,9 @@ import pandas as pd
 
 from src.console import UserError
 
+# What several stages read.
+TRACKS, CLIPS, MELS = Path("data/tracks.csv"), Path("data/clips.csv"), Path("data/mels")
+
 
 def project_root() -> Path:
     """The user's own checkout, also from inside DVC's temporary experiments, which run in a copy of it.
@@ -83,3 +86,9 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_clips() -> pd.DataFrame:
+    """Read data/clips.csv: clip_id, track_id, start_s, fold, and the genre from data/tracks.csv."""
+    clips = read_table(CLIPS, dtype={"track_id": str, "clip_id": str})
+    return clips.merge(read_table(TRACKS, dtype=str)[["track_id", "genre"]], on="track_id", validate="many_to_one")

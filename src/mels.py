@@ -18,12 +18,10 @@ import pandas as pd
 
 from src import audio, params, spectrogram
 from src.console import UserError, command, progress
-from src.files import atomic, cache_dir, read_json, read_table, sha256_of, write_json, write_table
+from src.files import MELS, atomic, cache_dir, read_json, read_table, sha256_of, write_json, write_table
 from src.ingest import mels as published
 from src.params import MelParams
 from src.spectrogram import Format, Spectrograms
-
-OUTPUT = Path("data/mels")
 
 # Part of the cache key: raise it when the same audio and parameters give other spectrograms.
 VERSION = 2
@@ -43,7 +41,7 @@ def main() -> None:
     else:
         form = format_of(settings.mels)
         spectrograms = (np.load(path) for path in compute(tracks, raw_dir, settings.mels))
-    OUTPUT.mkdir(parents=True, exist_ok=True)
+    MELS.mkdir(parents=True, exist_ok=True)
     store(spectrograms, tracks, form)
 
 
@@ -112,9 +110,9 @@ def convert(tracks: pd.DataFrame, form: Format) -> Iterator[np.ndarray]:
 
 
 def store(spectrograms: Iterator[np.ndarray], tracks: pd.DataFrame, form: Format) -> None:
-    """Write the array, its index and its format to `OUTPUT`, one track in memory at a time."""
+    """Write the array, its index and its format to `MELS`, one track in memory at a time."""
     rows, start = [], 0
-    with atomic(OUTPUT / Spectrograms.ARRAY) as temporary, temporary.open("wb") as file:
+    with atomic(MELS / Spectrograms.ARRAY) as temporary, temporary.open("wb") as file:
         # The header is written again at the end, when the number of frames is known; NumPy pads it to 128 bytes,
         # which hold any number.
         _write_header(file, 0, form.n_mels)
@@ -124,8 +122,8 @@ def store(spectrograms: Iterator[np.ndarray], tracks: pd.DataFrame, form: Format
             start += len(frames)
         file.seek(0)
         _write_header(file, start, form.n_mels)
-    write_table(OUTPUT / Spectrograms.INDEX, pd.DataFrame(rows))
-    write_json(OUTPUT / Spectrograms.FORMAT, vars(form))
+    write_table(MELS / Spectrograms.INDEX, pd.DataFrame(rows))
+    write_json(MELS / Spectrograms.FORMAT, vars(form))
 
 
 def _write_header(file, frames: int, n_mels: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from src import audio, mels, spectrogram
 from src.console import UserError
-from src.files import read_json, read_table, sha256_of, write_json, write_table
+from src.files import MELS, read_json, read_table, sha256_of, write_json, write_table
 from src.params import Params
 from src.spectrogram import Spectrograms
 
@@ -54,7 +54,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def output() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(mels.OUTPUT.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(MELS.iterdir())}
 
 
 def expected_frames(path: str, settings: Params) -> np.ndarray:
@@ -71,21 +71,21 @@ def test_array_and_index_agree_with_librosa(project: Path, library: Callable, co
     table = library(3)
     settings = configure({})
     mels.main()
-    index = read_table(mels.OUTPUT / "index.csv", dtype={"track_id": str})
-    array = np.load(mels.OUTPUT / "mels.npy", mmap_mode="r")
+    index = read_table(MELS / "index.csv", dtype={"track_id": str})
+    array = np.load(MELS / "mels.npy", mmap_mode="r")
     assert array.dtype == np.uint8
     assert array.shape == (index["frames"].sum(), 32)
     assert index["track_id"].tolist() == ["00", "01", "02"]
     assert index["sha256"].tolist() == table["sha256"].tolist()
     assert index["start"].tolist() == [0, *index["frames"].cumsum()[:-1]]
-    stored = Spectrograms(mels.OUTPUT)
+    stored = Spectrograms(MELS)
     for track_id, path in zip(table["track_id"], table["path"], strict=True):
         expected = expected_frames(path, settings)
         track = stored.track(track_id)
         assert isinstance(track, np.memmap)
         assert track.shape == expected.shape
         assert np.abs(track - expected).max() <= 0.5 + 0.02
-    assert read_json(mels.OUTPUT / "format.json") == {
+    assert read_json(MELS / "format.json") == {
         "sample_rate": 22050,
         "n_fft": 1024,
         "n_mels": 32,
@@ -136,7 +136,7 @@ def test_other_parameters_are_other_spectrograms(
     assert output()["mels.npy"] != before
     if key != "mels.fmin" and key != "mels.fmax":
         expected = expected_frames("music/0.wav", settings)
-        assert np.abs(np.load(mels.OUTPUT / "mels.npy") - expected).max() <= 0.52
+        assert np.abs(np.load(MELS / "mels.npy") - expected).max() <= 0.52
 
 
 def test_the_same_bytes_are_computed_once(library: Callable, loaded: list[str]) -> None:
@@ -145,7 +145,7 @@ def test_the_same_bytes_are_computed_once(library: Callable, loaded: list[str]) 
     write_table(Path("data/raw/folder/tracks.csv"), twins)
     mels.main()
     assert sorted(loaded) == ["0.wav", "1.wav"]
-    stored = Spectrograms(mels.OUTPUT)
+    stored = Spectrograms(MELS)
     np.testing.assert_array_equal(stored.track("x"), stored.track("00"))
     np.testing.assert_array_equal(stored.track("y"), stored.track("01"))
 
@@ -177,7 +177,7 @@ def test_a_full_disk_loses_nothing(
     message = capsys.readouterr().err
     assert message.startswith("error: the disk is full while writing ")
     assert message.count("\n") == 1
-    assert not mels.OUTPUT.exists()
+    assert not MELS.exists()
     kept = [path for path in (project / ".cache").rglob("*") if path.is_file()]
     assert len(kept) == failing
     assert not [path for path in kept if ".tmp" in path.name]
@@ -262,7 +262,7 @@ def test_published_spectrograms_are_converted_within_half_a_step(
     configure({"dataset": "mels"})
     monkeypatch.setattr(sys, "argv", ["mels"])
     mels.main()
-    stored = Spectrograms(mels.OUTPUT)
+    stored = Spectrograms(MELS)
     assert vars(stored.format) == {
         "sample_rate": 16000,
         "n_fft": 512,

@@ -1,6 +1,8 @@
 """dvc.yaml lists for each stage exactly the modules of src that its command imports, directly or through others."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,22 @@ def test_declared_code_is_what_is_imported(stage):
     for dep in declared:
         covered = {dep} if (ROOT / dep).is_file() else {name for name in files if name.startswith(f"{dep}/")}
         assert covered & needed, f"{dep} is declared but not imported"
+
+
+@pytest.mark.parametrize("module", ["ingest", "clips", "mels", "train", "evaluate", "compare", "leak", "export_mels"])
+def test_help_comes_without_loading_keras(module):
+    code = f"""
+import runpy, sys
+sys.argv = ["{module}", "--help"]
+try:
+    runpy.run_module("src.{module}", run_name="__main__")
+except SystemExit as stop:
+    assert stop.code == 0
+assert not {{"keras", "mlflow", "tensorflow"}} & set(sys.modules)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith(f"usage: python -m src.{module}")
 
 
 def test_src_init_holds_no_code():

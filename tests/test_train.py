@@ -12,13 +12,13 @@ import pytest
 from checkout import Checkout, use_small_music
 from sklearn.utils.class_weight import compute_class_weight
 
-from src import params, train
+from src import params, training
 from src.backend import keras
 
 SETTINGS = params.load().train
 
 
-def history_of(losses: list[float]) -> train.History:
+def history_of(losses: list[float]) -> training.History:
     return [{"epoch": n + 1, "val_loss": loss, "val_accuracy": 1 - loss / 10} for n, loss in enumerate(losses)]
 
 
@@ -35,12 +35,14 @@ def test_learning_rate_is_that_of_keras_reduce_lr_on_plateau():
         for epoch, loss in enumerate(losses):
             callback.on_epoch_end(epoch, {"val_loss": loss})
             expected = float(np.asarray(model.optimizer.learning_rate))
-            assert train.learning_rate(history_of(losses[: epoch + 1]), settings) == pytest.approx(expected, rel=1e-5)
+            assert training.learning_rate(history_of(losses[: epoch + 1]), settings) == pytest.approx(
+                expected, rel=1e-5
+            )
 
 
 def test_cosine_falls_from_the_full_rate_to_zero():
     settings = SETTINGS.model_copy(update={"schedule": "cosine", "epochs": 10})
-    rates = [train.learning_rate(history_of([1.0] * n), settings) for n in range(11)]
+    rates = [training.learning_rate(history_of([1.0] * n), settings) for n in range(11)]
     assert rates[0] == settings.learning_rate
     assert rates[5] == pytest.approx(settings.learning_rate / 2)
     assert rates[10] == pytest.approx(0, abs=1e-12)
@@ -61,20 +63,20 @@ def test_cosine_falls_from_the_full_rate_to_zero():
 )
 def test_early_stopping(losses, patience, stops):
     settings = SETTINGS.model_copy(update={"early_stopping_patience": patience, "epochs": 6})
-    assert train.stopped(history_of(losses), settings) is stops
+    assert training.stopped(history_of(losses), settings) is stops
 
 
 def test_best_epoch_by_either_monitor():
     history = history_of([3, 1, 2])
     history[2]["val_accuracy"] = 0.99
-    assert train.best(history, "val_loss")["epoch"] == 2
-    assert train.best(history, "val_accuracy")["epoch"] == 3
+    assert training.best(history, "val_loss")["epoch"] == 2
+    assert training.best(history, "val_accuracy")["epoch"] == 3
 
 
 def test_class_weights_are_scikit_learns_balanced_ones():
     genres = pd.Series(["a"] * 50 + ["b"] * 20 + ["c"] * 5)
     expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=genres.to_numpy())
-    assert list(train.balanced_weights(genres, ["a", "b", "c"]).values()) == pytest.approx(list(expected))
+    assert list(training.balanced_weights(genres, ["a", "b", "c"]).values()) == pytest.approx(list(expected))
 
 
 def test_dropout_follows_from_seed_and_epoch():
@@ -82,7 +84,7 @@ def test_dropout_follows_from_seed_and_epoch():
     ones = np.ones((1, 1000), np.float32)
 
     def dropped(seed: int, epoch: int) -> list[float]:
-        train.seed_dropout(model, seed, epoch)
+        training.seed_dropout(model, seed, epoch)
         return np.asarray(model(ones, training=True))[0].tolist()
 
     assert dropped(1, 2) == dropped(1, 2)

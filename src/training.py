@@ -1,0 +1,315 @@
+"""Training of one architecture: the network, the epochs, and what is kept to go on after a kill.
+
+What is kept lies in .cache/training/ until the training has ended.
+"""
+
+import hashlib
+import math
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from src import models, tracking
+from src.backend import keras
+from src.console import UserError, warn
+from src.feed import Clips
+from src.files import (
+    CLIPS,
+    MELS,
+    TRACKS,
+    atomic,
+    cache_dir,
+    read_clips,
+    read_json,
+    sha256_of,
+    write_json,
+    write_table,
+)
+from src.params import Params, TrainParams
+from src.spectrogram import Spectrograms
+
+# An epoch is better only by more than this, as in Keras' own ReduceLROnPlateau.
+MIN_DELTA = 1e-4
+
+History = list[dict[str, float]]
+
+
+class Training:
+    """One training of one architecture: data, network, and what is kept to go on after a kill."""
+
+    def __init__(self, architecture: str, settings: Params) -> None:
+        self.architecture, self.all_settings = architecture, settings
+        self.settings = settings.training_of(architecture)
+        self.spectrograms = Spectrograms(MELS)
+        self.frames = self.spectrograms.format.frames(settings.clips.length_s)
+        clips = read_clips()
+        self.genres = sorted(set(clips["genre"]))
+        self.train, self.val = (self._feed(clips[clips["fold"] == fold], fold) for fold in ("train", "val"))
+        self.class_weights = balanced_weights(clips["genre"][clips["fold"] == "train"], self.genres)
+        self.name = f"{architecture}-{self._key()}"
+
+    def _feed(self, clips: pd.DataFrame, fold: str) -> Clips:
+        labels = np.searchsorted(self.genres, clips["genre"].to_numpy(dtype=str))
+        random_crops = fold == "train" and self.settings.crops == "random"
+        if random_crops and self.all_settings.split.protocol == "clip":
+            # Anywhere in the track would be where its test clips are: a worse leak than the one to be measured.
+            warn("train.crops: fixed clips are used, since under protocol clip a random crop can overlap a test clip")
+            random_crops = False
+        return Clips(
+            self.spectrograms,
+            clips,
+            labels,
+            frames=self.frames,
+            batch_size=self.settings.batch_size,
+            shuffle_seed=self.all_settings.seed if fold == "train" else None,
+            random_crops=random_crops,
+        )
+
+    def _key(self) -> str:
+        """Identifies what a checkpoint belongs to: settings, data and code."""
+        model = self.all_settings.models[self.architecture]
+        sources = [Path(__file__), Path(models.__file__), Path(models.__file__).with_name(f"{model.builder}.py")]
+        parts = [
+            self.settings.model_dump_json(),
+            model.model_dump_json(),
+            f"{self.all_settings.seed} {self.frames} {keras.backend.backend()}",
+            *(sha256_of(path) for path in (CLIPS, TRACKS, MELS / Spectrograms.INDEX, MELS / Spectrograms.FORMAT)),
+            *(sha256_of(path) for path in sources if path.exists()),
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold what belongs to this training; a queue worker with the very same one to do waits until it is free."""
+        with FileLock(cache_dir("locks") / f"{self.name}.lock"):
+            self.checkpoint = Checkpoint(cache_dir("training") / self.name)
+            yield
+
+    def run(self) -> None:
+        """Train, or go on training, and write the stage's outputs."""
+        model = self.checkpoint.model() or self._new_model()
+        name, dataset = self.architecture, self.all_settings.dataset
+        with tracking.run(dataset, name, self.checkpoint.run_id) as run:
+            if self.checkpoint.run_id is None:
+                self._describe(run, model)
+                self.checkpoint.run_id = run.run_id
+            if not stopped(self.checkpoint.history, self.settings):
+                model.fit(
+                    self.train,
+                    validation_data=self.val,
+                    initial_epoch=len(self.checkpoint.history),
+                    epochs=self.settings.epochs,
+                    class_weight=self.class_weights if self.settings.class_weights else None,
+                    callbacks=[_AfterEachEpoch(self, run)],
+                    shuffle=False,  # the feed does it, by epoch
+                    verbose=1 if sys.stdout.isatty() else 2,
+                )
+            card = self._card(model)
+            run.metrics({"seconds": card["seconds"], "best_epoch": card["best_epoch"]})
+            self._write(card, run)
+        self.checkpoint.remove()
+
+    def _new_model(self) -> keras.Model:
+        keras.utils.set_random_seed(self.all_settings.seed)
+        mean, deviation = self.train.mean_and_deviation()
+        chosen = self.all_settings.models[self.architecture]
+        try:
+            model = models.classifier(
+                chosen.builder,
+                chosen.arguments,
+                n_mels=self.spectrograms.format.n_mels,
+                frames=self.frames,
+                n_classes=len(self.genres),
+                mean=mean,
+                deviation=deviation,
+            )
+        except ValueError as error:
+            raise UserError(f"params.yaml: models.{self.architecture}: {error}") from None
+        model.compile(
+            optimizer=keras.optimizers.Adam(self.settings.learning_rate),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            jit_compile=self.settings.jit_compile,
+        )
+        return model
+
+    def _describe(self, run: tracking.Run, model: keras.Model) -> None:
+        settings, form = self.all_settings, self.spectrograms.format
+        run.params(
+            {
+                "dataset": settings.dataset,
+                "seed": settings.seed,
+                "clips": settings.clips.model_dump(),
+                "split": settings.split.model_dump(),
+                "mels": vars(form),
+                "train": self.settings.model_dump(),
+                "model": {"builder": settings.models[self.architecture].builder}
+                | settings.models[self.architecture].arguments,
+                "n_parameters": model.count_params(),
+                "backend": keras.backend.backend(),
+            }
+        )
+        leaky = settings.split.protocol == "clip"
+        run.tags({"architecture": self.architecture, "dataset": settings.dataset, "leaky": leaky})
+        run.tags({"protocol": settings.split.protocol, "genres": ", ".join(self.genres)})
+
+    def _card(self, model: keras.Model) -> dict[str, Any]:
+        history = self.checkpoint.history
+        seconds = sum(epoch["seconds"] for epoch in history)
+        return {
+            "architecture": self.architecture,
+            "dataset": self.all_settings.dataset,
+            "protocol": self.all_settings.split.protocol,
+            "genres": self.genres,
+            "spectrogram": vars(self.spectrograms.format),
+            "clip_length_s": self.all_settings.clips.length_s,
+            "frames": self.frames,
+            "n_parameters": model.count_params(),
+            "epochs": len(history),
+            "best_epoch": int(best(history, self.settings.monitor)["epoch"]),
+            "seconds": round(seconds, 1),
+            "run_id": self.checkpoint.run_id,
+        }
+
+    def _write(self, card: dict[str, Any], run: tracking.Run) -> None:
+        target = Path("models") / f"{self.architecture}.keras"
+        with atomic(target) as temporary:
+            shutil.copyfile(self.checkpoint.best_model(card["best_epoch"]), temporary)
+        write_json(target.with_suffix(".json"), card)
+        history = pd.DataFrame(self.checkpoint.history).drop(columns="seconds")
+        write_table(Path("plots") / self.architecture / "history.csv", history.astype({"epoch": int}))
+        run.file(target, "model")
+        run.file(target.with_suffix(".json"), "model")
+
+
+class _AfterEachEpoch(keras.callbacks.Callback):
+    """Sets up each epoch from what happened before it, and keeps what is needed to go on after it."""
+
+    def __init__(self, training: Training, run: tracking.Run) -> None:
+        super().__init__()
+        self._training, self._run = training, run
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        training = self._training
+        training.train.set_epoch(epoch)
+        seed_dropout(self.model, training.all_settings.seed, epoch)
+        self.model.optimizer.learning_rate = learning_rate(training.checkpoint.history, training.settings)
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        training = self._training
+        history = training.checkpoint.history
+        entry = {"epoch": epoch + 1} | {key: float(value) for key, value in (logs or {}).items()}
+        if not all(map(math.isfinite, entry.values())):
+            raise UserError(f"{training.architecture}: the loss is no number after epoch {epoch + 1}: lower the rate")
+        entry |= {"learning_rate": learning_rate(history, training.settings)}
+        history.append(entry | {"seconds": time.perf_counter() - self._started})
+        training.checkpoint.save(self.model, best(history, training.settings.monitor) is history[-1])
+        self._run.metrics({key: value for key, value in entry.items() if key != "epoch"}, step=epoch + 1)
+        self.model.stop_training = stopped(history, training.settings)
+
+
+class Checkpoint:
+    """The last whole epoch of a training, on disk: the network with its optimiser, the best one yet, the history.
+
+    state.json is renamed into place last and names the other files, so that at any moment it describes whole ones.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.history: History = []
+        self.run_id: str | None = None
+        if self._state.exists():
+            state = read_json(self._state)
+            self.history, self.run_id = state["history"], state["run_id"]
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.json"
+
+    def model(self) -> keras.Model | None:
+        """The network after the last whole epoch, or None at the start."""
+        if not self.history:
+            return None
+        print(f"going on after epoch {len(self.history)}", flush=True)
+        return keras.models.load_model(self.folder / f"last-{len(self.history)}.keras")
+
+    def best_model(self, epoch: int) -> Path:
+        """The file of the network after that epoch."""
+        return self.folder / f"best-{epoch}.keras"
+
+    def save(self, model: keras.Model, is_best: bool) -> None:
+        """Keep the network after the epoch that was just appended to the history."""
+        epoch = len(self.history)
+        last = self.folder / f"last-{epoch}.keras"
+        with atomic(last) as temporary:
+            model.save(temporary)
+        if is_best:
+            shutil.copyfile(last, self.best_model(epoch))
+        write_json(self._state, {"run_id": self.run_id, "history": self.history})
+        for path in self.folder.glob("[!.]*.keras"):  # not what a kill left half-written
+            kind, number = path.stem.split("-")
+            if (kind == "last" or is_best) and int(number) < epoch:
+                path.unlink()
+
+    def remove(self) -> None:
+        """Forget the training: its results are the stage's outputs now."""
+        shutil.rmtree(self.folder)
+
+
+def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Let dropout's random numbers follow from the seed and the epoch; .keras files do not keep their state."""
+    for number, variable in enumerate(model.variables):
+        if variable.path.endswith("seed_generator_state"):
+            variable.assign(np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2))
+
+
+def best(history: History, monitor: str) -> dict[str, float]:
+    """The epoch with the lowest val_loss or the highest val_accuracy; the first of equals."""
+    return min(history, key=lambda epoch: -epoch[monitor] if monitor == "val_accuracy" else epoch[monitor])
+
+
+def stopped(history: History, settings: TrainParams) -> bool:
+    """Whether training ends here: all epochs done, or none better for `early_stopping_patience` of them."""
+    if len(history) >= settings.epochs:
+        return True
+    if settings.early_stopping_patience is None or not history:
+        return False
+    return len(history) - best(history, settings.monitor)["epoch"] >= settings.early_stopping_patience
+
+
+def learning_rate(history: History, settings: TrainParams) -> float:
+    """The learning rate of the epoch that follows `history`; a function of it alone, so that nothing else is kept.
+
+    `plateau` gives what keras.callbacks.ReduceLROnPlateau does, `cosine` falls from the first epoch's rate to zero
+    behind the last (Loshchilov and Hutter 2017, without restarts).
+    """
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        return rate * (1 + math.cos(math.pi * len(history) / settings.epochs)) / 2
+    if settings.schedule == "plateau":
+        sign = -1 if settings.monitor == "val_accuracy" else 1
+        lowest, waited = math.inf, 0
+        for epoch in history:
+            value = sign * epoch[settings.monitor]
+            if value < lowest - MIN_DELTA:
+                lowest, waited = value, 0
+                continue
+            waited += 1
+            if waited >= settings.plateau_patience:
+                rate, waited = rate * settings.plateau_factor, 0
+    return rate
+
+
+def balanced_weights(genres: pd.Series, names: list[str]) -> dict[int, float]:
+    """Weights with which each genre counts the same: clips / (genres * clips of the genre)."""
+    counts = genres.value_counts()
+    return {index: len(genres) / (len(names) * counts[name]) for index, name in enumerate(names)}
