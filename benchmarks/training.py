@@ -22,7 +22,7 @@ from src.feed import Clips
 from src.files import write_json, write_table
 from src.params import Params, TrainParams
 from src.spectrogram import Spectrograms
-from src.train import Checkpoint, balanced_weights
+from src.training import Checkpoint, balanced_weights
 
 TARGET = 0.9  # of the speed with a resident batch
 CLIPS_A_TRACK = 10
