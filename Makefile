@@ -33,7 +33,7 @@ format: $(DEVELOPMENT) ## format the code
 	ruff format
 
 ui: $(RUNTIME) ## browse the MLflow runs at http://127.0.0.1:5000
-	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
 	dvc exp show --no-pager --only-changed --drop '.*' --keep '^(best|ensemble|metrics/summary|architectures|split|train|clips|seed).*'
