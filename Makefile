@@ -32,7 +32,8 @@ format: $(DEVELOPMENT) ## format the code
 	ruff check --fix
 	ruff format
 
-ui: $(RUNTIME) ## browse the MLflow runs at http://127.0.0.1:5000
+ui: $(RUNTIME) ## browse the MLflow runs
+	@echo "In some seconds: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
