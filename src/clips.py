@@ -52,7 +52,7 @@ def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.
         raise UserError(f"clips.length_s: no track is as long as {settings.clips.length_s} s")
     tracks = raw[long_enough].reset_index(drop=True)
     clips = _windows_of(tracks, settings.clips)
-    if settings.split.protocol == "clip":
+    if by_clip(settings):
         pairs = set(tracks["track_id"][tracks["version"] != ""])
         clips = clips[~clips["track_id"].isin(pairs)].reset_index(drop=True)
         genre = dict(zip(tracks["track_id"], tracks["genre"], strict=True))
@@ -100,20 +100,27 @@ def windows(duration_s: float, length_s: float, overlap_s: float = 0.0) -> list[
     return starts
 
 
+def by_clip(settings: Params) -> bool:
+    """Whether folds are drawn for single clips: the leak."""
+    return settings.split.protocol == "clip"
+
+
 def show(tracks: pd.DataFrame, clips: pd.DataFrame, settings: Params) -> None:
     """Print how many tracks and clips of each genre are in each fold."""
-    counts = tracks.groupby(["genre", "fold"]).size().unstack(fill_value=0)
+    # Under protocol clip a track has no fold of its own.
+    unit, table = ("Clips", clips.merge(tracks[["track_id", "genre"]])) if by_clip(settings) else ("Tracks", tracks)
+    counts = table.groupby(["genre", "fold"]).size().unstack(fill_value=0)
     columns = [fold for fold in (*folds.FOLDS, folds.LEFT_OUT) if fold in counts]
     rows = [[genre, *counts.loc[genre, columns]] for genre in counts.index]
     number = clips["fold"].value_counts()
     print_table(
-        f"Tracks by fold, protocol {settings.split.protocol}; clips: "
+        f"{unit} by fold, protocol {settings.split.protocol}; clips: "
         + ", ".join(f"{number.get(fold, 0)} {fold}" for fold in folds.FOLDS),
         ["genre", *(fold or "left out" for fold in columns)],
         rows,
         ["all", *(int(counts[fold].sum()) for fold in columns)],
     )
-    if settings.split.protocol == "clip":
+    if by_clip(settings):
         warn("protocol clip puts clips of one song into train and test: its results are inflated")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 
+from src.console import UserError
 from src.files import read_json, read_table
 from src.params import MelParams
 
@@ -132,6 +133,8 @@ class Spectrograms:
     ARRAY, INDEX, FORMAT = "mels.npy", "index.csv", "format.json"
 
     def __init__(self, folder: Path) -> None:
+        if not (folder / self.ARRAY).exists():
+            raise UserError(f"{folder}: no spectrograms here; make them with: dvc repro mels")
         self.format = Format(**read_json(folder / self.FORMAT))
         index = read_table(folder / self.INDEX, dtype={"track_id": str})
         self._runs = {

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src import spectrogram
+from src.console import UserError
 from src.files import write_json, write_table
 from src.params import MelParams
 from src.spectrogram import Format, Spectrograms
@@ -109,3 +110,8 @@ def test_tracks_are_runs_of_one_memory_mapped_array(tmp_path: Path) -> None:
     assert isinstance(stored.track("NA"), np.memmap)
     with pytest.raises(KeyError):
         stored.track("7")
+
+
+def test_missing_spectrograms_say_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no spectrograms here; make them with: dvc repro mels"):
+        spectrogram.Spectrograms(tmp_path)
