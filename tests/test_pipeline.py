@@ -22,7 +22,7 @@ def project(tmp_path_factory) -> Checkout:
     checkout = Checkout(folder / "a checkout")
     use_small_music(checkout, folder / "my music")
     checkout.commit()
-    checkout.first_output = checkout.run("dvc", "repro")
+    checkout.run("dvc", "repro")
     checkout.run("git", "add", "-A")
     checkout.run("git", "commit", "-q", "-m", "Results")
     return checkout
