@@ -15,7 +15,7 @@ DEVELOPMENT := .venv/.installed-for-development
 .PHONY: help repro test lint format ui experiments bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 repro: $(RUNTIME) ## rebuild whatever is out of date: songs, spectrograms, models, leaderboard
 	dvc repro
@@ -37,7 +37,7 @@ ui: $(RUNTIME) ## browse the MLflow runs
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
-	dvc exp show --no-pager --only-changed --drop '.*' --keep '^(best|ensemble|metrics/summary|architectures|split|train|clips|seed).*'
+	python -m src.experiments
 
 bench: $(RUNTIME) ## measure mel caching and training; on your own music: make bench DIR=/path/to/music
 	python -m benchmarks.mels "$(DIR)"

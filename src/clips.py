@@ -45,12 +45,28 @@ def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.
         clip_id, track_id, start_s, fold; only clips that have a fold.
     """
     durations = raw["duration_s"].astype(float)
-    long_enough = (durations >= settings.clips.length_s) | (settings.clips.short_tracks == "pad")
-    for track_id, seconds in zip(raw["track_id"][~long_enough], durations[~long_enough], strict=True):
-        warn(f"{track_id}: {seconds:.1f} s is shorter than a clip: left out (clips.short_tracks: drop)")
+    short = durations < settings.clips.length_s
+    if short.any():
+        outcome = "padded with silence" if settings.clips.short_tracks == "pad" else "left out"
+        example = f"{raw['track_id'][short].iloc[0]} of {durations[short].iloc[0]:.1f} s"
+        warn(
+            f"{short.sum()} of {len(raw)} tracks are shorter than a clip of {settings.clips.length_s} s, such as "
+            f"{example}: {outcome} (clips.short_tracks: {settings.clips.short_tracks})"
+        )
+    long_enough = ~short | (settings.clips.short_tracks == "pad")
     if not long_enough.any():
         raise UserError(f"clips.length_s: no track is as long as {settings.clips.length_s} s")
     tracks = raw[long_enough].reset_index(drop=True)
+    if tracks["genre"].nunique() < 2:
+        raise UserError(
+            f"{settings.dataset}: all songs are of genre '{tracks['genre'].iloc[0]}': it takes two to tell apart"
+        )
+    unknown = (tracks["artist"] == "").sum()
+    if unknown and settings.split.protocol == "artist":
+        warn(
+            f"{unknown} of {len(tracks)} tracks have no artist: each counts as an artist of its own, and where they "
+            "share one after all, the artist split leaks"
+        )
     clips = _windows_of(tracks, settings.clips)
     if by_clip(settings):
         pairs = set(tracks["track_id"][tracks["version"] != ""])

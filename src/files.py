@@ -6,6 +6,7 @@ To a temporary name first, then renamed, so that no killed process ever leaves h
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,11 +76,15 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
         If it is missing, or no table in UTF-8.
     """
     try:
-        return pd.read_csv(path, keep_default_na=False, **options)
+        with warnings.catch_warnings():
+            # A row with more cells than the header has, mostly for a path with a comma and no quotes.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, keep_default_na=False, index_col=False, **options)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; `dvc repro` makes what a stage needs") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a CSV table in UTF-8 ({error})") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as error:
+        hint = "; a cell with a comma needs quotes" if isinstance(error, pd.errors.ParserWarning) else ""
+        raise UserError(f"{path}: cannot be read as a CSV table in UTF-8 ({error}){hint}") from None
 
 
 def sha256_of(path: Path) -> str:

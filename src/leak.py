@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, too")
     arguments = parser.parse_args()
     rows = [row for experiment in arguments.experiments for row in scores_of(experiment)]
+    check_comparable(rows)
     print(table(rows))
     if arguments.plot:
         datasets = ", ".join(sorted({row["dataset"] for row in rows}))
@@ -43,6 +44,15 @@ def scores_of(experiment: str) -> list[dict[str, Any]]:
         return [{"arch": name} | json.loads(dvc.api.read(f"metrics/{name}.json", rev=experiment)) for name in names]
     except (DvcException, OSError) as error:
         raise UserError(f"{experiment}: no experiment or revision with results ({error}); see: dvc exp list") from None
+
+
+def check_comparable(rows: list[dict[str, Any]]) -> None:
+    """Refuse two experiments of one protocol, or of different data sets: a table would show only one of them."""
+    if len({row["dataset"] for row in rows}) > 1:
+        raise UserError("the experiments are of different data sets: give those of one")
+    for row in rows:
+        if sum((other["arch"], other["protocol"]) == (row["arch"], row["protocol"]) for other in rows) > 1:
+            raise UserError(f"two experiments are of protocol {row['protocol']}: give one for each")
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -42,8 +42,8 @@ class PerGenre(NamedTuple):
 def accuracy_interval(correct: ArrayLike, resamples: int, seed: int) -> tuple[float, float]:
     """The 95 % interval of an accuracy: percentile bootstrap over tracks (Efron 1979).
 
-    Where every track is right (or wrong) so is every resample, and the interval has no width: read it as "too few
-    tracks to see an error", not as certainty.
+    Where every track is right (or wrong) so is every resample, and an interval without width would look like
+    certainty: there it is Wilson's (1927), which for n tracks without an error begins at n / (n + 3.84).
 
     Parameters
     ----------
@@ -60,6 +60,9 @@ def accuracy_interval(correct: ArrayLike, resamples: int, seed: int) -> tuple[fl
         Between 0 and 1.
     """
     right = _flags(correct)
+    if right.all() or not right.any():
+        interval = binomtest(int(right.sum()), right.size).proportion_ci(0.95, method="wilson")
+        return float(interval.low), float(interval.high)
     # The number of right ones among n tracks drawn with replacement is binomial: no need to draw the tracks.
     accuracies = np.random.default_rng(seed).binomial(right.size, right.mean(), resamples) / right.size
     low, high = np.quantile(accuracies, CI95)

@@ -90,13 +90,31 @@ def test_short_tracks_are_padded_or_dropped(configure: Callable, capsys: pytest.
     assert len(tracks) == 14
     for track_id in raw["track_id"][12:]:
         assert cut.loc[cut["track_id"] == track_id, "start_s"].tolist() == [0.0]
-    assert capsys.readouterr().err == ""
+    (warned,) = capsys.readouterr().err.splitlines()
+    assert warned.startswith(
+        "warning: 2 of 14 tracks are shorter than a clip of 3.0 s, such as pop/12.wav of 2.5 s: padded"
+    )
     tracks, cut = clips.split_tracks(raw, configure({"clips.short_tracks": "drop"}))
     assert tracks["track_id"].tolist() == raw["track_id"][:12].tolist()
     assert set(cut["track_id"]) == set(raw["track_id"][:12])
-    warned = capsys.readouterr().err.splitlines()
-    assert len(warned) == 2
-    assert re.fullmatch(r"warning: pop/12.wav: 2.5 s is shorter than a clip: left out .*short_tracks.*", warned[0])
+    (warned,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"warning: 2 of 14 tracks .* pop/12.wav of 2.5 s: left out .*short_tracks: drop.*", warned)
+
+
+def test_one_genre_is_nothing_to_tell_apart(configure: Callable) -> None:
+    raw = raw_tracks([30.0] * 12)
+    raw["genre"] = "rock"
+    with pytest.raises(UserError, match="all songs are of genre 'rock'"):
+        clips.split_tracks(raw, configure({}))
+
+
+def test_missing_artists_are_counted(configure: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = raw_tracks([30.0] * 12)
+    clips.split_tracks(raw, configure({}))
+    assert "no artist" not in capsys.readouterr().err
+    raw.loc[3:5, "artist"] = ""
+    clips.split_tracks(raw, configure({}))
+    assert "warning: 3 of 12 tracks have no artist" in capsys.readouterr().err
 
 
 def test_nothing_but_short_tracks_is_an_error(configure: Callable) -> None:

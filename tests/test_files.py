@@ -135,3 +135,10 @@ def test_interruption_is_status_130(capsys: pytest.CaptureFixture[str]) -> None:
         main()
     assert left.value.code == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_an_unquoted_comma_is_an_error_and_no_silent_shift(tmp_path: Path) -> None:
+    table = tmp_path / "tracks.csv"
+    table.write_text("path,genre,artist\nrock/one, live.wav,rock,Someone\n")
+    with pytest.raises(UserError, match=r"tracks\.csv: cannot be read .* a cell with a comma needs quotes"):
+        files.read_table(table)

@@ -206,13 +206,20 @@ def test_exp_run_in_the_workspace(restored):
     assert_whole(restored, run)
 
     metrics = json.loads((restored.folder / "metrics/baseline.json").read_text())
-    output = restored.run("python", "-m", "src.leak", "in-the-workspace", "HEAD", "--plot", "docs/leak.png")
+    output = restored.run("python", "-m", "src.leak", "in-the-workspace", "--plot", "docs/leak.png")
     assert output.startswith("| architecture | `artist` |")
     assert f"| baseline | {metrics['track_accuracy']:.1%} [" in output
     assert (restored.folder / "docs/leak.png").stat().st_size > 5000
+    output = restored.run("python", "-m", "src.leak", "in-the-workspace", "HEAD", fails=True)
+    assert output == "error: two experiments are of protocol artist: give one for each\n"
     output = restored.run("python", "-m", "src.leak", "no-such-experiment", fails=True)
     assert output.startswith("error: no-such-experiment: no experiment or revision with results")
     assert output.count("\n") == 1
+    output = restored.run("python", "-m", "src.experiments")
+    (header,) = [line for line in output.splitlines() if "best by validation" in line]
+    assert "train.epochs" in header
+    assert "train.batch_size" not in header
+    assert "in-the-workspace" in output
 
 
 def test_exp_run_in_a_temporary_folder(restored):

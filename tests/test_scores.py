@@ -51,10 +51,12 @@ def test_interval_is_that_of_tracks_drawn_one_by_one():
 
 @pytest.mark.parametrize("value", [True, False])
 @pytest.mark.parametrize("tracks", [1, 7])
-def test_interval_of_all_right_or_all_wrong_has_no_width_and_no_warning(value, tracks):
+def test_interval_of_all_right_or_all_wrong_is_wilsons(value, tracks):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert scores.accuracy_interval([value] * tracks, 100, 3) == (float(value), float(value))
+        low, high = scores.accuracy_interval([value] * tracks, 100, 3)
+    reach = 1.959964**2 / (tracks + 1.959964**2)  # in closed form, for no error or nothing but errors
+    assert (low, high) == pytest.approx((1 - reach, 1) if value else (0, reach), abs=1e-5)
 
 
 def test_interval_depends_on_the_seed_alone():

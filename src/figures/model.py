@@ -105,7 +105,7 @@ def reliability_plot(
     upper.grid(axis="x", visible=False)
     lower.grid(axis="x", visible=False)
     handles = [
-        Patch(facecolor=BLUE, label="accuracy of the bin's tracks"),
+        Line2D([], [], linestyle="", marker="o", mfc="white", mec=INK, ms=6, label="accuracy of the bin's tracks"),
         Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="perfectly calibrated"),
         Patch(**too_sure, label="confidence is too high by this"),
         Patch(**too_cautious, label="confidence is too low by this"),

@@ -96,7 +96,7 @@ def report(dataset: str, candidates: pd.DataFrame, findings: list[Finding], trac
         }
         for genre in sorted(set(candidates["genre"]))
     }
-    copies = tracks[tracks["recording"].duplicated(keep=False)]
+    groups = list(tracks[tracks["recording"].duplicated(keep=False)].groupby("recording"))
     return {
         "dataset": dataset,
         "asked": len(candidates),
@@ -107,7 +107,10 @@ def report(dataset: str, candidates: pd.DataFrame, findings: list[Finding], trac
         "artist_unknown": int((tracks["artist"] == "").sum()),
         "genres": genres,
         "rejected_tracks": rejected,
-        "same_recording": [sorted(group["track_id"]) for _, group in copies.groupby("recording")],
+        "same_recording": [sorted(group["track_id"]) for _, group in groups],
+        "same_recording_of_two_genres": [
+            sorted(group["track_id"]) for _, group in groups if group["genre"].nunique() > 1
+        ],
     }
 
 
@@ -121,7 +124,8 @@ def show(summary: dict[str, Any]) -> None:
     for row in summary["rejected_tracks"]:
         warn(f"rejected {row['track']}: {row['reason']}")
     for group in summary["same_recording"]:
-        warn(f"the same recording: {', '.join(group)} (they will share a fold)")
+        labels = " under different genres" if group in summary["same_recording_of_two_genres"] else ""
+        warn(f"the same recording{labels}: {', '.join(group)} (they will share a fold)")
     rows = [
         [genre, counts["asked"], counts["got"], ", ".join(f"{n} {kind}" for kind, n in counts["rejected"].items())]
         for genre, counts in summary["genres"].items()
