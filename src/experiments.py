@@ -27,12 +27,13 @@ PARAMS = ("architectures", "seed", "mels.", "clips.", "split.", "train.", "model
 def main() -> None:
     """Run the command."""
     argparse.ArgumentParser(prog="python -m src.experiments", description=__doc__.splitlines()[0]).parse_args()
-    rows = [row for row in dvc.api.exp_show() if row.get("Experiment") and row.get("best")]
+    # The commit that they start from is a row, too, under its branch's name; the workspace is one of them again.
+    rows = [row for row in dvc.api.exp_show() if row.get("rev") != "workspace" and row.get("best")]
     changed = differing(rows)
     print_table(
         "Experiments: accuracy over tracks, and the parameters that differ",
         ["experiment", *RESULTS.values(), *changed],
-        [[_cell(row.get(key)) for key in ("Experiment", *RESULTS, *changed)] for row in rows],
+        [[row.get("Experiment") or row["rev"], *(_cell(row.get(key)) for key in (*RESULTS, *changed))] for row in rows],
     )
     print("take one into the workspace: dvc exp apply <experiment>; why one failed: dvc queue logs <experiment>")
 
