@@ -17,7 +17,7 @@ from dvc.exceptions import DvcException
 from src.compare import ENSEMBLE, LEADERBOARD
 from src.console import UserError, command
 from src.figures import comparison
-from src.figures.style import save
+from src.figures.style import save, whose
 
 
 @command
@@ -31,9 +31,9 @@ def main() -> None:
     check_comparable(rows)
     print(table(rows))
     if arguments.plot:
-        datasets = ", ".join(sorted({row["dataset"] for row in rows}))
+        protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
         title = "The same networks on the same music, split in several ways"
-        save(comparison.leak(rows, title=title, note=f"data set {datasets}"), arguments.plot)
+        save(comparison.leak(rows, title=title, note=whose(rows[0]["dataset"], protocols)), arguments.plot)
 
 
 def scores_of(experiment: str) -> list[dict[str, Any]]:

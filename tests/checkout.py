@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -72,15 +73,20 @@ class Checkout:
 
     def set_params(self, **values) -> None:
         """Change params.yaml; double underscores stand for dots."""
-        yaml = YAML()
-        path = self.folder / "params.yaml"
-        params = yaml.load(path)
-        for key, value in values.items():
-            node, *rest = params, *key.split("__")
-            for part in rest[:-1]:
-                node = node[part]
-            node[rest[-1]] = value
-        yaml.dump(params, path)
+        change_params(self.folder / "params.yaml", {key.replace("__", "."): value for key, value in values.items()})
+
+
+def change_params(path: Path, changes: dict[str, Any]) -> None:
+    """Change keys, written with dots as for `-S`, in a parameters file."""
+    yaml = YAML()
+    params = yaml.load(path)
+    for key, value in changes.items():
+        *parents, name = key.split(".")
+        node = params
+        for parent in parents:
+            node = node[parent]
+        node[name] = value
+    yaml.dump(params, path)
 
 
 def use_small_music(checkout: Checkout, music: Path, **params) -> None:

@@ -1,6 +1,5 @@
 """What several test modules need: a project of its own in an empty folder, and small pieces of music."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,10 @@ import joblib
 import numpy as np
 import pytest
 import soundfile
+from checkout import ROOT, change_params
 from hypothesis import settings
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that a bare `pytest` finds src
-
-from src import params  # noqa: E402
+from src import audio, params
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
@@ -43,20 +39,25 @@ def configure(project: Path) -> Callable[..., params.Params]:
     """Change keys, written with dots as for `-S`, in the project's params.yaml, and load it."""
 
     def change(changes: dict[str, Any]) -> params.Params:
-        yaml = YAML(typ="safe")
         path = project / "params.yaml"
-        values = yaml.load(path.read_text(encoding="utf-8"))
-        for key, value in changes.items():
-            *parents, name = key.split(".")
-            mapping = values
-            for parent in parents:
-                mapping = mapping[parent]
-            mapping[name] = value
-        with path.open("w", encoding="utf-8") as file:
-            yaml.dump(values, file)
+        change_params(path, changes)
         return params.load(path)
 
     return change
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are decoded from now on."""
+    names: list[str] = []
+    load = audio.load
+
+    def record(path: Path, sample_rate: int) -> np.ndarray:
+        names.append(path.name)
+        return load(path, sample_rate)
+
+    monkeypatch.setattr(audio, "load", record)
+    return names
 
 
 @pytest.fixture(scope="session")

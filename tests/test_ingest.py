@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from src import audio
 from src.files import read_table, sha256_of
 from src.ingest import CANDIDATE_COLUMNS
 from src.ingest.__main__ import REPORT, main
@@ -64,20 +63,6 @@ def ingest(configure: Callable, monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
         return table, json.loads(REPORT.read_text(encoding="utf-8")), warned
 
     return run
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are decoded from now on."""
-    names: list[str] = []
-    load = audio.load
-
-    def record(path: Path, sample_rate: int) -> np.ndarray:
-        names.append(path.name)
-        return load(path, sample_rate)
-
-    monkeypatch.setattr(audio, "load", record)
-    return names
 
 
 def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
@@ -133,13 +118,13 @@ def test_the_users_files_are_left_alone(read_only: Path, ingest: Callable, proje
 
 
 def test_only_new_and_changed_files_are_opened(
-    music: Path, ingest: Callable, write_song: Callable, opened: list[str]
+    music: Path, ingest: Callable, write_song: Callable, decoded: list[str]
 ) -> None:
     first, report, warned = ingest(music)
-    assert sorted(opened) == sorted(Path(name).name for name in [*GOOD, *BAD])
-    opened.clear()
+    assert sorted(decoded) == sorted(Path(name).name for name in [*GOOD, *BAD])
+    decoded.clear()
     again, report_again, warned_again = ingest(music)
-    assert opened == []
+    assert decoded == []
     pd.testing.assert_frame_equal(again, first)
     assert report_again == report
     assert warned_again == warned
@@ -150,7 +135,7 @@ def test_only_new_and_changed_files_are_opened(
     write_song(music / "pop/empty.wav", 31, seconds=3)  # mended
     write_song(music / "pop/new.wav", 32, seconds=3)
     changed, _, _ = ingest(music)
-    assert sorted(opened) == ["a.wav", "empty.wav", "new.wav"]
+    assert sorted(decoded) == ["a.wav", "empty.wav", "new.wav"]
     digests = changed.set_index("track_id")["sha256"]
     assert digests["pop/a.wav"] == sha256_of(music / "pop/a.wav") != first.set_index("track_id")["sha256"]["pop/a.wav"]
     assert {"pop/empty.wav", "pop/new.wav"} < set(digests.index)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src import audio, mels, spectrogram
+from src import mels, spectrogram
 from src.console import UserError
 from src.files import MELS, read_json, read_table, sha256_of, write_json, write_table
 from src.params import Params
@@ -37,20 +37,6 @@ def library(project: Path, configure: Callable, write_song: Callable, monkeypatc
         return table
 
     return fill
-
-
-@pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the songs that are decoded from now on."""
-    names: list[str] = []
-    load = audio.load
-
-    def record(path: Path, sample_rate: int) -> np.ndarray:
-        names.append(path.name)
-        return load(path, sample_rate)
-
-    monkeypatch.setattr(audio, "load", record)
-    return names
 
 
 def output() -> dict[str, bytes]:
@@ -94,22 +80,22 @@ def test_array_and_index_agree_with_librosa(project: Path, library: Callable, co
     }
 
 
-def test_only_what_is_new_is_computed(library: Callable, configure: Callable, loaded: list[str]) -> None:
+def test_only_what_is_new_is_computed(library: Callable, configure: Callable, decoded: list[str]) -> None:
     library(3)
     mels.main()
-    assert sorted(loaded) == ["0.wav", "1.wav", "2.wav"]
+    assert sorted(decoded) == ["0.wav", "1.wav", "2.wav"]
     before = output()
-    loaded.clear()
+    decoded.clear()
     mels.main()
-    assert loaded == []
+    assert decoded == []
     assert output() == before
     library(4)
     mels.main()
-    assert loaded == ["3.wav"]
-    loaded.clear()
+    assert decoded == ["3.wav"]
+    decoded.clear()
     configure({"clips.length_s": 1.5, "clips.overlap_s": 0.5, "seed": 3, "split.test": 0.2})
     mels.main()
-    assert loaded == []
+    assert decoded == []
 
 
 @pytest.mark.parametrize(
@@ -125,26 +111,26 @@ def test_only_what_is_new_is_computed(library: Callable, configure: Callable, lo
     ],
 )
 def test_other_parameters_are_other_spectrograms(
-    library: Callable, configure: Callable, loaded: list[str], key: str, value: float
+    library: Callable, configure: Callable, decoded: list[str], key: str, value: float
 ) -> None:
     library(1)
     mels.main()
     before = output()["mels.npy"]
     settings = configure({key: value})
     mels.main()
-    assert loaded == ["0.wav", "0.wav"]
+    assert decoded == ["0.wav", "0.wav"]
     assert output()["mels.npy"] != before
     if key != "mels.fmin" and key != "mels.fmax":
         expected = expected_frames("music/0.wav", settings)
         assert np.abs(np.load(MELS / "mels.npy") - expected).max() <= 0.52
 
 
-def test_the_same_bytes_are_computed_once(library: Callable, loaded: list[str]) -> None:
+def test_the_same_bytes_are_computed_once(library: Callable, decoded: list[str]) -> None:
     table = library(2)
     twins = pd.concat([table, table.assign(track_id=["x", "y"])])
     write_table(Path("data/raw/folder/tracks.csv"), twins)
     mels.main()
-    assert sorted(loaded) == ["0.wav", "1.wav"]
+    assert sorted(decoded) == ["0.wav", "1.wav"]
     stored = Spectrograms(MELS)
     np.testing.assert_array_equal(stored.track("x"), stored.track("00"))
     np.testing.assert_array_equal(stored.track("y"), stored.track("01"))
@@ -154,7 +140,7 @@ def test_the_same_bytes_are_computed_once(library: Callable, loaded: list[str]) 
 def test_a_full_disk_loses_nothing(
     project: Path,
     library: Callable,
-    loaded: list[str],
+    decoded: list[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     failing: int,
@@ -181,17 +167,17 @@ def test_a_full_disk_loses_nothing(
     kept = [path for path in (project / ".cache").rglob("*") if path.is_file()]
     assert len(kept) == failing
     assert not [path for path in kept if ".tmp" in path.name]
-    loaded.clear()
+    decoded.clear()
     mels.main()
-    assert len(loaded) == 6 - failing
+    assert len(decoded) == 6 - failing
     resumed = output()
     assert not [name for name in resumed if "tmp" in name]
 
     # Undisturbed, in a cache of its own.
     monkeypatch.setenv("DVC_ROOT", str(project / "elsewhere"))
-    loaded.clear()
+    decoded.clear()
     mels.main()
-    assert len(loaded) == 6
+    assert len(decoded) == 6
     assert output() == resumed
 
 
@@ -256,7 +242,7 @@ def published(project: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_published_spectrograms_are_converted_within_half_a_step(
-    project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch, loaded: list[str]
+    project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch, decoded: list[str]
 ) -> None:
     source, ranges = published(project)
     configure({"dataset": "mels"})
@@ -277,7 +263,7 @@ def test_published_spectrograms_are_converted_within_half_a_step(
         error = spectrogram.to_decibels(track, 80.0).T - np.maximum(decibels, -80.0)
         assert np.abs(error).max() <= 80 / 255 / 2 + 1e-3
     np.testing.assert_array_equal(stored.track("a").T, source[0])
-    assert loaded == []
+    assert decoded == []
 
 
 def test_a_published_track_that_is_gone_is_one_line(
