@@ -12,16 +12,19 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test lint format ui experiments bench clean
+.PHONY: help repro test soak lint format spotify-login ui experiments bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 repro: $(RUNTIME) ## rebuild whatever is out of date: songs, spectrograms, models, leaderboard
 	dvc repro
 
 test: $(DEVELOPMENT) ## run the tests
 	pytest
+
+soak: $(DEVELOPMENT) ## run the long tests
+	pytest -m soak
 
 lint: $(DEVELOPMENT) ## check style and types
 	ruff check
@@ -31,6 +34,9 @@ lint: $(DEVELOPMENT) ## check style and types
 format: $(DEVELOPMENT) ## format the code
 	ruff check --fix
 	ruff format
+
+spotify-login: $(RUNTIME) ## log in to Spotify, for data sets from playlists (docs/spotify.md)
+	python -m src.ingest.spotify login
 
 ui: $(RUNTIME) ## browse the MLflow runs
 	@echo "In some seconds: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"

@@ -20,6 +20,8 @@ T = TypeVar("T")
 class UserError(Exception):
     """Something that the user can mend: the message is one line that names the file or key and the way out."""
 
+    status = 2  # the command's exit status
+
 
 def command(main: Callable[..., None]) -> Callable[..., None]:
     """Turn the expected errors of a command into one line on stderr and exit status 2."""
@@ -29,12 +31,14 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
         try:
             main(*arguments)
         except UserError as error:
-            sys.exit(_fail(str(error)))
+            _fail(str(error))
+            sys.exit(error.status)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             where = f" while writing {error.filename}" if error.filename else ""
-            sys.exit(_fail(f"the disk is full{where}: free some space and run the same again, what is done is kept"))
+            _fail(f"the disk is full{where}: free some space and run the same again, what is done is kept")
+            sys.exit(UserError.status)
         except KeyboardInterrupt:
             print("\ninterrupted: run the same again to go on from here", file=sys.stderr)
             sys.exit(130)
@@ -42,9 +46,8 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _fail(message: str) -> int:
+def _fail(message: str) -> None:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    return 2
 
 
 def warn(message: str) -> None:

@@ -25,7 +25,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class DemoRecipe(Strict):
+class Recipe(Strict):
+    """What all recipes have in common."""
+
+    mels: dict[str, Any] = {}
+    train: dict[str, Any]
+
+
+class DemoRecipe(Recipe):
     """Music made by the program: see src/ingest/demo.py."""
 
     source: Literal["demo"]
@@ -35,20 +42,23 @@ class DemoRecipe(Strict):
     song_seconds: Positive
     remixes: int = Field(ge=0)
     seed: int = Field(ge=0)
-    train: dict[str, Any]
 
 
-class LocalRecipe(Strict):
-    """What all recipes that read a folder have in common."""
+class SelectiveRecipe(Recipe):
+    """What all recipes have in common that may take a part of the genres."""
 
-    dir: Annotated[Path, Field(strict=False)]
     genres: list[str] | None
     exclude_genres: list[str]
-    train: dict[str, Any]
 
     def wants(self, genre: str) -> bool:
         """Whether the recipe takes this genre."""
         return genre not in self.exclude_genres and (self.genres is None or genre in self.genres)
+
+
+class LocalRecipe(SelectiveRecipe):
+    """What all recipes that read a folder have in common."""
+
+    dir: Annotated[Path, Field(strict=False)]
 
 
 class FolderRecipe(LocalRecipe):
@@ -66,6 +76,12 @@ class MelsRecipe(LocalRecipe):
     n_mels: Count
     frame_rate: Positive
 
+    @model_validator(mode="after")
+    def _is_as_published(self) -> "MelsRecipe":
+        if self.mels:
+            raise ValueError("mels: published spectrograms are taken as they are; leave it empty: {}")
+        return self
+
 
 class GtzanRecipe(LocalRecipe):
     """GTZAN: see src/ingest/gtzan.py."""
@@ -74,7 +90,55 @@ class GtzanRecipe(LocalRecipe):
     metadata: str
 
 
-Recipe = Annotated[DemoRecipe | FolderRecipe | MelsRecipe | GtzanRecipe, Field(discriminator="source")]
+class RemixPair(Strict):
+    """Two versions of one song on Spotify."""
+
+    song: str
+    original: str
+    original_genre: str
+    remix: str
+    remix_genre: str
+
+
+AudioSource = Literal["spotify", "deezer_isrc", "deezer_search", "itunes_isrc", "itunes_search"]
+
+
+class SpotifyRecipe(SelectiveRecipe):
+    """Playlists, one genre each: see src/ingest/spotify/."""
+
+    source: Literal["spotify"]
+    playlists: dict[str, list[str]]
+    songs_dir: Annotated[Path, Field(strict=False)]
+    remixes: list[RemixPair]
+    audio_from: list[AudioSource] = Field(min_length=1)
+    market: str = Field(pattern="^[A-Z]{2}$")
+    max_tracks: Count | None
+    min_tracks: Count
+    balance: Literal["smallest", "none"]
+    conflicts: Literal["drop", "first"]
+
+
+class GtzanPlusRecipe(SpotifyRecipe):
+    """GTZAN and playlists: see src/ingest/gtzan_plus.py."""
+
+    source: Literal["gtzan_plus"]  # type: ignore[assignment]
+    dir: Annotated[Path, Field(strict=False)]
+    metadata: str
+
+
+AnyRecipe = DemoRecipe | FolderRecipe | MelsRecipe | GtzanRecipe | SpotifyRecipe | GtzanPlusRecipe
+
+
+Host = Literal["spotify", "deezer", "itunes", "downloads"]
+
+
+class Services(Strict):
+    """How the web services are asked; nothing that changes what comes of it, so no stage depends on it."""
+
+    requests_per_second: dict[Host, Positive]
+    concurrency: Count
+    attempts: Count
+    longest_wait_s: Positive
 
 
 class MelParams(Strict):
@@ -87,6 +151,7 @@ class MelParams(Strict):
     fmin: float = Field(ge=0)
     fmax: float | None
     top_db: Positive
+    reference: Literal["peak", "loudness"] = "peak"
 
     @model_validator(mode="after")
     def _band_is_possible(self) -> "MelParams":
@@ -173,7 +238,8 @@ class Params(Strict):
     dataset: str
     architectures: list[str] = Field(min_length=1)
     seed: int = Field(ge=0)
-    datasets: dict[str, Recipe]
+    datasets: dict[str, Annotated[AnyRecipe, Field(discriminator="source")]]
+    services: Services
     mels: MelParams
     clips: ClipParams
     split: SplitParams
@@ -192,12 +258,20 @@ class Params(Strict):
             raise ValueError(f"architectures: each one only once; received {', '.join(self.architectures)}")
         for name in self.architectures:
             self.training_of(name)
+        self.mels_of_dataset()
         return self
 
     @property
-    def recipe(self) -> DemoRecipe | FolderRecipe | MelsRecipe | GtzanRecipe:
+    def recipe(self) -> AnyRecipe:
         """The recipe that `dataset` picks."""
         return self.datasets[self.dataset]
+
+    def mels_of_dataset(self) -> MelParams:
+        """How the present data set's spectrograms are computed, the recipe's overrides applied."""
+        try:
+            return MelParams(**self.mels.model_dump() | self.recipe.mels)
+        except ValidationError as error:
+            raise ValueError(_first_problem(error, f"datasets.{self.dataset}.mels")) from None
 
     def training_of(self, architecture: str) -> TrainParams:
         """The training settings of an architecture on the present data set, all overrides applied."""
@@ -210,7 +284,7 @@ class Params(Strict):
             try:
                 trained = TrainParams(**settings)
             except ValidationError as error:
-                raise ValueError(f"{where}.{_first_problem(error)}") from None
+                raise ValueError(_first_problem(error, where)) from None
         return trained
 
 
@@ -237,14 +311,14 @@ def load(path: Path = Path("params.yaml")) -> Params:
         raise UserError(f"{path}: {_first_problem(error)}") from None
 
 
-def _first_problem(error: ValidationError) -> str:
-    """The first of pydantic's complaints in one line, with the key as it is written for `-S`."""
+def _first_problem(error: ValidationError, where: str = "") -> str:
+    """The first of pydantic's complaints in one line, with the key (below `where`) as it is written for `-S`."""
     problem = error.errors()[0]
     # A recipe's location holds its kind too (datasets.demo.demo.genres), as the union's discriminator.
     location = [str(part) for part in problem["loc"]]
-    if len(location) > 3 and location[0] == "datasets":
+    if len(location) > 2 and location[0] == "datasets":
         del location[2]
-    key = ".".join(location)
+    key = ".".join([*filter(None, [where]), *location])
     others = len(error.errors()) - 1
     tail = f" (and {others} more)" if others else ""
     shown = f"; received {reprlib.repr(problem['input'])}"

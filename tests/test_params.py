@@ -49,7 +49,7 @@ def test_the_committed_file_loads() -> None:
         ("architectures", "baseline", "architectures: .*list; received 'baseline'"),
         ("architectures", ["bn_5x5", "bn_5x5"], "architectures: .*once; received bn_5x5, bn_5x5"),
         ("dataset", "fma", "dataset: 'fma' is none of demo, folder, .*"),
-        ("datasets.demo.source", "tape", "datasets.demo: .*'tape'.*'demo', 'folder', 'mels', 'gtzan'"),
+        ("datasets.demo.source", "tape", "datasets.demo: .*'tape'.*'demo', 'folder', 'mels', 'gtzan', 'spotify', 'gtzan_plus'"),
         ("datasets.demo.genres", "rock", "datasets.demo.genres: .*list; received 'rock'"),
         ("datasets.demo.genres", ["rock"], r"datasets.demo.genres: .*2 items.*; received \['rock'\]"),
         ("datasets.folder.dir", None, "datasets.folder.dir: .*path.*; received None"),
@@ -73,6 +73,13 @@ def test_the_committed_file_loads() -> None:
         ("models.baseline", None, "models.baseline: .*; received None"),
         ("datasets.demo.train", {"colour": 1}, "datasets.demo.train.colour: unknown key; received 1"),
         ("datasets.demo.train", {"batch_size": -4}, "datasets.demo.train.batch_size: .*; received -4"),
+        ("datasets.demo.mels", {"colour": 1}, "datasets.demo.mels.colour: unknown key; received 1"),
+        ("datasets.demo.mels", {"fmax": 1.0, "fmin": 2.0}, "datasets.demo.mels: needs fmin < fmax .*"),
+        ("datasets.mels.mels", {"fmax": 1.0}, "datasets.mels: mels: published spectrograms .*"),
+        ("datasets.spotify14.audio_from", ["tape"], "datasets.spotify14.audio_from.0: .*'spotify'.*; received 'tape'"),
+        ("datasets.spotify14.market", "usa", "datasets.spotify14.market: .*; received 'usa'"),
+        ("datasets.gtzan_plus.remixes", [{"song": "x"}], r"datasets.gtzan_plus.remixes.0.original: is missing.*"),
+        ("services.requests_per_second.deezer", 0.0, "services.requests_per_second.deezer: .*; received 0.0"),
     ],
 )
 def test_one_line_names_the_key_and_what_was_received(configure: Callable, key: str, value: Any, says: str) -> None:

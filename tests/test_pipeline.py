@@ -102,7 +102,9 @@ def test_repro_leaves_what_the_contract_says(project):
     per_genre = pd.read_csv(root / "plots/baseline/per_genre.csv")
     assert list(per_genre.columns) == ["genre", "precision", "recall", "f1", "support"]
     ingest = json.loads((root / "metrics/ingest.json").read_text())
-    assert ingest["genres"]["genre1"] == {"asked": 4, "got": 4, "rejected": {}}
+    genre = ingest["genres"]["genre1"]
+    assert (genre["asked"], genre["got"], genre["sources"], genre["rejected"]) == (4, 4, {"folder": 4}, {})
+    assert (root / "plots/ingest/coverage.png").exists()
 
 
 def test_a_second_repro_has_nothing_to_do(project):

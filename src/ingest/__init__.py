@@ -11,8 +11,9 @@ CANDIDATE_COLUMNS = [
     "artist",  # empty: unknown
     "title",
     "isrc",  # International Standard Recording Code; empty: unknown
-    "source",  # demo, folder, mels or gtzan
+    "source",  # demo, folder, mels, gtzan, or where a playlist's song was found: spotify, deezer_isrc, ...
     "split",  # train, val, test (the data set's own lists) or empty
     "song",  # of a remix pair: the pair's name; else empty
     "version",  # original or remix; else empty
+    "rejected",  # why it is out before it is opened; else empty
 ]

@@ -1,24 +1,25 @@
 """Stage `ingest`: songs from the source that params.yaml names → data/raw/<dataset>/tracks.csv, metrics/ingest.json.
 
-python -m src.ingest
+    python -m src.ingest
+
+Exit status 3: a web service asks for a long pause; what has come is kept, and the same command goes on from there.
 """
 
 import argparse
 import importlib
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from src import fingerprint, params
-from src.console import UserError, command, print_table, warn
+from src.console import UserError, command
 from src.files import write_json, write_table
+from src.ingest import report
 from src.ingest.inspect import Finding, inspect_files, inspect_spectrograms
-from src.params import MelsRecipe
-
-REPORT = Path("metrics/ingest.json")
+from src.ingest.spotify import selection
+from src.params import MelsRecipe, Params, SpotifyRecipe
 
 
 @command
@@ -29,7 +30,7 @@ def main() -> None:
     recipe = settings.recipe
     raw_dir = Path("data/raw") / settings.dataset
     raw_dir.mkdir(parents=True, exist_ok=True)
-    candidates = importlib.import_module(f"src.ingest.{recipe.source}").collect(recipe, raw_dir)
+    candidates = collect(settings, raw_dir)
     if isinstance(recipe, MelsRecipe):
         findings = inspect_spectrograms(candidates, recipe)
         # The later stages know these spectrograms by this file: there is no audio to compute them from.
@@ -37,14 +38,37 @@ def main() -> None:
             raw_dir / "spectrogram.json", recipe.model_dump(include={"sample_rate", "n_fft", "n_mels", "frame_rate"})
         )
     else:
-        findings = inspect_files([raw_dir / path for path in candidates["path"]])
+        opened = candidates["rejected"] == ""
+        found = iter(inspect_files([raw_dir / path for path in candidates["path"][opened]]))
+        findings = [next(found) if reason == "" else Finding(rejected=reason) for reason in candidates["rejected"]]
     tracks = catalogue(candidates, findings)
-    summary = report(settings.dataset, candidates, findings, tracks)
-    show(summary)
+    if isinstance(recipe, SpotifyRecipe):
+        # First the conflicts, then the balance: what it counts must be there to stay.
+        left_out = selection.conflicts_by_sound(tracks, recipe.conflicts)
+        if recipe.balance == "smallest":
+            left_out |= selection.surplus(tracks[~tracks["track_id"].isin(left_out)])
+        findings = [
+            replace(finding, rejected=finding.rejected or left_out.get(name, ""))
+            for name, finding in zip(candidates["track_id"], findings, strict=True)
+        ]
+        tracks = tracks[~tracks["track_id"].isin(left_out)].reset_index(drop=True)
+    summary = report.summarise(settings.dataset, candidates, findings, tracks)
+    report.show(summary)
+    report.write(summary)
     if tracks.empty:
         raise UserError(f"{settings.dataset}: none of the {len(candidates)} songs can be used, see the reasons above")
+    if isinstance(recipe, SpotifyRecipe):
+        report.check_sizes(summary, recipe.min_tracks)
     write_table(raw_dir / "tracks.csv", tracks)
-    write_json(REPORT, summary)
+
+
+def collect(settings: Params, raw_dir: Path) -> pd.DataFrame:
+    """The candidates of the recipe that params.yaml picks: `CANDIDATE_COLUMNS`."""
+    recipe = settings.recipe
+    source = importlib.import_module(f"src.ingest.{recipe.source}")
+    if isinstance(recipe, SpotifyRecipe):
+        return source.collect(recipe, raw_dir, settings.services)
+    return source.collect(recipe, raw_dir)
 
 
 def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
@@ -60,12 +84,12 @@ def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame
     Returns
     -------
     pd.DataFrame
-        The candidates' columns and duration_s, sha256 and recording: tracks with the same `recording` are the same
-        music (same bytes, same ISRC or near-identical sound), and must never be in two folds.
+        The candidates' columns but `rejected`, and duration_s, sha256 and recording: tracks with the same `recording`
+        are the same music (same bytes, same ISRC or near-identical sound), and must never be in two folds.
     """
     usable = [not finding.rejected for finding in findings]
     kept = [finding for finding in findings if not finding.rejected]
-    tracks = candidates[usable].reset_index(drop=True)
+    tracks = candidates[usable].drop(columns="rejected").reset_index(drop=True)
     tracks["duration_s"] = [finding.duration_s for finding in kept]
     tracks["sha256"] = [finding.sha256 for finding in kept]
     names = list(tracks["track_id"])
@@ -77,65 +101,6 @@ def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame
         list(tracks["sha256"]), list(tracks["isrc"]), durations, vectors, names
     )
     return tracks
-
-
-def report(dataset: str, candidates: pd.DataFrame, findings: list[Finding], tracks: pd.DataFrame) -> dict[str, Any]:
-    """What was asked for, what was got, and why the rest was rejected: in total, by genre and by file."""
-    rejected = [
-        {"track": track_id, "genre": genre, "path": path, "reason": finding.rejected}
-        for track_id, genre, path, finding in zip(
-            candidates["track_id"], candidates["genre"], candidates["path"], findings, strict=True
-        )
-        if finding.rejected
-    ]
-    genres = {
-        str(genre): {
-            "asked": int((candidates["genre"] == genre).sum()),
-            "got": int((tracks["genre"] == genre).sum()),
-            "rejected": dict(Counter(_kind(row["reason"]) for row in rejected if row["genre"] == genre)),
-        }
-        for genre in sorted(set(candidates["genre"]))
-    }
-    groups = list(tracks[tracks["recording"].duplicated(keep=False)].groupby("recording"))
-    return {
-        "dataset": dataset,
-        "asked": len(candidates),
-        "got": len(tracks),
-        "rejected": len(rejected),
-        "hours": round(float(tracks["duration_s"].sum()) / 3600, 3),
-        "artists": int(tracks.loc[tracks["artist"] != "", "artist"].nunique()),
-        "artist_unknown": int((tracks["artist"] == "").sum()),
-        "genres": genres,
-        "rejected_tracks": rejected,
-        "same_recording": [sorted(group["track_id"]) for _, group in groups],
-        "same_recording_of_two_genres": [
-            sorted(group["track_id"]) for _, group in groups if group["genre"].nunique() > 1
-        ],
-    }
-
-
-def _kind(reason: str) -> str:
-    """The reason without its figures: "truncated: 3.1 s of …" is "truncated"."""
-    return reason.split(":")[0].split(" (")[0]
-
-
-def show(summary: dict[str, Any]) -> None:
-    """Print the report for people."""
-    for row in summary["rejected_tracks"]:
-        warn(f"rejected {row['track']}: {row['reason']}")
-    for group in summary["same_recording"]:
-        labels = " under different genres" if group in summary["same_recording_of_two_genres"] else ""
-        warn(f"the same recording{labels}: {', '.join(group)} (they will share a fold)")
-    rows = [
-        [genre, counts["asked"], counts["got"], ", ".join(f"{n} {kind}" for kind, n in counts["rejected"].items())]
-        for genre, counts in summary["genres"].items()
-    ]
-    print_table(
-        f"Songs of {summary['dataset']}: {summary['hours']:.2f} hours, {summary['artists']} known artists",
-        ["genre", "asked", "got", "rejected"],
-        rows,
-        ["all", summary["asked"], summary["got"], summary["rejected"] or ""],
-    )
 
 
 if __name__ == "__main__":

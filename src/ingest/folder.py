@@ -5,6 +5,7 @@ the folder under `dir` is the genre, and artist, title and ISRC come from the ta
 original, remix: paths) names pairs, which are kept out of training. Nothing in `dir` is ever written.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mutagen
@@ -64,12 +65,23 @@ def _from_table(table: Path, recipe: FolderRecipe) -> pd.DataFrame:
 
 
 def _from_folders(folder: Path, recipe: FolderRecipe) -> pd.DataFrame:
+    return list_songs(folder, recipe.wants)
+
+
+def list_songs(folder: Path, wants: Callable[[str], bool]) -> pd.DataFrame:
+    """The audio files in genre folders that are wanted.
+
+    Returns
+    -------
+    pd.DataFrame
+        track_id (the path below `folder`), genre, and artist, title and isrc from the tags.
+    """
     paths = [
         path.relative_to(folder)
         for path in sorted(folder.glob("*/**/*"))
         if path.suffix.lower() in EXTENSIONS and path.is_file()
     ]
-    paths = [path for path in paths if recipe.wants(path.parts[0]) and not _is_hidden(path) and _has_unicode_name(path)]
+    paths = [path for path in paths if wants(path.parts[0]) and not _is_hidden(path) and _has_unicode_name(path)]
     rows = [
         {"track_id": path.as_posix(), "genre": path.parts[0], **_tags(folder / path)}
         for path in progress(paths, what="reading tags")

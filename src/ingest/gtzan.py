@@ -49,8 +49,17 @@ METADATA_FILES = {
 _FILE_NAME = re.compile(r"(?P<id>[^./]+\.\d{5})(\.\w+)?\.\w+")
 
 
-def collect(recipe: GtzanRecipe, raw_dir: Path) -> pd.DataFrame:
+def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> pd.DataFrame:
     """List GTZAN's tracks.
+
+    Parameters
+    ----------
+    recipe : GtzanRecipe
+        Where they are and which are wanted.
+    raw_dir : Path
+        Not used: they are read in place.
+    key : str
+        What the recipe is called in params.yaml, for messages.
 
     Returns
     -------
@@ -64,19 +73,19 @@ def collect(recipe: GtzanRecipe, raw_dir: Path) -> pd.DataFrame:
     """
     folder = recipe.dir.expanduser().absolute()
     if not folder.is_dir():
-        raise UserError(f"datasets.gtzan.dir: {folder}: no such folder")
+        raise UserError(f"{key}.dir: {folder}: no such folder")
     tracks = find_tracks(folder)
     if tracks.empty:
         tracks = find_tracks(_downloaded_audio())
     found = ", ".join(tracks["genre"].unique()) or "nothing"
     for genre in recipe.genres or []:
         if genre in recipe.exclude_genres:
-            raise UserError(f"datasets.gtzan.genres: asks for '{genre}', which exclude_genres leaves out")
+            raise UserError(f"{key}.genres: asks for '{genre}', which exclude_genres leaves out")
         if genre not in set(tracks["genre"]):
-            raise UserError(f"datasets.gtzan.genres: no '{genre}' in {folder}; there is {found}")
+            raise UserError(f"{key}.genres: no '{genre}' in {folder}; there is {found}")
     tracks = tracks[[recipe.wants(genre) for genre in tracks["genre"]]].reset_index(drop=True)
     if tracks.empty:
-        raise UserError(f"datasets.gtzan: genres and exclude_genres leave no track; there is {found}")
+        raise UserError(f"{key}: genres and exclude_genres leave no track; there is {found}")
     return describe(tracks, recipe.metadata)
 
 

@@ -1,0 +1,39 @@
+"""The paper's second data set: GTZAN, and genres that it does not have from Spotify playlists."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from src.console import UserError
+from src.ingest import gtzan
+from src.ingest.spotify import playlists
+from src.params import GtzanPlusRecipe, GtzanRecipe, Services
+
+
+def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services) -> pd.DataFrame:
+    """List GTZAN's tracks and the songs of the playlists; a song of GTZAN's is not taken from a playlist again.
+
+    Returns
+    -------
+    pd.DataFrame
+        `CANDIDATE_COLUMNS`.
+
+    Raises
+    ------
+    UserError
+        Where one of the two cannot be had.
+    """
+    if not recipe.playlists:
+        raise UserError("datasets.gtzan_plus.playlists: is empty; for GTZAN alone: dataset=gtzan")
+    genres = recipe.genres and [genre for genre in recipe.genres if genre not in recipe.playlists]
+    part = GtzanRecipe(
+        source="gtzan",
+        dir=recipe.dir,
+        metadata=recipe.metadata,
+        genres=genres,
+        exclude_genres=recipe.exclude_genres,
+        mels={},
+        train={},
+    )
+    tracks = gtzan.collect(part, raw_dir, "datasets.gtzan_plus")
+    return playlists.collect(recipe, raw_dir, services, known=tracks)

@@ -1,0 +1,125 @@
+"""Spotify beside the pipeline: log in, see which playlists can be read, save them as a manifest.
+
+python -m src.ingest.spotify login
+python -m src.ingest.spotify check [--dataset NAME]
+python -m src.ingest.spotify export PLAYLIST ... --genre NAME
+python -m src.ingest.spotify export --dataset spotify14
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from src import params
+from src.console import UserError, command, print_table, warn
+from src.ingest.spotify.manifest import NAME, read_manifest, write_manifest
+from src.ingest.spotify.playlists import genres_of
+from src.ingest.spotify.song import Song, name_of
+from src.params import Params, SpotifyRecipe
+
+
+@command
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m src.ingest.spotify", description=__doc__.splitlines()[0], epilog="See docs/spotify.md."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    login = commands.add_parser("login", help="log in as the user whose playlists are to be read")
+    login.add_argument("--timeout", type=float, default=300.0, metavar="S", help="seconds to wait (default: 300)")
+    check = commands.add_parser("check", help="which of a recipe's playlists can be read, and how many songs they have")
+    export = commands.add_parser("export", help="save playlists as a manifest that needs no account to be ingested")
+    export.add_argument("playlists", nargs="*", metavar="PLAYLIST", help="URL, URI or id; none: all of the recipe's")
+    export.add_argument("--genre", help="of the songs of all PLAYLISTs (default: each playlist's name)")
+    export.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"default: <songs_dir>/{NAME} of the recipe; songs that are there already stay",
+    )
+    for subparser in (check, export):
+        subparser.add_argument(
+            "--dataset", help="the recipe (default: `dataset` of params.yaml if it has playlists, else spotify14)"
+        )
+    arguments = parser.parse_args()
+    settings = params.load()
+    if arguments.command == "login":
+        from src.ingest.spotify.login import login as log_in
+
+        log_in(settings.services, timeout_s=arguments.timeout)
+        return
+    recipe = recipe_of(settings, arguments.dataset)
+    if arguments.command == "check":
+        show_playlists(recipe, settings)
+    else:
+        output = arguments.output or recipe.songs_dir.expanduser() / NAME
+        save(list(exported(arguments.playlists, arguments.genre, recipe, settings)), output)
+
+
+def recipe_of(settings: Params, name: str | None) -> SpotifyRecipe:
+    """The recipe of that name, which must have playlists."""
+    name = name or (settings.dataset if isinstance(settings.recipe, SpotifyRecipe) else "spotify14")
+    recipe = settings.datasets.get(name)
+    if not isinstance(recipe, SpotifyRecipe):
+        able = [key for key, value in settings.datasets.items() if isinstance(value, SpotifyRecipe)]
+        raise UserError(f"--dataset: '{name}' is no recipe with playlists; those are {', '.join(able)}")
+    return recipe
+
+
+def show_playlists(recipe: SpotifyRecipe, settings: Params) -> None:
+    """Print a row for each playlist: its name and songs, or why it cannot be read."""
+    from src.ingest.spotify.client import Client, PlaylistError
+
+    client, rows, unreadable = Client(settings.services), [], 0
+    for genre in genres_of(recipe):
+        for link in recipe.playlists[genre]:
+            try:
+                playlist = client.playlist(link)
+                rows.append([genre, playlist.name, len(playlist.songs), _counts(playlist.left_out)])
+            except PlaylistError as error:
+                unreadable += 1
+                rows.append([genre, link, "", str(error)])
+    print_table("Playlists", ["genre", "playlist", "songs", "not usable"], rows)
+    if unreadable:
+        raise UserError(f"{unreadable} of {len(rows)} playlists cannot be read; docs/spotify.md has the cures")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in counts.items())
+
+
+def exported(
+    links: list[str], genre: str | None, recipe: SpotifyRecipe, settings: Params
+) -> Iterator[tuple[str, Song]]:
+    """The songs of playlists, each with its genre."""
+    from src.ingest.spotify.client import Client, PlaylistError
+
+    if genre is not None and not links:
+        raise UserError("--genre goes with PLAYLISTs; without any, the recipe says which genre its playlists are")
+    client = Client(settings.services)
+    wanted = [(genre, link) for link in links] or [(g, link) for g in genres_of(recipe) for link in recipe.playlists[g]]
+    for label, link in wanted:
+        try:
+            playlist = client.playlist(link)
+        except PlaylistError as error:
+            warn(str(error))
+            continue
+        print(f"{playlist.name}: {len(playlist.songs)} songs", flush=True)
+        for song in playlist.songs:
+            yield label or playlist.name, song
+
+
+def save(songs: list[tuple[str, Song]], output: Path) -> None:
+    """Add songs to a manifest; what it has already stays as it is."""
+    if not songs:
+        raise UserError("no songs to save, see the reasons above; docs/spotify.md has the cures")
+    kept = read_manifest(output) if output.exists() else []
+    seen = {(genre, name_of(song)) for genre, song in kept}
+    # A song may stand in a playlist twice.
+    new = {(genre, name_of(song)): (genre, song) for genre, song in songs if (genre, name_of(song)) not in seen}
+    write_manifest(output, [*kept, *new.values()])
+    print(f"{output}: {len(new)} songs added, {len(kept) + len(new)} in all")
+
+
+if __name__ == "__main__":
+    main()
