@@ -32,15 +32,16 @@ def main() -> None:
     """Run the stage."""
     argparse.ArgumentParser(prog="python -m src.mels", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
+    mel_params = settings.mels_of_dataset()
     raw_dir = Path("data/raw") / settings.dataset
     tracks = read_table(raw_dir / "tracks.csv", dtype=str)
     description = raw_dir / "spectrogram.json"
     if description.exists():
-        form = Format(**read_json(description), top_db=settings.mels.top_db)
+        form = Format(**read_json(description), top_db=mel_params.top_db)
         spectrograms = convert(tracks, form)
     else:
-        form = format_of(settings.mels)
-        spectrograms = (np.load(path) for path in compute(tracks, raw_dir, settings.mels))
+        form = format_of(mel_params)
+        spectrograms = (np.load(path) for path in compute(tracks, raw_dir, mel_params))
     MELS.mkdir(parents=True, exist_ok=True)
     store(spectrograms, tracks, form)
 
@@ -53,6 +54,9 @@ def format_of(settings: MelParams) -> Format:
         n_mels=settings.n_mels,
         frame_rate=settings.sample_rate / settings.hop_length,
         top_db=settings.top_db,
+        fmin=settings.fmin,
+        fmax=settings.fmax,
+        reference=settings.reference,
     )
 
 

@@ -117,6 +117,21 @@ class SpotifyRecipe(SelectiveRecipe):
     balance: Literal["smallest", "none"]
     conflicts: Literal["drop", "first"]
 
+    @property
+    def playlist_genres(self) -> list[str]:
+        """The genres that playlists stand for, as far as they are wanted."""
+        wanted = self.playlists if self.genres is None else self.genres
+        return [genre for genre in wanted if genre in self.playlists and genre not in self.exclude_genres]
+
+    @model_validator(mode="after")
+    def _has_playlists(self) -> "SpotifyRecipe":
+        unknown = [genre for genre in self.genres or [] if genre not in self.playlists]
+        if unknown and self.source == "spotify":
+            raise ValueError(f"genres: '{unknown[0]}' has no playlists; add it (an empty list for own songs only)")
+        if not self.playlist_genres:
+            raise ValueError("playlists: no genre is left; for GTZAN alone: dataset=gtzan")
+        return self
+
 
 class GtzanPlusRecipe(SpotifyRecipe):
     """GTZAN and playlists: see src/ingest/gtzan_plus.py."""

@@ -1,12 +1,15 @@
 """Mel spectrograms: computed from samples, stored as bytes, read back as windows.
 
-A cell is its level in dB below the track's loudest cell, from 0 down to ``-top_db``, in 255 equal steps; with the
-default 80 dB a step is 0.31 dB, so that a stored value is within 0.16 dB of librosa's.
+A cell is its level in dB below the reference, from 0 down to ``-top_db``, in 255 equal steps; with the default 80 dB
+a step is 0.31 dB, so that a stored value is within 0.16 dB of librosa's. The reference is the track's loudest cell
+(``peak``), or a fixed distance above its loudness (``loudness``): then all tracks are equally loud, however they were
+mastered, and one loud click does not make the rest of its song quieter.
 """
 
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import scipy.fft
@@ -26,6 +29,14 @@ _GROUP_BANDS = 16
 # The floor of librosa.power_to_db, where a logarithm would have none.
 _LEAST_POWER = 1e-10
 
+# Where 0 dB lies with reference `loudness`: dB of power in 1 Hz, above the loudness in LUFS. Measured on 208 tracks of
+# 30 s (148 mp3s of Emotify, 60 wavs of GTZAN; 2048 samples a frame, 128 bands): 0.0008 % of the cells lie higher (and
+# are cut off), 7 % of the tracks have one of them, and 8 % of the cells lie more than 80 dB lower (fmax 10 kHz: 7 %).
+TOP_ABOVE_LOUDNESS_DB = -6.0
+
+# ITU-R BS.1770: seconds that loudness is measured over at a time.
+_LOUDNESS_BLOCK_SECONDS = 0.4
+
 
 @dataclass(frozen=True)
 class Format:
@@ -36,6 +47,9 @@ class Format:
     n_mels: int
     frame_rate: float  # frames a second
     top_db: float
+    fmin: float = 0.0  # Hz
+    fmax: float | None = None  # Hz; None: half the sample rate, or unknown (published spectrograms)
+    reference: Literal["peak", "loudness"] = "peak"
 
     def frames(self, seconds: float) -> int:
         """The number of frames nearest to a duration, at least one."""
@@ -112,19 +126,58 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
 
 
 def to_bytes(decibels: np.ndarray, top_db: float) -> np.ndarray:
-    """Store levels in dB relative to the track's maximum as uint8 [same shape]; lower than -top_db becomes 0."""
+    """Store levels in dB relative to the reference as uint8 [same shape]; lower than -top_db becomes 0."""
     return np.round((decibels / top_db + 1).clip(0, 1) * STEPS).astype(np.uint8)
 
 
 def to_decibels(stored: np.ndarray, top_db: float) -> np.ndarray:
-    """Levels in dB relative to the track's maximum: float32 [same shape]."""
+    """Levels in dB relative to the reference: float32 [same shape]."""
     return (stored.astype(np.float32) / STEPS - 1) * top_db
 
 
 def of_samples(samples: np.ndarray, params: MelParams) -> np.ndarray:
     """The spectrogram of a track as it is stored: uint8 [shape=(frames, n_mels)]."""
+    if params.reference == "loudness":
+        # From here on as loud as it goes: neither the least power nor the gates of the loudness depend on the gain.
+        samples = samples / max(float(np.abs(samples).max()), np.finfo(np.float32).tiny)
     decibels = 10 * np.log10(np.maximum(mel_power(samples, params), _LEAST_POWER))
-    return to_bytes(decibels - decibels.max(), params.top_db)
+    top = decibels.max() if params.reference == "peak" else _loudness_top(samples, params)
+    return to_bytes(decibels - top, params.top_db)
+
+
+def _loudness_top(samples: np.ndarray, params: MelParams) -> float:
+    """The mel power in dB that is 0 dB of the stored scale, for a track of this loudness.
+
+    Noise of power density S (in 1 Hz) has a mel power of ``S * n_fft**2 * 3 / 16``, whatever the bands and the sample
+    rate: the Hann window's squares sum up to 3 / 8 n_fft, the triangles' weights to n_fft / sample_rate.
+    """
+    density_db = 10 * np.log10(params.n_fft**2 * 3 / 16)
+    return loudness(samples, params.sample_rate) + TOP_ABOVE_LOUDNESS_DB + density_db
+
+
+def loudness(samples: np.ndarray, sample_rate: int) -> float:
+    """Integrated loudness in LUFS, after ITU-R BS.1770-4; of what is too short or too quiet for its gates, the RMS.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+        Mono; full scale is 1.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    float
+        Finite, also for silence.
+    """
+    if len(samples) >= _LOUDNESS_BLOCK_SECONDS * sample_rate:
+        from pyloudnorm import Meter  # here: it takes a moment to load, and reference `peak` does without
+
+        measured = float(Meter(sample_rate).integrated_loudness(samples.astype(np.float64)))
+        if np.isfinite(measured):
+            return measured
+    mean_square = float(np.mean(np.square(samples, dtype=np.float64)))
+    return 10 * float(np.log10(max(mean_square, _LEAST_POWER)))
 
 
 class Spectrograms:

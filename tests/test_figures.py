@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src.figures import comparison, model, style
+from src.figures import comparison, confounding, model, style
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -55,6 +55,25 @@ HISTORY = {
     "val_accuracy": [0.2, 0.55, 0.5],
     "learning_rate": [0.001, 0.001, 0.0008],
 }
+CONFOUNDING = {
+    "families": 3,
+    "genres_of_several_sources": 4,
+    "majority_accuracy": 0.1,
+    "source_alone_accuracy": 0.27,
+    **{
+        f"{name}_{key}": value
+        for name, accuracy in (("source", 0.98), ("source_within_genre", 0.8), ("genre_same_source", 0.7))
+        for key, value in (
+            ("balanced_accuracy", accuracy),
+            ("ci95_low", accuracy - 0.05),
+            ("ci95_high", accuracy + 0.02),
+            ("chance", 1 / 3),
+        )
+    },
+    **{f"genre_other_source_{key}": None for key in ("balanced_accuracy", "ci95_low", "ci95_high", "chance")},
+    **{f"{arch}_accuracy": 0.5 + 0.05 * number for number, arch in enumerate(ARCHITECTURES)},
+    **{f"{arch}_accuracy_within_source": 0.6 + 0.05 * number for number, arch in enumerate(ARCHITECTURES)},
+}
 LEAK = [row | {"protocol": protocol} for row in rows_of(3) for protocol in ("clip", "track", "artist")]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
@@ -64,6 +83,8 @@ DRAWN = {
     "accuracy_against_cost": lambda: comparison.accuracy_against_cost(rows_of(8), **ABOUT),
     "per_genre_recall": lambda: comparison.per_genre_recall(GENRES[:3], {"bn_5x5": [0, 0.5, math.nan]}, **ABOUT),
     "leak": lambda: comparison.leak(LEAK, **ABOUT),
+    "source": lambda: confounding.source(CONFOUNDING, ARCHITECTURES, **ABOUT),
+    "source, one": lambda: confounding.source(CONFOUNDING | {"families": 1}, ARCHITECTURES, **ABOUT),
 }
 
 
@@ -293,6 +314,26 @@ def test_leak_draws_each_protocol_with_its_interval_and_names_the_leaky_one(draw
 def test_leak_takes_missing_combinations():
     figure = comparison.leak([LEAK[0], LEAK[5]], **ABOUT)
     assert len(intervals(figure)) == 2
+
+
+def test_source_draws_what_is_known(drawn):
+    figure = drawn["source"]
+    assert texts(figure, "part") == [confounding.RECOGNISED, confounding.GENRE, confounding.TRANSFER]
+    values = [0.98, 0.8, 0.1, 0.27, *(0.5 + 0.05 * number for number in range(8)), 0.7]
+    assert [line.get_xdata()[0] for line in named(figure, "value")] == pytest.approx(values)
+    assert [line.get_xdata()[0] for line in named(figure, "chance")] == pytest.approx([1 / 3] * 3)
+    assert [line.get_xdata()[0] for line in named(figure, "within")] == pytest.approx([v + 0.1 for v in values[4:12]])
+    np.testing.assert_allclose(intervals(figure)[1][:, 0], [0.75, 0.82])
+    assert texts(figure, "beside")[4] == "50 % → 60 %"
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[:2] == ["all tracks", "within a genre (4 in several sources)"]
+    assert labels[4:12] == ARCHITECTURES
+    assert overlapping(named(figure, "part") + axes.get_yticklabels() + named(figure, "beside")) == []
+
+
+def test_source_of_one_family_says_that_there_is_nothing_to_control(drawn):
+    assert texts(drawn["source, one"], "none") == ["one source: nothing to control"]
 
 
 @pytest.mark.parametrize(

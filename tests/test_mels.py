@@ -9,8 +9,10 @@ import librosa
 import numpy as np
 import pandas as pd
 import pytest
+from checkout import ROOT
+from ruamel.yaml import YAML
 
-from src import mels, spectrogram
+from src import audio, mels, spectrogram
 from src.console import UserError
 from src.files import MELS, read_json, read_table, sha256_of, write_json, write_table
 from src.params import Params
@@ -77,6 +79,9 @@ def test_array_and_index_agree_with_librosa(project: Path, library: Callable, co
         "n_mels": 32,
         "frame_rate": pytest.approx(22050 / 512),
         "top_db": 80.0,
+        "fmin": 0.0,
+        "fmax": None,
+        "reference": "peak",
     }
 
 
@@ -108,6 +113,7 @@ def test_only_what_is_new_is_computed(library: Callable, configure: Callable, de
         ("mels.fmax", 8000.0),
         ("mels.top_db", 60.0),
         ("mels.sample_rate", 16000),
+        ("mels.reference", "loudness"),
     ],
 )
 def test_other_parameters_are_other_spectrograms(
@@ -120,9 +126,33 @@ def test_other_parameters_are_other_spectrograms(
     mels.main()
     assert decoded == ["0.wav", "0.wav"]
     assert output()["mels.npy"] != before
-    if key != "mels.fmin" and key != "mels.fmax":
+    if key not in ("mels.fmin", "mels.fmax", "mels.reference"):
         expected = expected_frames("music/0.wav", settings)
         assert np.abs(np.load(MELS / "mels.npy") - expected).max() <= 0.52
+
+
+def test_a_recipe_overrides_single_keys_and_no_other_recipe_does(
+    library: Callable, configure: Callable, decoded: list[str]
+) -> None:
+    library(1)
+    settings = configure({"mels.fmax": 8000.0, "mels.reference": "loudness"})
+    mels.main()
+    expected = output()
+    assert decoded == ["0.wav"]
+    configure({"mels.fmax": None, "mels.reference": "peak", "datasets.demo.mels": {"fmax": 3000.0}})
+    configure({"datasets.folder.mels": {"fmax": 8000.0, "reference": "loudness"}})
+    mels.main()
+    assert output() == expected
+    assert decoded == ["0.wav"]  # the same spectrograms, whichever way they were asked for
+    form = Spectrograms(MELS).format
+    assert (form.fmax, form.reference, form.n_mels) == (8000.0, "loudness", settings.mels.n_mels)
+    samples = audio.load(Path("music/0.wav"), 22050)
+    np.testing.assert_array_equal(np.load(MELS / "mels.npy"), spectrogram.of_samples(samples, settings.mels))
+
+
+def test_what_a_recipe_says_of_training_is_no_concern_of_the_mels() -> None:
+    stage = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["mels"]
+    assert set(stage["params"]) == {"dataset", "datasets.${dataset}.mels", "mels"}
 
 
 def test_the_same_bytes_are_computed_once(library: Callable, decoded: list[str]) -> None:
@@ -255,6 +285,9 @@ def test_published_spectrograms_are_converted_within_half_a_step(
         "n_mels": 8,
         "frame_rate": 12.9,
         "top_db": 80.0,
+        "fmin": 0.0,
+        "fmax": None,
+        "reference": "peak",
     }
     for track_id, row in (("c", 2), ("a", 0)):
         decibels = -float(ranges[row]) * (1 - source[row].astype(float) / 255)

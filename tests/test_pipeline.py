@@ -12,7 +12,7 @@ from checkout import Checkout, use_small_music, write_song
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
-STAGES = {"ingest", "clips", "mels", "train@baseline", "evaluate@baseline", "compare"}
+STAGES = {"ingest", "clips", "mels", "train@baseline", "evaluate@baseline", "compare", "confounding"}
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,8 @@ def test_repro_leaves_what_the_contract_says(project):
     genre = ingest["genres"]["genre1"]
     assert (genre["asked"], genre["got"], genre["sources"], genre["rejected"]) == (4, 4, {"folder": 4}, {})
     assert (root / "plots/ingest/coverage.png").exists()
+    assert json.loads((root / "metrics/confounding.json").read_text())["sources"] == 1
+    assert (root / "plots/confounding/source.png").exists()
 
 
 def test_a_second_repro_has_nothing_to_do(project):
@@ -136,8 +138,10 @@ def test_the_users_files_are_read_in_place(project):
         ({"models__bn_5x5__dropout": 0.1}, set()),
         ({"clips__length_s": 2.0}, {"clips", "train@baseline"}),
         ({"mels__n_fft": 1024}, {"mels"}),
-        ({"evaluate__bootstrap": 200}, {"evaluate@baseline", "compare"}),
-        ({"split__protocol": "track"}, {"clips", "train@baseline"}),
+        ({"evaluate__bootstrap": 200}, {"evaluate@baseline", "compare", "confounding"}),
+        ({"split__protocol": "track"}, {"clips", "train@baseline", "confounding"}),
+        ({"datasets__folder__mels": {"fmax": 10000.0}}, {"ingest", "mels"}),
+        ({"datasets__folder__train": {"epochs": 3}}, {"ingest", "train@baseline"}),
         ({"datasets__demo__songs_per_artist": 3}, set()),
     ],
 )
@@ -150,9 +154,9 @@ def test_a_parameter_makes_stale_what_uses_it(restored, change, stale):
     ("module", "stale"),
     [
         ("src/compare.py", {"compare"}),
-        ("src/folds.py", {"clips"}),
+        ("src/folds.py", {"clips", "confounding"}),
         ("src/train.py", {"train@baseline"}),
-        ("src/scores.py", {"evaluate@baseline", "compare"}),
+        ("src/scores.py", {"evaluate@baseline", "compare", "confounding"}),
         ("tests/checkout.py", set()),
     ],
 )

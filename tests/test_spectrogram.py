@@ -1,18 +1,23 @@
 """Spectrograms against librosa's, and the bytes they are stored as."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pandas as pd
+import pyloudnorm
 import pytest
+import soxr
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import fftconvolve, firwin
 
 from src import spectrogram
 from src.console import UserError
 from src.files import write_json, write_table
+from src.mels import format_of
 from src.params import MelParams
 from src.spectrogram import Format, Spectrograms
 
@@ -25,6 +30,7 @@ DEFAULT = {
     "fmax": None,
     "top_db": 80.0,
 }
+LOUDNESS = DEFAULT | {"reference": "loudness"}
 SETS = {
     "default": {},
     "small": {"n_fft": 1024, "hop_length": 256, "n_mels": 64},
@@ -70,6 +76,102 @@ def test_stored_levels_are_librosas_within_half_a_step(compose: Callable, change
     error = np.abs(spectrogram.to_decibels(stored, mel.top_db).T - expected)
     assert error.max() <= mel.top_db / 255 / 2 + 0.005
     assert stored.max() == 255
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(22050, 4.0), (16000, 1.0), (44100, 0.4)])
+def test_loudness_is_pyloudnorms(compose: Callable, rate: int, seconds: float) -> None:
+    samples = compose(3, seconds, rate)
+    expected = pyloudnorm.Meter(rate).integrated_loudness(samples.astype(np.float64))
+    assert spectrogram.loudness(samples, rate) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_sine_of_997_hz_is_as_loud_however_short() -> None:
+    """BS.1770: a sine of full scale at 997 Hz in one channel is -3.01 LUFS; below 0.4 s the RMS has to do."""
+    sine = np.sin(2 * np.pi * 997 * np.arange(22050) / 22050).astype(np.float32)
+    assert spectrogram.loudness(sine, 22050) == pytest.approx(-3.01, abs=0.1)
+    assert spectrogram.loudness(sine[:8000], 22050) == pytest.approx(-3.01, abs=0.1)
+
+
+@pytest.mark.parametrize("length", [1, 4000, 22050])
+def test_silence_has_a_loudness(length: int) -> None:
+    assert np.isfinite(spectrogram.loudness(np.zeros(length, np.float32), 22050))
+    stored = spectrogram.of_samples(np.zeros(length, np.float32), MelParams(**LOUDNESS))
+    assert len(np.unique(stored)) == 1
+
+
+@given(st.floats(-70, 20), st.sampled_from([3000, 30000]))
+def test_gain_changes_nothing(compose: Callable, gain_db: float, length: int) -> None:
+    mel = MelParams(**LOUDNESS)
+    samples = compose(4)[:length]
+    louder = (samples * 10 ** (gain_db / 20)).astype(np.float32)
+    difference = spectrogram.of_samples(louder, mel).astype(int) - spectrogram.of_samples(samples, mel)
+    assert np.abs(difference).max() <= 1  # where a level lies on the edge of two steps
+    assert (difference != 0).mean() < 0.001
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_fft", "n_mels"), [(22050, 2048, 128), (22050, 1024, 64), (16000, 1200, 40), (44100, 4096, 128)]
+)
+def test_noise_has_the_level_of_its_density(rate: int, n_fft: int, n_mels: int) -> None:
+    """White noise of variance s has a power density of 2 s / rate in each 1 Hz, however it is analysed."""
+    noise = 0.05 * np.random.default_rng(0).standard_normal(10 * rate).astype(np.float32)
+    mel = MelParams(**LOUDNESS | {"sample_rate": rate, "n_fft": n_fft, "n_mels": n_mels})
+    stored = spectrogram.to_decibels(spectrogram.of_samples(noise, mel), mel.top_db)
+    level = 10 * np.log10(np.mean(10 ** (stored[5:-5] / 10)))
+    loudness = pyloudnorm.Meter(rate).integrated_loudness(noise.astype(np.float64))
+    density = 10 * np.log10(2 * 0.05**2 / rate)
+    assert level == pytest.approx(density - loudness - spectrogram.TOP_ABOVE_LOUDNESS_DB, abs=0.1)
+
+
+def test_a_click_does_not_make_the_rest_quieter(compose: Callable) -> None:
+    quiet = compose(5)
+    clicked = quiet.copy()
+    clicked[1000:1050] += 20.0
+    changes = {}
+    for reference in ("peak", "loudness"):
+        mel = MelParams(**DEFAULT | {"reference": reference})
+        before, after = (spectrogram.to_decibels(spectrogram.of_samples(x, mel), 80.0)[10:] for x in (quiet, clicked))
+        changes[reference] = float((before - after)[(before > -60) & (after > -80)].mean())
+    assert changes["peak"] > 5
+    assert abs(changes["loudness"]) < changes["peak"] / 2
+
+
+def low_passed(samples: np.ndarray) -> np.ndarray:
+    return fftconvolve(samples, firwin(2001, 10500, fs=22050), "same").astype(np.float32)
+
+
+def resampled(samples: np.ndarray) -> np.ndarray:
+    """As if it came from a file of 44.1 kHz: soxr's filter begins at 10.06 kHz, a native 22 kHz file has none."""
+    return soxr.resample(soxr.resample(samples, 22050, 44100), 44100, 22050)
+
+
+@pytest.mark.parametrize("limit", [low_passed, resampled])
+@pytest.mark.parametrize("reference", ["peak", "loudness"])
+def test_the_band_hides_how_a_song_was_stored(compose: Callable, limit: Callable, reference: str) -> None:
+    full = compose(6)
+    other = np.float32(0.6) * limit(full)
+    worst = {}
+    for fmax in (None, 10000.0):
+        mel = MelParams(**DEFAULT | {"fmax": fmax, "reference": reference})
+        levels = [spectrogram.to_decibels(spectrogram.of_samples(x, mel), 80.0)[5:-5] for x in (full, other)]
+        worst[fmax] = np.abs(levels[0] - levels[1]).mean(axis=0).max()  # of the bands, mean over time
+    assert worst[10000.0] < 0.3
+    assert worst[None] > 10
+
+
+def test_a_model_card_says_how_to_make_the_same_picture(compose: Callable) -> None:
+    mel = MelParams(**LOUDNESS | {"fmin": 30.0, "fmax": 10000.0, "hop_length": 331})
+    card = json.loads(json.dumps(vars(format_of(mel))))
+    hop_length = round(card["sample_rate"] / card.pop("frame_rate"))
+    again = MelParams(**card, hop_length=hop_length)
+    assert again == mel
+    samples = compose(7)
+    np.testing.assert_array_equal(spectrogram.of_samples(samples, again), spectrogram.of_samples(samples, mel))
+
+
+def test_a_format_of_before_there_was_a_choice_still_loads() -> None:
+    form = Format(sample_rate=22050, n_fft=2048, n_mels=128, frame_rate=12.9, top_db=80.0)
+    assert (form.fmin, form.fmax, form.reference) == (0.0, None, "peak")
 
 
 @given(st.floats(-200, 0), st.floats(10, 120))

@@ -56,8 +56,10 @@ def test_other_statuses_are_for_the_caller(server):
     assert len(server.asked()) == 1
 
 
-@pytest.mark.parametrize("value", ["86400", format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)])
-def test_a_long_pause_stops_at_once_and_names_the_time(server, value):
+@pytest.mark.parametrize("form", ["seconds", "a date"])
+def test_a_long_pause_stops_at_once_and_names_the_time(server, form):
+    tomorrow = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+    value = "86400" if form == "seconds" else tomorrow
     server.fault("/song", Answer(status=429, headers={"Retry-After": value}))
     before = time.monotonic()
     with pytest.raises(
@@ -72,14 +74,14 @@ def test_a_long_pause_stops_at_once_and_names_the_time(server, value):
 def test_no_thread_goes_above_the_pace(server):
     polite = service(rate=50)
     threads = [threading.Thread(target=polite.get, args=(f"{server.url}/song", "the song")) for _ in range(20)]
+    started = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     times = sorted(request.time for request in server.asked())
-    # 20 requests are 19 intervals; no five of them come in less time than four intervals, but for what threads jitter.
-    assert times[-1] - times[0] >= 19 / 50 - 0.02
-    assert all(later - earlier > 0.04 for earlier, later in zip(times, times[4:], strict=False))
+    # A request may come late on a busy machine, but none comes before its turn.
+    assert all(at - started >= turn / 50 for turn, at in enumerate(times))
 
 
 def test_a_pause_that_one_thread_is_asked_for_holds_all(server):
@@ -124,6 +126,7 @@ def test_a_wait_says_how_long_and_why(capsys):
         ("http://localhost/x", False),
         ("http://127.0.0.1.example.org/x", False),
         ("https://example.org/?127.0.0.1", False),
+        ("http://example.org\\@127.0.0.1/x", False),
     ],
 )
 def test_only_the_number_is_this_machine(address, here):

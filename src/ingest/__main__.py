@@ -52,13 +52,14 @@ def main() -> None:
             for name, finding in zip(candidates["track_id"], findings, strict=True)
         ]
         tracks = tracks[~tracks["track_id"].isin(left_out)].reset_index(drop=True)
-    summary = report.summarise(settings.dataset, candidates, findings, tracks)
+    expected = recipe.playlist_genres if isinstance(recipe, SpotifyRecipe) else []
+    summary = report.summarise(settings.dataset, candidates, findings, tracks, expected)
     report.show(summary)
     report.write(summary)
     if tracks.empty:
         raise UserError(f"{settings.dataset}: none of the {len(candidates)} songs can be used, see the reasons above")
     if isinstance(recipe, SpotifyRecipe):
-        report.check_sizes(summary, recipe.min_tracks)
+        report.check_sizes(summary, expected, recipe.min_tracks)
     write_table(raw_dir / "tracks.csv", tracks)
 
 

@@ -1,6 +1,7 @@
 """What was asked for, what was got, and why the rest was not: metrics/ingest.json, a table and a picture."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ SHOWN = 20
 PAPER_CLIPS, CLIP_S = 3200, 3.0
 
 
-def summarise(dataset: str, candidates: pd.DataFrame, findings: list[Finding], tracks: pd.DataFrame) -> dict[str, Any]:
+def summarise(
+    dataset: str, candidates: pd.DataFrame, findings: list[Finding], tracks: pd.DataFrame, expected: Iterable[str] = ()
+) -> dict[str, Any]:
     """The report: in total, by genre and by file.
 
     Parameters
@@ -34,6 +37,8 @@ def summarise(dataset: str, candidates: pd.DataFrame, findings: list[Finding], t
         One for each candidate.
     tracks : pd.DataFrame
         What is used: the table that goes to tracks.csv.
+    expected : iterable of str
+        Genres that are in the report even if nothing of them was found.
     """
     rejected = [
         {"track": track_id, "genre": genre, "title": title, "path": path, "reason": finding.rejected}
@@ -43,7 +48,7 @@ def summarise(dataset: str, candidates: pd.DataFrame, findings: list[Finding], t
         if finding.rejected
     ]
     genres = {}
-    for genre in sorted(set(candidates["genre"])):
+    for genre in sorted({*candidates["genre"], *expected}):
         used = tracks[tracks["genre"] == genre]
         genres[str(genre)] = {
             "asked": int((candidates["genre"] == genre).sum()),
@@ -93,7 +98,7 @@ def show(summary: dict[str, Any]) -> None:
             genre,
             counts["asked"],
             counts["got"],
-            f"{counts['minutes']:.0f}",
+            f"{counts['minutes']:.1f}",
             *(counts["sources"].get(source, "") for source in several),
             ", ".join(f"{n} {kind}" for kind, n in counts["rejected"].items()),
         ]
@@ -108,7 +113,7 @@ def show(summary: dict[str, Any]) -> None:
             "all",
             summary["asked"],
             summary["got"],
-            f"{60 * summary['hours']:.0f}",
+            f"{60 * summary['hours']:.1f}",
             *by_source,
             summary["rejected"] or "",
         ],
@@ -135,8 +140,17 @@ def write(summary: dict[str, Any]) -> None:
     save(coverage.coverage(summary["genres"], title="Songs by genre", note=note), PICTURE)
 
 
-def check_sizes(summary: dict[str, Any], min_tracks: int) -> None:
-    """Say how far the songs get, and stop where a genre has too few.
+def check_sizes(summary: dict[str, Any], of_playlists: Sequence[str], min_tracks: int) -> None:
+    """Say how far the songs of playlists get, and stop where a genre has too few.
+
+    Parameters
+    ----------
+    summary : dict
+        See :func:`summarise`.
+    of_playlists : sequence of str
+        The genres that playlists stand for, at least one.
+    min_tracks : int
+        That each genre of the data set must have.
 
     Raises
     ------
@@ -144,12 +158,12 @@ def check_sizes(summary: dict[str, Any], min_tracks: int) -> None:
         Names the genres and what can be done.
     """
     genres = summary["genres"]
-    smallest = min(genres, key=lambda genre: genres[genre]["minutes"])
+    smallest = min(of_playlists, key=lambda genre: genres[genre]["minutes"])
     clips = int(60 * genres[smallest]["minutes"] / CLIP_S)
     print(
-        f"The smallest genre, {smallest}, has {clips:,} clips of {CLIP_S:g} s; the paper's had {PAPER_CLIPS:,}, from "
-        f"whole songs: that takes {PAPER_CLIPS // 10} previews of 30 s a genre, or whole songs of your own in "
-        f"<songs_dir>/{smallest}/"
+        f"The smallest genre of playlists, {smallest}, has {clips:,} clips of {CLIP_S:g} s; the paper's had "
+        f"{PAPER_CLIPS:,}, from whole songs: that takes {PAPER_CLIPS // 10} previews of 30 s a genre, or whole songs "
+        f"of your own in <songs_dir>/{smallest}/"
     )
     few = {genre: counts for genre, counts in genres.items() if counts["got"] < min_tracks}
     if not few:

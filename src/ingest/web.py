@@ -30,6 +30,15 @@ FIRST_BACKOFF_S = 1.0
 # Statuses that pass by themselves, besides all of 5xx: too slow, too early, too many.
 PASSING = (408, 425, 429)
 
+# What requests raises where another try may help: lost connections, and bodies that are damaged on the way.
+FAULTS = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+    requests.TooManyRedirects,
+)
+
 
 class TryAgainError(Exception):
     """A fault that may be gone at the next try.
@@ -54,7 +63,19 @@ class ComeBackLaterError(UserError):
 
 
 class ServiceError(UserError):
-    """A service that gives no usable answer however often it is asked."""
+    """A service that gives no usable answer however often it is asked.
+
+    Parameters
+    ----------
+    message : str
+        One line for people.
+    asks_to_wait : bool
+        Whether the service itself asked for more time to the end.
+    """
+
+    def __init__(self, message: str, asks_to_wait: bool = False) -> None:
+        super().__init__(message)
+        self.asks_to_wait = asks_to_wait
 
 
 class Service:
@@ -98,7 +119,7 @@ class Service:
                 return ask()
             except TryAgainError as error:
                 reason, after_s = str(error), error.after_s
-            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            except FAULTS as error:
                 reason, after_s = lost(error), None
             except HTTPError as error:
                 reason, after_s = lost(error), None
@@ -108,7 +129,8 @@ class Service:
                 pause_s = after_s if after_s is not None else FIRST_BACKOFF_S * 2 ** (attempt - 1) * jitter()
                 self._hold(pause_s)
                 countdown(min(pause_s, self._settings.longest_wait_s), f"{what}: {reason}")
-        raise ServiceError(f"{what}: {self.name} gives no answer ({reason}, {self._settings.attempts} times)")
+        message = f"{what}: {self.name} gives no answer ({reason}, {self._settings.attempts} times)"
+        raise ServiceError(message, asks_to_wait=bool(after_s))
 
     def get(self, url: str, what: str, params: Mapping[str, Any] | None = None, **options: Any) -> requests.Response:
         """GET with :meth:`call`; statuses that pass are tried again, all others are returned as they are."""
@@ -197,4 +219,5 @@ def base_url(variable: str, default: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether an address is on this machine by its number; no name is trusted to be."""
-    return urlsplit(url).hostname in ("127.0.0.1", "::1")
+    # Of "http://a\\@127.0.0.1" this reads the second as the host, and requests the first.
+    return "\\" not in url and urlsplit(url).hostname in ("127.0.0.1", "::1")

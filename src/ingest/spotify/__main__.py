@@ -13,7 +13,6 @@ from pathlib import Path
 from src import params
 from src.console import UserError, command, print_table, warn
 from src.ingest.spotify.manifest import NAME, read_manifest, write_manifest
-from src.ingest.spotify.playlists import genres_of
 from src.ingest.spotify.song import Song, name_of
 from src.params import Params, SpotifyRecipe
 
@@ -71,7 +70,7 @@ def show_playlists(recipe: SpotifyRecipe, settings: Params) -> None:
     from src.ingest.spotify.client import Client, PlaylistError
 
     client, rows, unreadable = Client(settings.services), [], 0
-    for genre in genres_of(recipe):
+    for genre in recipe.playlist_genres:
         for link in recipe.playlists[genre]:
             try:
                 playlist = client.playlist(link)
@@ -97,8 +96,8 @@ def exported(
     if genre is not None and not links:
         raise UserError("--genre goes with PLAYLISTs; without any, the recipe says which genre its playlists are")
     client = Client(settings.services)
-    wanted = [(genre, link) for link in links] or [(g, link) for g in genres_of(recipe) for link in recipe.playlists[g]]
-    for label, link in wanted:
+    ours = ((label, link) for label in recipe.playlist_genres for link in recipe.playlists[label])
+    for label, link in [(genre, link) for link in links] or ours:
         try:
             playlist = client.playlist(link)
         except PlaylistError as error:

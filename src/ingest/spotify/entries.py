@@ -15,7 +15,7 @@ LOCAL = "local file"
 EPISODE = "episode"
 GONE = "not available any more"
 UNPLAYABLE = "unplayable"
-TWICE = "twice in the playlist"
+TWICE = "asked for twice"
 NOT_SENT = "not sent by Spotify"
 
 

@@ -12,8 +12,7 @@ from src.console import UserError, warn
 from src.files import atomic
 from src.ingest import CANDIDATE_COLUMNS
 from src.ingest.folder import list_songs
-from src.ingest.spotify.client import Client, PlaylistError
-from src.ingest.spotify.links import track_id
+from src.ingest.spotify.client import Client, PlaylistError, TrackError
 from src.ingest.spotify.manifest import read_manifests
 from src.ingest.spotify.matching import normalised_artist
 from src.ingest.spotify.previews import Outcome, check_decoders, fetch_all
@@ -64,12 +63,6 @@ def collect(
     return _unique(pd.concat([others, asked], ignore_index=True))
 
 
-def genres_of(recipe: SpotifyRecipe) -> list[str]:
-    """The genres that the recipe's playlists stand for, as far as it wants them."""
-    wanted = recipe.playlists if recipe.genres is None else recipe.genres
-    return [genre for genre in wanted if genre in recipe.playlists and genre not in recipe.exclude_genres]
-
-
 def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
     """Ask for the songs of remix pairs and genres: of a manifest where it has the genre, else of the playlists."""
     folder = recipe.songs_dir.expanduser()
@@ -77,7 +70,7 @@ def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
     in_manifest = {genre for genre, _ in listed}
     spotify = _LazyClient(services)
     entries = [
-        Entry(genre, spotify().track(track_id(link)), pair=pair.song, version=version)
+        Entry(genre, _track(spotify, link, pair.song), pair=pair.song, version=version)
         for pair in recipe.remixes
         for version, link, genre in (
             ("original", pair.original, pair.original_genre),
@@ -85,7 +78,7 @@ def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
         )
     ]
     unread = 0
-    for genre in genres_of(recipe):
+    for genre in recipe.playlist_genres:
         if genre in in_manifest:
             entries += [Entry(genre, song) for other, song in listed if other == genre]
             continue
@@ -108,6 +101,13 @@ def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
     return entries
 
 
+def _track(spotify: "_LazyClient", link: str, pair: str) -> Song:
+    try:
+        return spotify().track(link)
+    except TrackError as error:
+        raise UserError(f"remixes: {pair}: {error}") from None
+
+
 class _LazyClient:
     """Connects at the first call: a recipe whose genres all stand in manifests needs no account."""
 
@@ -124,7 +124,7 @@ class _LazyClient:
 def _owned(recipe: SpotifyRecipe) -> pd.DataFrame:
     """Whole songs that the user has: ``<songs_dir>/<genre>/…``."""
     folder = recipe.songs_dir.expanduser().absolute()
-    table = list_songs(folder, set(genres_of(recipe)).__contains__)
+    table = list_songs(folder, set(recipe.playlist_genres).__contains__)
     table["path"] = [str(folder / name) for name in table["track_id"]]
     table["source"] = "folder"
     return table.reindex(columns=CANDIDATE_COLUMNS, fill_value="").fillna("")

@@ -13,22 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 from src import audio
 from src.console import UserError, progress
-from src.files import atomic, cache_dir, read_json, write_json
+from src.files import atomic, cache_dir, read_json, sha256_of, write_json
+from src.ingest.spotify.downloads import ExpiredError, NotNowError, RefusedError, download, host_of
 from src.ingest.spotify.song import Song, name_of
-from src.ingest.spotify.sources import NotFoundError, Offer, Sources
-from src.ingest.web import Service, ServiceError, TryAgainError, is_loopback
+from src.ingest.spotify.sources import NotFoundError, Offer, Sources, UnclearError
+from src.ingest.web import Service, ServiceError
 from src.params import Services
 
-# The content networks of the three, and what is below them. (dzcdn.net: Deezer; mzstatic.com: Apple; scdn.co: Spotify)
-HOSTS = ("dzcdn.net", "itunes.apple.com", "mzstatic.com", "p.scdn.co")
-
-LARGEST_BYTES = 2_000_000  # a preview has about 0.5 MB as mp3, 1 MB as AAC
 SHORTEST_S = 10.0  # previews have 30 s; less than this is no excerpt of a song
-REDIRECTS = 5
 ASK_AGAIN_AFTER_S = 30 * 86400.0  # for a song that no source had
 
 _CHECK_RATE = 11025  # Hz; any would do to see that a file decodes
@@ -41,14 +36,6 @@ class Outcome:
     path: Path | None  # None: no source has it
     source: str = ""  # of `audio_from`
     refused: dict[str, str] = field(default_factory=dict)  # why the sources before it, or all, did not do
-
-
-class _RefusedError(Exception):
-    """A download that is of no use; the message says why."""
-
-
-class _ExpiredError(_RefusedError):
-    """The address is not valid any more."""
 
 
 def check_decoders(audio_from: Sequence[str]) -> None:
@@ -78,7 +65,7 @@ def fetch_all(songs: list[Song], audio_from: Sequence[str], market: str, service
     Parameters
     ----------
     songs : list of Song
-        Each once.
+        Those of one name (see :func:`~src.ingest.spotify.song.name_of`) share what the first of them gets.
     audio_from : list of str
         Sources in the order in which they are tried.
     market : str
@@ -97,17 +84,21 @@ def fetch_all(songs: list[Song], audio_from: Sequence[str], market: str, service
         Where a service asks for a long pause or cannot be reached; what has come is kept.
     """
     shelf = _Shelf(cache_dir("spotify") / "audio", audio_from, market)
-    outcomes = {song: kept for song in songs if (kept := shelf.find(song)) is not None}
-    missing = [song for song in songs if song not in outcomes]
+    # One of each name, for that is the name of its files, too: two threads must not write the same.
+    of_name: dict[str, Song] = {}
+    for song in songs:
+        of_name.setdefault(name_of(song), song)
+    outcomes = {song: kept for song in of_name.values() if (kept := shelf.find(song)) is not None}
+    missing = [song for song in of_name.values() if song not in outcomes]
     sources, downloads = Sources(services, market), Service("downloads", services)
     stop = threading.Event()
 
     def work(song: Song) -> Outcome | None:
-        return None if stop.is_set() else _fetch(song, audio_from, sources, downloads, shelf)
+        return _fetch(song, audio_from, sources, downloads, shelf, stop)
 
     with ThreadPoolExecutor(services.concurrency) as pool:
-        futures: dict[Future[Outcome | None], Song] = {pool.submit(work, song): song for song in missing}
         try:
+            futures: dict[Future[Outcome | None], Song] = {pool.submit(work, song): song for song in missing}
             for future in progress(as_completed(futures), total=len(futures), what="audio", unit="song"):
                 outcome = future.result()
                 if outcome is not None:
@@ -116,71 +107,38 @@ def fetch_all(songs: list[Song], audio_from: Sequence[str], market: str, service
             # The others finish what they have begun; what they get is kept.
             stop.set()
             raise
-    return outcomes
+    return {song: outcomes[of_name[name_of(song)]] for song in songs}
 
 
-def _fetch(song: Song, audio_from: Sequence[str], sources: Sources, downloads: Service, shelf: "_Shelf") -> Outcome:
+def _fetch(
+    song: Song,
+    audio_from: Sequence[str],
+    sources: Sources,
+    downloads: Service,
+    shelf: "_Shelf",
+    stop: threading.Event,
+) -> Outcome | None:
+    """Bring the audio of a song from the first source that has it; None where the run is stopped in between."""
     refused: dict[str, str] = {}
     passing = False
     for source in audio_from:
+        if stop.is_set():
+            return None
         try:
             offer = sources.offer(source, song)
             try:
-                content = _download(offer, downloads)
-            except _ExpiredError:
+                content = download(offer, downloads)
+            except ExpiredError:
                 # Deezer's addresses live for a quarter of an hour, less than a pause may take.
                 offer = sources.offer(source, song)
-                content = _download(offer, downloads)
+                content = download(offer, downloads)
             return Outcome(shelf.keep(song, source, offer, content), source, refused)
-        except (NotFoundError, _RefusedError, ServiceError, audio.AudioError) as error:
+        except (NotFoundError, RefusedError, ServiceError, audio.AudioError) as error:
             refused[source] = str(error)
-            passing = passing or isinstance(error, ServiceError)
+            passing = passing or isinstance(error, ServiceError | UnclearError | NotNowError)
     if not passing:  # else the next run may have more luck
         shelf.note_missing(song, refused)
     return Outcome(None, refused=refused)
-
-
-def _download(offer: Offer, downloads: Service) -> bytes:
-    """The bytes at an offer's address, redirects followed only to hosts that may send audio."""
-    url, came_from = offer.url, ""
-    for _ in range(REDIRECTS + 1):
-        if not _may_send(url, came_from):
-            raise _RefusedError(f"the address leads to {urlsplit(url).hostname or 'nowhere'}")
-        answer = downloads.call(lambda: _download_once(url, downloads), f"{offer.title} by {offer.artist}")  # noqa: B023
-        if isinstance(answer, bytes):
-            return answer
-        url, came_from = urljoin(url, answer), url
-    raise _RefusedError("redirected too often")
-
-
-def _may_send(url: str, came_from: str) -> bool:
-    """Whether a download from here is acceptable: encrypted and of a known host, or all on this machine, for tests."""
-    if is_loopback(url):
-        return not came_from or is_loopback(came_from)
-    host = urlsplit(url).hostname or ""
-    return urlsplit(url).scheme == "https" and any(host == known or host.endswith(f".{known}") for known in HOSTS)
-
-
-def _download_once(url: str, downloads: Service) -> bytes | str:
-    """The content, or the address that it has moved to."""
-    with downloads.get_once(url, stream=True, allow_redirects=False) as response:
-        if response.is_redirect:
-            return response.headers["Location"]
-        if response.status_code == 403:
-            raise _ExpiredError("HTTP 403")
-        if response.status_code != 200:
-            raise _RefusedError(f"HTTP {response.status_code}")
-        declared = response.headers.get("Content-Length", "")
-        if declared.isdigit() and int(declared) > LARGEST_BYTES:
-            raise _RefusedError(f"too large for a preview ({int(declared) / 1e6:.1f} MB)")
-        content = bytearray()
-        for chunk in response.iter_content(1 << 16):
-            content += chunk
-            if len(content) > LARGEST_BYTES:
-                raise _RefusedError(f"too large for a preview (over {LARGEST_BYTES / 1e6:.0f} MB)")
-        if declared.isdigit() and len(content) < int(declared):
-            raise TryAgainError("ended early")
-        return bytes(content)
 
 
 class _Shelf:
@@ -199,10 +157,12 @@ class _Shelf:
         if "file" in record:
             file = self._folder / record["file"]
             # From a source that is not wanted any more: look again.
-            whole = file.is_file() and file.stat().st_size == record["bytes"]
-            return Outcome(file, record["source"]) if whole and record["source"] in self._asked["audio_from"] else None
+            wanted = record["source"] in self._asked["audio_from"]
+            whole = wanted and file.is_file() and sha256_of(file) == record["sha256"]
+            return Outcome(file, record["source"]) if whole else None
         fresh = time.time() - path.stat().st_mtime < ASK_AGAIN_AFTER_S
-        same = {key: record.get(key) for key in self._asked} == self._asked
+        asked = self._question(song)
+        same = {key: record.get(key) for key in asked} == asked
         return Outcome(None, refused=record["refused"]) if fresh and same else None
 
     def keep(self, song: Song, source: str, offer: Offer, content: bytes) -> Path:
@@ -220,6 +180,7 @@ class _Shelf:
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
             "source": source,
+            "host": host_of(offer.url),
             "title": offer.title,
             "artist": offer.artist,
             "fetched_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -235,7 +196,12 @@ class _Shelf:
 
     def note_missing(self, song: Song, refused: dict[str, str]) -> None:
         """Remember that no source had it."""
-        write_json(self._record(song), {**self._asked, "refused": refused})
+        write_json(self._record(song), {**self._question(song), "refused": refused})
+
+    def _question(self, song: Song) -> dict[str, Any]:
+        """What was asked of whom: another answer may be had where a manifest's title is mended."""
+        about = [song.title, *song.artists, song.isrc, song.duration_s]
+        return self._asked | {"song": [*about, bool(song.preview_url)]}
 
     def _record(self, song: Song) -> Path:
         return self._folder / f"{name_of(song)}.json"
@@ -247,4 +213,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         record = read_json(path)
     except (FileNotFoundError, ValueError):
         return None
-    return record if isinstance(record, dict) and ("file" in record or "refused" in record) else None
+    if not isinstance(record, dict):
+        return None
+    is_file = all(isinstance(record.get(key), str) for key in ("file", "sha256", "source"))
+    return record if is_file or ("file" not in record and isinstance(record.get("refused"), dict)) else None

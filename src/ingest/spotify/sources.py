@@ -4,13 +4,15 @@ Each source gives an offer, or says why it has none. Offers pass the gate of mat
 code can stand for two recordings.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
 
-from src.ingest.spotify.matching import normalised_title, refusal
+from src.console import UserError
+from src.ingest.spotify.matching import refusal, search_title
 from src.ingest.spotify.song import Song
 from src.ingest.web import ComeBackLaterError, Service, ServiceError, TryAgainError, base_url
 from src.params import Services
@@ -26,6 +28,9 @@ DEEZER_WINDOW_S = 5.0  # of its quota of 50 requests
 
 # iTunes says nothing when it has had enough but 403 with an empty body, for some minutes.
 ITUNES_PAUSE_S = 45.0
+
+# Songs in a row about which a store gives no answer, from which on it counts as closed.
+OUTAGE = 5
 
 # What Deezer's search takes for syntax.
 _NO_SYNTAX = str.maketrans(dict.fromkeys('"\\', " "))
@@ -44,6 +49,10 @@ class NotFoundError(Exception):
     """A source does not have the song; the message says why in a few words."""
 
 
+class UnclearError(NotFoundError):
+    """A source does not say whether it has the song: worth asking in the next run."""
+
+
 class Sources:
     """The sources of audio, each by its name in `audio_from`.
 
@@ -57,6 +66,7 @@ class Sources:
 
     def __init__(self, services: Services, market: str) -> None:
         self._market = market
+        self._unanswered: Counter[str] = Counter()
         self._deezer, self._itunes = Service("deezer", services), Service("itunes", services)
         self._deezer_url = base_url("DEEZER_API_URL", DEEZER_URL)
         self._itunes_url = base_url("ITUNES_API_URL", ITUNES_URL)
@@ -78,13 +88,23 @@ class Sources:
         ComeBackLaterError
             Where it cannot be asked now. Going on without it would make another data set of the same recipe.
         """
+        store = source.split("_")[0]
         try:
-            return self._ask[source](song)
+            offer = self._ask[source](song)
+        except NotFoundError:
+            self._unanswered[store] = 0
+            raise
         except ServiceError as error:
+            # One song that a store stumbles over whenever it is asked must not stop the others.
+            self._unanswered[store] += 1
+            if self._unanswered[store] < OUTAGE and not error.asks_to_wait:
+                raise UnclearError(str(error)) from None
             raise ComeBackLaterError(
                 f"{error}. Everything that has come is kept: run the same again later, and it goes on from here; or "
                 f"take {source} out of audio_from"
             ) from None
+        self._unanswered[store] = 0
+        return offer
 
     def _of_spotify(self, song: Song) -> Offer:
         if not song.preview_url:
@@ -96,16 +116,16 @@ class Sources:
     def _deezer_by_isrc(self, song: Song) -> Offer:
         if not song.isrc:
             raise NotFoundError("no ISRC")
-        track = self._ask_deezer(f"/track/isrc:{song.isrc}", song)
-        return _first_that_fits(_like_an_isrc_hit(song, [track], _of_deezer), [track], _of_deezer)
+        track = self._ask_deezer(f"/track/isrc:{song.isrc}", song, needed="id")
+        return _first_that_fits(_like_an_isrc_hit(song, [track], _of_deezer), [track], _of_deezer, same_isrc=True)
 
     def _deezer_by_search(self, song: Song) -> Offer:
         artist, title = _query_of(song)
         query = f'artist:"{artist.translate(_NO_SYNTAX)}" track:"{title.translate(_NO_SYNTAX)}"'
-        answer = self._ask_deezer("/search", song, q=query, limit=HITS)
+        answer = self._ask_deezer("/search", song, needed="data", q=query, limit=HITS)
         return _first_that_fits(song, _list(answer.get("data")), _of_deezer)
 
-    def _ask_deezer(self, path: str, song: Song, **query: Any) -> dict[str, Any]:
+    def _ask_deezer(self, path: str, song: Song, needed: str, **query: Any) -> dict[str, Any]:
         what = f"{song.title} at Deezer"
 
         def ask() -> dict[str, Any]:
@@ -113,13 +133,17 @@ class Sources:
             answer = _json(response)
             error = answer.get("error")
             if not error:  # absent, or an empty list
-                return answer
+                return _having(needed, answer, response)
             code = error.get("code") if isinstance(error, dict) else None
             if code in (DEEZER_QUOTA, DEEZER_BUSY):
                 raise TryAgainError(str(error.get("message") or "quota"), DEEZER_WINDOW_S)
             if code == DEEZER_NO_DATA or response.status_code == 404:
                 raise NotFoundError("unknown there")
-            raise NotFoundError(f"refused ({error.get('message') if isinstance(error, dict) else error})")
+            message = error.get("message") if isinstance(error, dict) else error
+            if code is None:
+                # "An error has occured" says nothing, and as it may be this song's for good, nothing waits for it.
+                raise UnclearError(f"an error without a code ({message})")
+            raise NotFoundError(f"refused ({message})")
 
         return self._deezer.call(ask, what)
 
@@ -129,7 +153,7 @@ class Sources:
         if not song.isrc:
             raise NotFoundError("no ISRC")
         hits = self._ask_itunes("/lookup", song, isrc=song.isrc, entity="song", country=self._market)
-        return _first_that_fits(_like_an_isrc_hit(song, hits, _of_itunes), hits, _of_itunes)
+        return _first_that_fits(_like_an_isrc_hit(song, hits, _of_itunes), hits, _of_itunes, same_isrc=True)
 
     def _itunes_by_search(self, song: Song) -> Offer:
         query = {"media": "music", "entity": "song", "country": self._market, "limit": HITS}
@@ -141,7 +165,14 @@ class Sources:
             response = self._itunes.get_once(self._itunes_url + path, query)
             if response.status_code == 403:
                 raise TryAgainError("asked too often", ITUNES_PAUSE_S)
-            return [hit for hit in _list(_json(response).get("results")) if hit.get("kind", "song") == "song"]
+            answer = _json(response)
+            if response.status_code == 400:
+                message = str(answer.get("errorMessage") or "HTTP 400")
+                if "country" in message:  # it would be the same for each song
+                    raise UserError(f"iTunes has no store for market: {self._market} ({message})")
+                raise NotFoundError(f"refused ({message})")
+            hits = _list(_having("results", answer, response)["results"])
+            return [hit for hit in hits if hit.get("kind", "song") == "song"]
 
         return self._itunes.call(ask, f"{song.title} at iTunes")
 
@@ -150,7 +181,7 @@ def _query_of(song: Song) -> tuple[str, str]:
     """Artist and title to search for: without what stores write differently."""
     if not (song.artists and song.title):
         raise NotFoundError("neither title nor artist to search for")
-    return song.artists[0], normalised_title(song.title)
+    return song.artists[0], search_title(song.title)
 
 
 def _of_deezer(hit: dict[str, Any]) -> tuple[str, str, float, str]:
@@ -176,14 +207,19 @@ def _like_an_isrc_hit(song: Song, hits: list[dict[str, Any]], read: Reader) -> S
     if not hits or (song.title and song.artists):
         return song
     title, artist, duration_s, _ = read(hits[0])
-    return replace(song, title=song.title or title, artists=song.artists or (artist,), duration_s=duration_s)
+    return replace(
+        song,
+        title=song.title or title,
+        artists=song.artists or (artist,),
+        duration_s=song.duration_s or duration_s,
+    )
 
 
-def _first_that_fits(song: Song, hits: list[dict[str, Any]], read: Reader) -> Offer:
+def _first_that_fits(song: Song, hits: list[dict[str, Any]], read: Reader, *, same_isrc: bool = False) -> Offer:
     reasons: list[str] = []
     for hit in hits:
         title, artist, duration_s, url = read(hit)
-        reason = refusal(song, title=title, artist=artist, duration_s=duration_s)
+        reason = refusal(song, title=title, artist=artist, duration_s=duration_s, same_isrc=same_isrc)
         if not reason and url:
             return Offer(url, title, artist)
         reasons.append(reason or "no preview there")
@@ -198,6 +234,13 @@ def _json(response: requests.Response) -> dict[str, Any]:
     except ValueError:
         raise TryAgainError(f"no JSON (HTTP {response.status_code})") from None
     if not isinstance(answer, dict):
+        raise TryAgainError(f"not the JSON that was expected (HTTP {response.status_code})")
+    return answer
+
+
+def _having(key: str, answer: dict[str, Any], response: requests.Response) -> dict[str, Any]:
+    """The answer, if it is one: half of one must not pass for "has no such song"."""
+    if key not in answer:
         raise TryAgainError(f"not the JSON that was expected (HTTP {response.status_code})")
     return answer
 

@@ -1,0 +1,116 @@
+"""Is the source of a song audible? Songs against their own re-encodings, and against songs of another source.
+
+    python -m benchmarks.source FOLDER OTHER_FOLDER
+
+Both folders hold genre folders of audio (`<genre>/*`). Songs of FOLDER are re-encoded as store previews are (44.1 kHz,
+mp3 and AAC) in a temporary folder; the classifier of stage `confounding` is asked which is which, with the default
+`mels` of params.yaml and with those of the recipes from playlists. 50 % is chance. Copies of a song share a fold.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import av
+import joblib
+import numpy as np
+import pandas as pd
+import soundfile
+
+from src import audio, confounding, params, spectrogram
+from src.audio import EXTENSIONS
+from src.console import UserError, command, print_table, progress
+from src.params import MelParams
+
+STORE_RATE = 44100  # Hz
+AAC_BIT_RATE = 128_000
+MP3_COMPRESSION = 0.6  # libsndfile's scale from 0 to 1; about 160 kbit/s here
+RESAMPLES, SEED = 2000, 42
+
+
+@command
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.source", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="genre folders of songs that are re-encoded")
+    parser.add_argument("other", type=Path, help="genre folders of songs of another source")
+    parser.add_argument("--most", type=int, default=75, metavar="N", help="songs of each folder (default: 75)")
+    arguments = parser.parse_args()
+    settings = params.load()
+    recipe = settings.datasets["gtzan_plus"].mels
+    mels = {"default": settings.mels, "recipe": MelParams(**settings.mels.model_dump() | recipe)}
+    jobs = [(path, kind) for path in songs_in(arguments.folder, arguments.most) for kind in ("as it is", "mp3", "AAC")]
+    jobs += [(path, "other") for path in songs_in(arguments.other, arguments.most)]
+    run = joblib.Parallel(n_jobs=-1, return_as="generator")
+    measured = run(joblib.delayed(columns_of)(path, kind, list(mels.values())) for path, kind in jobs)
+    columns = list(progress(measured, total=len(jobs), what="spectrograms", unit="song"))
+    tracks = pd.DataFrame(
+        {
+            "genre": [path.parent.name for path, _ in jobs],
+            "family": [kind for _, kind in jobs],
+            "source": [kind for _, kind in jobs],
+            "group": pd.factorize(pd.Series([str(path) for path, _ in jobs]))[0],
+        }
+    )
+    rows = []
+    for other in ("mp3", "AAC", "other"):
+        chosen = tracks["family"].isin(["as it is", other]).to_numpy()
+        for number, name in enumerate(mels):
+            values = np.array([row[number] for row, mine in zip(columns, chosen, strict=True) if mine])
+            found = confounding.audible(values, tracks[chosen].reset_index(drop=True), RESAMPLES, SEED)
+            rows.append([f"as it is / {other}", name, shown(found, "source"), shown(found, "source_within_genre")])
+    print_table(
+        f"How often the source is recognised, balanced accuracy; recipe: {recipe}",
+        ["sources", "mels", "all songs", "within shared genres"],
+        rows,
+    )
+
+
+def songs_in(folder: Path, most: int) -> list[Path]:
+    """Up to so many songs of a folder, evenly taken."""
+    paths = [path for path in sorted(folder.glob("*/*")) if path.suffix.lower() in EXTENSIONS]
+    if not paths:
+        raise UserError(f"{folder}: no <genre>/ folders with audio here")
+    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int))]
+
+
+def columns_of(path: Path, kind: str, mels: list[MelParams]) -> list[np.ndarray]:
+    """The classifier's columns of a song, re-encoded or not, for each way to compute spectrograms."""
+    with tempfile.TemporaryDirectory() as folder:
+        if kind in ("mp3", "AAC"):
+            samples = audio.load(path, STORE_RATE)
+            path = Path(folder) / {"mp3": "song.mp3", "AAC": "song.m4a"}[kind]
+            (write_mp3 if kind == "mp3" else write_aac)(path, samples)
+        loaded = {rate: audio.load(path, rate) for rate in {mel.sample_rate for mel in mels}}
+    spectrograms = [spectrogram.of_samples(loaded[mel.sample_rate], mel) for mel in mels]
+    return [np.concatenate([frames.mean(axis=0), frames.std(axis=0)]) for frames in spectrograms]
+
+
+def write_mp3(path: Path, samples: np.ndarray) -> None:
+    """Write mono samples at `STORE_RATE`."""
+    soundfile.write(path, samples, STORE_RATE, bitrate_mode="CONSTANT", compression_level=MP3_COMPRESSION)
+
+
+def write_aac(path: Path, samples: np.ndarray) -> None:
+    """Write mono samples at `STORE_RATE`."""
+    with av.open(str(path), "w", format="ipod") as container:
+        stream = container.add_stream("aac", rate=STORE_RATE, layout="mono")
+        stream.bit_rate = AAC_BIT_RATE
+        for start in range(0, len(samples), 1024):
+            block = np.ascontiguousarray(samples[np.newaxis, start : start + 1024])
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = STORE_RATE, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def shown(found: dict[str, float | None], name: str) -> str:
+    """Accuracy with its 95 % interval."""
+    value, low, high = (found[f"{name}_{key}"] for key in ("balanced_accuracy", "ci95_low", "ci95_high"))
+    if value is None or low is None or high is None:
+        return "none"
+    return f"{value:.0%} [{low:.0%}, {high:.0%}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,309 @@
+"""Stage `confounding`: how much of the accuracy the songs' source alone explains → metrics/confounding.json, a plot.
+
+    python -m src.confounding
+
+Where genres come from different sources, a network can tell them by codec, bandwidth or loudness. Four controls:
+
+- Is the source audible? A plain classifier is asked for the source, by the mels' mean and deviation in each band.
+- Is it within one genre, where the genre cannot help?
+- What accuracy does knowing the source give, without hearing a song, and what is a network's accuracy worth when only
+  the genres of the song's own source compete?
+- Does a genre that was learned from one source hold on another?
+
+Sources count by family (deezer_isrc and deezer_search are one: the same files). With one family there is nothing to
+control, and the stage says so.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from src import folds, params, scores
+from src.console import UserError, command, print_table
+from src.figures import confounding as figures
+from src.figures.style import save, whose
+from src.files import MELS, TRACKS, read_table, write_json
+from src.spectrogram import Spectrograms
+
+METRICS, PICTURE = Path("metrics/confounding.json"), Path("plots/confounding/source.png")
+
+# A source, or a genre of a source, takes part with at least so many tracks, of at least two artists.
+MIN_TRACKS = 5
+SPLITS = 5  # of the cross-validation, at most
+
+# Of the logistic regression, on standardised columns: a few hundred of them on often fewer tracks need a strong prior.
+INVERSE_REGULARISATION = 0.1
+
+Flags = np.ndarray
+
+
+@command
+def main() -> None:
+    """Run the stage."""
+    argparse.ArgumentParser(prog="python -m src.confounding", description=__doc__.splitlines()[0]).parse_args()
+    settings = params.load()
+    tracks = read_tracks(settings.dataset)
+    predictions = {name: _read(Path("predictions") / f"{name}.csv") for name in settings.architectures}
+    result: dict[str, Any] = {
+        "dataset": settings.dataset,
+        "protocol": settings.split.protocol,
+        "tracks": len(tracks),
+        "sources": int(tracks["source"].nunique()),
+        "families": int(tracks["family"].nunique()),
+        # The share of the genres that a single family has.
+        "genres_of_one_source": float((tracks.groupby("genre")["family"].nunique() == 1).mean()),
+    }
+    columns = features(Spectrograms(MELS), tracks["track_id"]) if result["families"] > 1 else None
+    result |= audible(columns, tracks, settings.evaluate.bootstrap, settings.seed)
+    result |= explained(tracks, predictions)
+    result |= transfer(columns, tracks, settings.evaluate.bootstrap, settings.seed)
+    write_json(METRICS, result)
+    about = {"title": "What the source of the songs explains", "note": whose(settings.dataset, settings.split.protocol)}
+    save(figures.source(result, settings.architectures, **about), PICTURE)
+    show(result, tracks, settings.architectures)
+
+
+def read_tracks(dataset: str) -> pd.DataFrame:
+    """The tracks that have a fold: track_id, genre, fold, source, family, and the group that must not be divided."""
+    raw = read_table(Path("data/raw") / dataset / "tracks.csv", dtype=str)
+    raw["group"] = folds.group(raw, by_artist=True)
+    raw["family"] = raw["source"].str.split("_").str[0]
+    known = read_table(TRACKS, dtype=str)[["track_id", "fold"]]
+    tracks = raw[["track_id", "genre", "source", "family", "group"]].merge(known, on="track_id", validate="one_to_one")
+    return tracks[tracks["fold"] != folds.LEFT_OUT].reset_index(drop=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run: dvc repro evaluate@{path.stem}")
+    table = read_table(path, dtype={"track_id": str, "genre": str, "predicted": str})
+    return table[table["fold"] == "test"].reset_index(drop=True)
+
+
+def features(spectrograms: Spectrograms, track_ids: pd.Series) -> np.ndarray:
+    """Mean and standard deviation of each mel band over a track: float64 [shape=(tracks, 2 * n_mels)]."""
+    rows = []
+    for track_id in track_ids:
+        track = spectrograms.track(track_id)
+        rows.append(np.concatenate([track.mean(axis=0), track.std(axis=0)]))
+    return np.array(rows)
+
+
+def audible(columns: np.ndarray | None, tracks: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """How well the source is recognised: balanced accuracy with its 95 % interval, and what guessing gives.
+
+    Over all tracks, by family (`source_…`) and by exact source (`exact_source_…`); and by family among the tracks of
+    one genre, for each genre that several families have, on average over these (`source_within_genre_…`). None where
+    fewer than two take part.
+    """
+    found: dict[str, Any] = {}
+    groups = tracks["group"].to_numpy()
+    for name, column in (("source", "family"), ("exact_source", "source")):
+        labels = tracks[column].to_numpy(dtype=str)
+        everything = np.ones(len(tracks), dtype=bool)
+        answers = [] if columns is None else _recognise(columns, labels, groups, everything, seed)
+        found |= _summary(name, answers, resamples, seed)
+    families, genres = tracks["family"].to_numpy(dtype=str), tracks["genre"].to_numpy(dtype=str)
+    within: list[tuple[Any, ...]] = []
+    shared = 0
+    for genre in np.unique(genres):
+        if columns is not None and (one := _recognise(columns, families, groups, genres == genre, seed)):
+            within += [(genre, *answer) for answer in one]
+            shared += 1
+    return found | {"genres_of_several_sources": shared} | _summary("source_within_genre", within, resamples, seed)
+
+
+def _recognise(
+    columns: np.ndarray, labels: np.ndarray, groups: np.ndarray, among: Flags, seed: int
+) -> list[tuple[Any, ...]]:
+    """Cross-validated answers to which label a track has: the label and whether it was found, of each that took part.
+
+    Empty if fewer than two labels have enough tracks.
+    """
+    chosen = np.flatnonzero(among)
+    chosen = chosen[testable(labels[chosen], groups[chosen])]
+    answers = []
+    for train, test in divided(labels[chosen], groups[chosen], seed):
+        predicted = classify(columns[chosen[train]], labels[chosen[train]], columns[chosen[test]])
+        truth = labels[chosen[test]]
+        answers += list(zip(truth.tolist(), (predicted == truth).tolist(), strict=True))
+    return answers
+
+
+def testable(labels: np.ndarray, groups: np.ndarray) -> Flags:
+    """Which tracks have a label with at least `MIN_TRACKS` tracks, of at least two groups."""
+    table = pd.DataFrame({"label": labels, "group": groups}).groupby("label")["group"]
+    return ((table.transform("size") >= MIN_TRACKS) & (table.transform("nunique") >= 2)).to_numpy(dtype=bool)
+
+
+def divided(labels: np.ndarray, groups: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices of train and test for cross-validation with whole groups, stratified by label; none for one label."""
+    fewest = pd.Series(groups).groupby(labels).nunique().min() if len(labels) else 0
+    if len(set(labels)) < 2 or fewest < 2:
+        return
+    cut = StratifiedGroupKFold(min(SPLITS, int(fewest)), shuffle=True, random_state=seed)
+    for train, test in cut.split(labels, labels, groups):
+        if len(train) and len(test):
+            yield train, test
+
+
+def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Predicted labels of the rows of `test`, by logistic regression; each label counts the same."""
+    if len(set(labels)) == 1:
+        return np.full(len(test), labels[0])
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=INVERSE_REGULARISATION, class_weight="balanced", max_iter=2000)
+    )
+    # A thread for so small matrices: several spend their time waiting for each other, five times as long on a busy CPU.
+    with threadpool_limits(1):
+        return model.fit(train, labels).predict(test)
+
+
+def _summary(name: str, answers: list[tuple[Any, ...]], resamples: int, seed: int) -> dict[str, Any]:
+    """Four entries of the metrics file, from answers (…, label, right)."""
+    keys = ("balanced_accuracy", "ci95_low", "ci95_high", "chance")
+    values = balanced(answers, resamples, seed) if answers else (None,) * len(keys)
+    return {f"{name}_{key}": value for key, value in zip(keys, values, strict=True)}
+
+
+def balanced(answers: list[tuple[Any, ...]], resamples: int, seed: int) -> tuple[float, float, float, float]:
+    """Balanced accuracy, its 95 % interval, and that of guessing.
+
+    Parameters
+    ----------
+    answers : list of (label, right) or (part, label, right)
+        Of each track. The accuracy is the mean over parts of the mean over their labels of the share that is right.
+    resamples, seed : int
+        Of the percentile bootstrap over the tracks of each label. Where all tracks are right, or none, Wilson's
+        interval: see :func:`src.scores.accuracy_interval`.
+
+    Returns
+    -------
+    accuracy, low, high, chance : float
+    """
+    table = pd.DataFrame([answer if len(answer) == 3 else ("", *answer) for answer in answers])
+    cells = table.groupby([0, 1])[2].agg(["mean", "size"]).reset_index()
+    labels = cells.groupby(0)[0].transform("size").to_numpy()
+    weights = 1 / (labels * cells[0].nunique())
+    share, size = cells["mean"].to_numpy(dtype=float), cells["size"].to_numpy()
+    accuracy, chance = float(weights @ share), float(weights @ (1 / labels))
+    right = table[2].to_numpy(dtype=bool)
+    if right.all() or not right.any():
+        return accuracy, *scores.accuracy_interval(right, resamples, seed), chance
+    drawn = np.random.default_rng(seed).binomial(size, share, (resamples, len(cells))) / size
+    low, high = np.quantile(drawn @ weights, scores.CI95)
+    return accuracy, float(low), float(high), chance
+
+
+def explained(tracks: pd.DataFrame, predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """What the source alone says of the test tracks' genres, and what is left of the networks' accuracy within it.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        genre, family, fold of each track_id.
+    predictions : dict of pd.DataFrame
+        Of each architecture, the test tracks: track_id, genre and a probability column a genre.
+
+    Returns
+    -------
+    dict
+        majority_accuracy: of always answering the most common training genre. source_alone_accuracy: of the most
+        common training genre of the track's family. source_determines_genre: the share of test tracks whose family
+        has one genre only. <architecture>_accuracy; and <architecture>_accuracy_within_source, where only the genres
+        compete that the track's family has outside of the test set.
+    """
+    train = tracks[tracks["fold"] == "train"]
+    others = tracks[tracks["fold"] != "test"]
+    majority = _most_common(train["genre"])
+    of_family = {family: _most_common(genres) for family, genres in train.groupby("family")["genre"]}
+    competing = {family: sorted(set(genres)) for family, genres in others.groupby("family")["genre"]}
+    result: dict[str, Any] = {}
+    for name, table in predictions.items():
+        test = table.merge(tracks[["track_id", "family"]], on="track_id", validate="one_to_one")
+        truth = test["genre"].to_numpy(dtype=str)
+        if not result:
+            alone = np.array([of_family.get(family, majority) for family in test["family"]], dtype=str)
+            result = {
+                "majority_accuracy": float((truth == majority).mean()),
+                "source_alone_accuracy": float((truth == alone).mean()),
+                "source_determines_genre": float(
+                    np.mean([len(competing.get(family, [])) == 1 for family in test["family"]])
+                ),
+            }
+        genres = [column for column in table.columns if column in set(tracks["genre"])]
+        allowed = [[genre in competing.get(family, genres) for genre in genres] for family in test["family"]]
+        within = np.array(genres)[np.where(allowed, test[genres].to_numpy(dtype=float), -1).argmax(axis=1)]
+        result[f"{name}_accuracy"] = float((test["predicted"].to_numpy(dtype=str) == truth).mean())
+        result[f"{name}_accuracy_within_source"] = float((within == truth).mean())
+    return result
+
+
+def _most_common(genres: pd.Series) -> str:
+    """The first by name, of several that are as common."""
+    return str(genres.mode().iloc[0])
+
+
+def transfer(columns: np.ndarray | None, tracks: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Whether genres that were learned from one source hold on another, by the plain classifier.
+
+    For each ordered pair of families with at least two genres in common: it learns these from the first, and is
+    tested on other songs of the first (`genre_same_source_…`) and of the second (`genre_other_source_…`). Songs of an
+    artist are never on both sides, and both tests are of the same trained classifiers. None where there is no pair.
+    """
+    same: list[tuple[Any, ...]] = []
+    other: list[tuple[Any, ...]] = []
+    pairs = permutations(sorted(set(tracks["family"])), 2) if columns is not None else ()
+    for pair in pairs:
+        mine = tracks[tracks["family"].isin(pair)]
+        labels = (mine["genre"] + "\n" + mine["family"]).to_numpy(dtype=str)
+        mine = mine[testable(labels, mine["group"].to_numpy())]
+        mine = mine[mine.groupby("genre")["family"].transform("nunique") == 2]
+        if mine["genre"].nunique() < 2:
+            continue
+        genres, families = mine["genre"].to_numpy(dtype=str), mine["family"].to_numpy(dtype=str)
+        rows = columns[mine.index.to_numpy()]  # type: ignore[index]
+        labels = np.char.add(np.char.add(genres, "\n"), families)
+        for train, test in divided(labels, mine["group"].to_numpy(), seed):
+            train = train[families[train] == pair[0]]
+            if not len(train):
+                continue
+            right = classify(rows[train], genres[train], rows[test]) == genres[test]
+            for index, answer in zip(test, right, strict=True):
+                (same if families[index] == pair[0] else other).append((" ".join(pair), genres[index], bool(answer)))
+    return _summary("genre_same_source", same, resamples, seed) | _summary("genre_other_source", other, resamples, seed)
+
+
+def show(result: Mapping[str, Any], tracks: pd.DataFrame, architectures: list[str]) -> None:
+    """Print the table, or that there is nothing to control."""
+    if result["families"] == 1:
+        print(f"one source ({tracks['family'].iloc[0]}): nothing to control")
+        return
+    counts = ", ".join(f"{size} {name}" for name, size in tracks["source"].value_counts().items())
+    rows = [
+        [row.label, f"{row.value:.1%}", "" if row.low is None else f"{row.low:.1%} to {row.high:.1%}", beside(row)]
+        for row in figures.rows_of(result, architectures)
+    ]
+    about = whose(result["dataset"], result["protocol"])
+    print_table(f"What the source explains: {about}; tracks: {counts}", ["", "accuracy", "95 % interval", ""], rows)
+
+
+def beside(row: figures.Shown) -> str:
+    """What a row's accuracy is compared with."""
+    if row.chance is not None:
+        return f"chance {row.chance:.1%}"
+    return "" if row.within is None else f"{row.within:.1%} among the source's genres"
+
+
+if __name__ == "__main__":
+    main()
