@@ -135,6 +135,8 @@ class TrainParams(Strict):
 
     epochs: Count
     batch_size: Count
+    optimizer: Literal["adam", "sgd_nesterov"]
+    momentum: float = Field(ge=0, lt=1)
     learning_rate: Positive
     schedule: Literal["plateau", "cosine", "constant"]
     plateau_factor: Fraction

@@ -76,13 +76,13 @@ class Training:
     def _key(self) -> str:
         """Identifies what a checkpoint belongs to: settings, data and code."""
         model = self.all_settings.models[self.architecture]
-        sources = [Path(__file__), Path(models.__file__), Path(models.__file__).with_name(f"{model.builder}.py")]
+        sources = [Path(__file__), *sorted(Path(models.__file__).parent.glob("*.py"))]
         parts = [
             self.settings.model_dump_json(),
             model.model_dump_json(),
             f"{self.all_settings.seed} {self.frames} {keras.backend.backend()}",
             *(sha256_of(path) for path in (CLIPS, TRACKS, MELS / Spectrograms.INDEX, MELS / Spectrograms.FORMAT)),
-            *(sha256_of(path) for path in sources if path.exists()),
+            *map(sha256_of, sources),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -134,7 +134,7 @@ class Training:
         except ValueError as error:
             raise UserError(f"params.yaml: models.{self.architecture}: {error}") from None
         model.compile(
-            optimizer=keras.optimizers.Adam(self.settings.learning_rate),
+            optimizer=optimizer(self.settings),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
             jit_compile=self.settings.jit_compile,
@@ -263,6 +263,13 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the training: its results are the stage's outputs now."""
         shutil.rmtree(self.folder)
+
+
+def optimizer(settings: TrainParams) -> keras.optimizers.Optimizer:
+    """The optimiser that `settings` names, at its first learning rate."""
+    if settings.optimizer == "sgd_nesterov":
+        return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum, nesterov=True)
+    return keras.optimizers.Adam(settings.learning_rate)
 
 
 def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
