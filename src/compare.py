@@ -16,12 +16,14 @@ import pandas as pd
 from src import params, scores
 from src.console import UserError, command, print_table
 from src.figures import comparison
-from src.figures.style import save, whose
+from src.figures.style import amount, save, whose
 from src.files import read_json, read_table, write_json, write_table
 from src.params import Params
 
 LEADERBOARD, SUMMARY, PLOTS = Path("metrics/leaderboard.json"), Path("metrics/summary.json"), Path("plots/compare")
 ENSEMBLE = "ensemble"
+# Of a model's card; the last two are the clock's.
+COSTS = ("n_parameters", "multiply_adds", "epochs", "seconds", "clips_per_second")
 
 
 @command
@@ -96,9 +98,7 @@ def _row(
         "val_track_accuracy": float((val["genre"] == val["predicted"]).mean()),
         "val_log_loss": scores.log_loss(val[genres].to_numpy(), val_labels),
         **result,
-        "n_parameters": card["n_parameters"] if card else None,
-        "epochs": card["epochs"] if card else None,
-        "seconds": card["seconds"] if card else None,
+        **{cost: card[cost] if card else None for cost in COSTS},
     }
 
 
@@ -129,7 +129,7 @@ def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card:
     note = whose(card["dataset"], card["protocol"])
     title = "Test accuracy by track"
     save(comparison.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), PLOTS / "leaderboard.png")
-    cost = comparison.accuracy_against_cost(rows, title="Accuracy against training time", note=note)
+    cost = comparison.accuracy_against_cost(rows, title="Accuracy against cost", note=note)
     save(cost, PLOTS / "accuracy_against_cost.png")
     recall = {}
     for name, table in predictions.items():
@@ -146,7 +146,18 @@ def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:
     """Print the leaderboard."""
     print_table(
         f"Leaderboard, best first by validation: {whose(card['dataset'], card['protocol'])}",
-        ["architecture", "val", "test", "95 % interval", "macro F1", "p against first", "parameters", "train s"],
+        [
+            "architecture",
+            "val",
+            "test",
+            "95 % interval",
+            "macro F1",
+            "p against first",
+            "parameters",
+            "multiply-adds",
+            "train s",
+            "clips/s",
+        ],
         [
             [
                 row["arch"],
@@ -156,7 +167,8 @@ def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:
                 f"{row['macro_f1']:.3f}",
                 "" if row is rows[0] else f"{row['mcnemar_p']:.2f}",
                 "" if row["n_parameters"] is None else f"{row['n_parameters']:,}",
-                "" if row["seconds"] is None else f"{row['seconds']:.0f}",
+                "" if row["multiply_adds"] is None else amount(row["multiply_adds"]),
+                *("" if row[cost] is None else f"{row[cost]:.0f}" for cost in ("seconds", "clips_per_second")),
             ]
             for row in rows
         ],

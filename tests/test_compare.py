@@ -27,7 +27,7 @@ def predictions(right_val: int, right_test: list[bool]) -> pd.DataFrame:
 
 def card(**values) -> dict:
     start = {"genres": GENRES, "dataset": "demo", "protocol": "artist", "n_parameters": 5, "epochs": 2, "seconds": 3.0}
-    return start | values
+    return start | {"multiply_adds": 70, "clips_per_second": 9.5} | values
 
 
 @pytest.fixture
@@ -46,6 +46,14 @@ def test_order_is_by_validation_never_by_test(tables):
     assert by_name["early"]["track_accuracy"] == 0.5
     assert by_name["late"]["track_accuracy"] == 0.75
     assert compare.summary(rows, card())["best"] == "early"
+
+
+def test_costs_are_those_of_the_cards_and_the_ensemble_has_none(tables):
+    cards = {"early": card(n_parameters=6, multiply_adds=80), "late": card(seconds=4.0)}
+    by_name = {row["arch"]: row for row in compare.leaderboard(tables, cards, SETTINGS)}
+    assert [by_name["early"][cost] for cost in compare.COSTS] == [6, 80, 2, 3.0, 9.5]
+    assert [by_name["late"][cost] for cost in compare.COSTS] == [5, 70, 2, 4.0, 9.5]
+    assert {by_name["ensemble"][cost] for cost in compare.COSTS} == {None}
 
 
 def test_ensemble_is_the_mean_of_probabilities(tables):

@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from src import params, training
 from src.backend import keras
+from src.files import read_json, read_table
 
 SETTINGS = params.load().train
 
@@ -148,6 +149,12 @@ class TestRealTraining:
 
         assert "going on after epoch" in project.run("python", "-m", "src.train", "short_chunk_resnet")
         assert history.read_text() == undisturbed
+        assert "seconds" not in undisturbed  # which no two runs have in common
+        card = read_json(project.folder / "models/short_chunk_resnet.json")
+        assert card["multiply_adds"] > 1e4
+        # The clips of training alone take less than the whole, in which validation and the graph are, too.
+        clips = read_table(project.folder / "data/clips.csv")["fold"].eq("train").sum()
+        assert card["clips_per_second"] > clips * card["epochs"] / card["seconds"] > 0
         again = keras.models.load_model(project.folder / "models/short_chunk_resnet.keras").get_weights()
         for one, other in zip(weights, again, strict=True):
             np.testing.assert_array_equal(one, other)
