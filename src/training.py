@@ -47,19 +47,24 @@ CLOCK = ["seconds", "training_seconds"]
 History = list[dict[str, float]]
 
 
+class DivergedError(UserError):
+    """The loss is no number any more."""
+
+
 class Training:
     """One training of one architecture: data, network, and what is kept to go on after a kill."""
 
-    def __init__(self, architecture: str, settings: Params) -> None:
+    def __init__(self, architecture: str, settings: Params, **overrides: Any) -> None:
+        """Read the data; `overrides` are keys of `train` that come before all that params.yaml says of them."""
         self.architecture, self.all_settings = architecture, settings
-        self.settings = settings.training_of(architecture)
+        self.settings = settings.training_of(architecture).model_copy(update=overrides)
         self.spectrograms = Spectrograms(MELS)
         self.frames = self.spectrograms.format.frames(settings.clips.length_s)
         clips = read_clips()
         self.genres = sorted(set(clips["genre"]))
         self.train, self.val = (self._feed(clips[clips["fold"] == fold], fold) for fold in ("train", "val"))
         self.class_weights = balanced_weights(clips["genre"][clips["fold"] == "train"], self.genres)
-        self.name = f"{architecture}-{self._key()}"
+        self.name = f"{architecture}-{self.key()}"
 
     def _feed(self, clips: pd.DataFrame, fold: str) -> Clips:
         labels = np.searchsorted(self.genres, clips["genre"].to_numpy(dtype=str))
@@ -78,7 +83,7 @@ class Training:
             random_crops=random_crops,
         )
 
-    def _key(self) -> str:
+    def key(self) -> str:
         """Identifies what a checkpoint belongs to: settings, data and code."""
         model = self.all_settings.models[self.architecture]
         sources = [Path(__file__), *sorted(Path(models.__file__).parent.glob("*.py"))]
@@ -231,7 +236,7 @@ class _Epochs(keras.callbacks.Callback):
         entry = {"epoch": epoch + 1} | {key: float(value) for key, value in (logs or {}).items()}
         if not all(map(math.isfinite, entry.values())):
             name = self._training.architecture
-            raise UserError(f"{name}: the loss is no number after epoch {epoch + 1}: lower the rate")
+            raise DivergedError(f"{name}: the loss is no number after epoch {epoch + 1}: lower the rate")
         entry |= {"learning_rate": learning_rate(self._history, self._training.settings)}
         clock = [time.perf_counter() - self._started, self._trained - self._started]
         self._history.append(entry | dict(zip(CLOCK, clock, strict=True)))

@@ -13,7 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src.figures import comparison, model, style
+from src.figures import comparison, model, search, style
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -58,6 +58,18 @@ HISTORY = {
     "learning_rate": [0.001, 0.001, 0.0008],
 }
 LEAK = [row | {"protocol": protocol} for row in rows_of(3) for protocol in ("clip", "track", "artist")]
+TRIALS = [
+    {
+        "trial": n,
+        "val_accuracy": [0.5, 0.62, 0.4, 0.71, 0.3, 0.66, 0.71][n - 1],
+        "pruned": n in (3, 5),
+        "dropout": 0.08 * n,
+        "train.learning_rate": 0.0001 * 2**n,
+        "train.batch_size": 16 * 2 ** (n % 3),
+    }
+    for n in range(1, 8)
+]
+SEARCHED = ["dropout", "train.learning_rate", "train.batch_size"]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -65,6 +77,8 @@ DRAWN = {
     "leaderboard": lambda: comparison.leaderboard(rows_of(8), chance=1 / 11, **ABOUT),
     "accuracy_against_cost": lambda: comparison.accuracy_against_cost(rows_of(8), **ABOUT),
     "per_genre_recall": lambda: comparison.per_genre_recall(GENRES[:3], {"bn_5x5": [0, 0.5, math.nan]}, **ABOUT),
+    "search_history": lambda: search.history(TRIALS, **ABOUT),
+    "search_slices": lambda: search.slices(TRIALS, SEARCHED, {SEARCHED[1]}, {"dropout": 0.25}, **ABOUT),
     "leak": lambda: comparison.leak(LEAK, **ABOUT),
 }
 

@@ -68,7 +68,9 @@ def test_declared_code_is_what_is_imported(stage):
         assert covered & needed, f"{dep} is declared but not imported"
 
 
-@pytest.mark.parametrize("module", ["ingest", "clips", "mels", "train", "evaluate", "compare", "leak", "export_mels"])
+@pytest.mark.parametrize(
+    "module", ["ingest", "clips", "mels", "train", "evaluate", "compare", "leak", "export_mels", "tune"]
+)
 def test_help_comes_without_loading_keras(module):
     code = f"""
 import runpy, sys
