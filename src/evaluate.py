@@ -105,22 +105,19 @@ def score(
     genres = card["genres"]
     tested = (clips["fold"] == "test").to_numpy()
     clip_labels = np.searchsorted(genres, clips["genre"].to_numpy(dtype=str))
-    test = tracks[tracks["fold"] == "test"]
-    labels = np.searchsorted(genres, test["genre"].to_numpy(dtype=str))
+    val, test = (
+        (fold[genres].to_numpy(), np.searchsorted(genres, fold["genre"].to_numpy(dtype=str)))
+        for fold in (tracks[tracks["fold"] == name] for name in ("val", "test"))
+    )
     return {
         "dataset": card["dataset"],
         "protocol": card["protocol"],
         "leaky": card["protocol"] == "clip",
-        "test_tracks": len(test),
+        "test_tracks": len(test[1]),
         "n_parameters": card["n_parameters"],
         "clip_accuracy": float((probabilities.argmax(axis=1) == clip_labels)[tested].mean()),
-        **scores.summary(
-            test[genres].to_numpy(),
-            labels,
-            resamples=settings.bootstrap,
-            bins=settings.calibration_bins,
-            seed=seed,
-        ),
+        **scores.summary(*test, resamples=settings.bootstrap, bins=settings.calibration_bins, seed=seed),
+        **scores.calibration(val, test, settings.calibration_bins),
     }
 
 

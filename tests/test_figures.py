@@ -13,7 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src.figures import comparison, model, search, style
+from src.figures import comparison, differences, model, search, style
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -70,6 +70,11 @@ TRIALS = [
     for n in range(1, 8)
 ]
 SEARCHED = ["dropout", "train.learning_rate", "train.batch_size"]
+DIFFERENCES = [
+    ("bn_5x5", -0.08, -0.15, -0.01, "p = 0.03"),
+    ("crnn", 0.02, -0.04, 0.08, "p = 1"),
+    ("mlp", 0.1, 0.03, 0.2, ""),
+]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -79,6 +84,7 @@ DRAWN = {
     "per_genre_recall": lambda: comparison.per_genre_recall(GENRES[:3], {"bn_5x5": [0, 0.5, math.nan]}, **ABOUT),
     "search_history": lambda: search.history(TRIALS, **ABOUT),
     "search_slices": lambda: search.slices(TRIALS, SEARCHED, {SEARCHED[1]}, {"dropout": 0.25}, **ABOUT),
+    "differences": lambda: differences.differences(DIFFERENCES, **ABOUT),
     "leak": lambda: comparison.leak(LEAK, **ABOUT),
 }
 
