@@ -13,7 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src.figures import comparison, differences, model, search, style
+from src.figures import comparison, differences, model, repetitions, search, style
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -75,6 +75,12 @@ DIFFERENCES = [
     ("crnn", 0.02, -0.04, 0.08, "p = 1"),
     ("mlp", 0.1, 0.03, 0.2, ""),
 ]
+REPEATED = [
+    row
+    | {"protocol": "artist", "n": n, "deviation": 0.02 if n > 1 else None}
+    | {"values": [row["track_accuracy"] + 0.01 * k for k in range(n)]}
+    for row, n in zip(rows_of(3), (5, 3, 1), strict=True)
+]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -85,6 +91,7 @@ DRAWN = {
     "search_history": lambda: search.history(TRIALS, **ABOUT),
     "search_slices": lambda: search.slices(TRIALS, SEARCHED, {SEARCHED[1]}, {"dropout": 0.25}, **ABOUT),
     "differences": lambda: differences.differences(DIFFERENCES, **ABOUT),
+    "repetitions": lambda: repetitions.repetitions(REPEATED, **ABOUT),
     "leak": lambda: comparison.leak(LEAK, **ABOUT),
 }
 

@@ -211,7 +211,10 @@ def test_exp_run_in_the_workspace(restored):
     assert f"| baseline | {metrics['track_accuracy']:.1%} [" in output
     assert (restored.folder / "docs/leak.png").stat().st_size > 5000
     output = restored.run("python", "-m", "src.leak", "in-the-workspace", "HEAD", fails=True)
-    assert output == "error: two experiments are of protocol artist: give one for each\n"
+    assert output == (
+        "error: in-the-workspace and HEAD are both of protocol artist with seed 42: a mean is over different seeds or "
+        "folds\n"
+    )
     output = restored.run("python", "-m", "src.leak", "no-such-experiment", fails=True)
     assert output.startswith("error: no-such-experiment: no experiment or revision with results")
     assert output.count("\n") == 1
