@@ -58,14 +58,14 @@ def main() -> None:
     show(architecture, metrics)
 
 
-def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any]) -> np.ndarray:
+def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any], spectrograms: Path = MELS) -> np.ndarray:
     """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
     from src.backend import keras  # takes seconds to load: not for --help
     from src.feed import Clips
 
     model = keras.models.load_model(model_file, compile=False, safe_mode=True)
-    labels = np.searchsorted(card["genres"], clips["genre"].to_numpy(dtype=str))
-    feed = Clips(Spectrograms(MELS), clips, labels, frames=card["frames"], batch_size=BATCH_SIZE)
+    labels = np.zeros(len(clips), dtype=int)  # prediction needs none
+    feed = Clips(Spectrograms(spectrograms), clips, labels, frames=card["frames"], batch_size=BATCH_SIZE)
     probabilities = model.predict(feed, verbose=0).astype(float)
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 

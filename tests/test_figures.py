@@ -8,12 +8,13 @@ import sys
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src.figures import comparison, differences, model, repetitions, search, style
+from src.figures import added, comparison, differences, model, repetitions, search, style
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -81,6 +82,12 @@ REPEATED = [
     | {"values": [row["track_accuracy"] + 0.01 * k for k in range(n)]}
     for row, n in zip(rows_of(3), (5, 3, 1), strict=True)
 ]
+CHANGES = [
+    {"genre": genre, "tracks": 30, "before": 0.6, "after": 0.6 + change, "change": change, "to_new": 0.05}
+    | {"change_ci95_low": change - 0.06, "change_ci95_high": change + 0.05}
+    for genre, change in zip(["all old genres", *GENRES[:9]], np.linspace(-0.3, 0.1, 10), strict=True)
+]
+WENT = pd.DataFrame(np.random.default_rng(1).dirichlet(np.ones(9), 2), ["rap", "brazilian_funk"], GENRES[:9])
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -92,6 +99,7 @@ DRAWN = {
     "search_slices": lambda: search.slices(TRIALS, SEARCHED, {SEARCHED[1]}, {"dropout": 0.25}, **ABOUT),
     "differences": lambda: differences.differences(DIFFERENCES, **ABOUT),
     "repetitions": lambda: repetitions.repetitions(REPEATED, **ABOUT),
+    "added_genres": lambda: added.added_genres(CHANGES, WENT, {"rap": 0.9, "brazilian_funk": math.nan}, **ABOUT),
     "leak": lambda: comparison.leak(LEAK, **ABOUT),
 }
 
