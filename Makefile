@@ -12,7 +12,7 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test soak lint format spotify-login ui experiments bench clean
+.PHONY: help repro test soak lint format spotify-login ui experiments tune bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,10 @@ ui: $(RUNTIME) ## browse the MLflow runs
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
 	python -m src.experiments
+
+tune: $(RUNTIME) ## search hyperparameters on validation: make tune ARGS="baseline --trials 10"
+	dvc repro clips mels
+	python -m src.tune $(ARGS)
 
 bench: $(RUNTIME) ## measure mel caching and training; on your own music: make bench DIR=/path/to/music
 	python -m benchmarks.mels "$(DIR)"

@@ -15,13 +15,16 @@ import pandas as pd
 
 from src import params, scores
 from src.console import UserError, command, print_table
-from src.figures import comparison
-from src.figures.style import save, whose
+from src.figures import comparison, differences
+from src.figures.style import amount, save, whose
 from src.files import read_json, read_table, write_json, write_table
 from src.params import Params
 
 LEADERBOARD, SUMMARY, PLOTS = Path("metrics/leaderboard.json"), Path("metrics/summary.json"), Path("plots/compare")
 ENSEMBLE = "ensemble"
+DIFFERENCE = ("difference_to_first", "difference_ci95_low", "difference_ci95_high")
+# Of a model's card; the last two are the clock's.
+COSTS = ("n_parameters", "multiply_adds", "epochs", "seconds", "clips_per_second")
 
 
 @command
@@ -36,6 +39,8 @@ def main() -> None:
     write_json(LEADERBOARD, rows)
     write_json(SUMMARY, summary(rows, card))
     draw(rows, predictions, card)
+    best = summary(rows, card)["best"]
+    write_table(PLOTS / "per_genre.csv", per_genre(predictions, best, card["genres"], settings))
     show(rows, card)
 
 
@@ -50,8 +55,9 @@ def leaderboard(
 ) -> list[dict[str, Any]]:
     """One row an architecture and one for their ensemble, best first by validation.
 
-    Each row tells validation accuracy, test accuracy with its 95 % interval, macro F1, and against the first row: the
-    difference in test accuracy with its interval (paired bootstrap over tracks) and McNemar's exact p.
+    Each row tells validation accuracy, test accuracy with its 95 % interval, macro F1, calibration before and after
+    temperature scaling, and against the first row: the difference in test accuracy with its interval (paired bootstrap
+    over tracks), McNemar's exact p, and that p by Holm's correction for as many comparisons as there are other rows.
     """
     genres = next(iter(cards.values()))["genres"]
     tables = dict(predictions)
@@ -66,7 +72,48 @@ def leaderboard(
         difference, low, high = scores.paired_difference(mine, best, settings.evaluate.bootstrap, settings.seed)
         row |= {"difference_to_first": difference, "difference_ci95_low": low, "difference_ci95_high": high}
         row["mcnemar_p"] = scores.mcnemar(mine, best)
+    corrected = scores.holm([row["mcnemar_p"] for row in rows[1:]])
+    for row, p in zip(rows, [1.0, *corrected.tolist()], strict=True):
+        row["mcnemar_p_holm"] = p
     return rows
+
+
+def per_genre(predictions: dict[str, pd.DataFrame], first: str, genres: list[str], settings: Params) -> pd.DataFrame:
+    """How often each architecture finds each genre, and whether the first one does so more or less often.
+
+    Parameters
+    ----------
+    predictions : dict of pd.DataFrame
+        By architecture; the same tracks in the same order.
+    first : str
+        The architecture that the others are compared with.
+    genres : list of str
+    settings : Params
+        Of the bootstrap.
+
+    Returns
+    -------
+    pd.DataFrame
+        arch, genre, tracks, recall, difference_to_first, difference_ci95_low, difference_ci95_high (paired bootstrap),
+        mcnemar_p, and mcnemar_p_holm: corrected for the genres of an architecture. A genre without a test track has
+        no row.
+    """
+    found = []
+    for name, table in predictions.items():
+        test = table[table["fold"] == "test"]
+        rows: list[dict[str, Any]] = []
+        for genre in genres:
+            of_genre = (test["genre"] == genre).to_numpy()
+            if not of_genre.any():
+                continue
+            mine, best = _right(table)[of_genre], _right(predictions[first])[of_genre]
+            difference, low, high = scores.paired_difference(mine, best, settings.evaluate.bootstrap, settings.seed)
+            row = {"arch": name, "genre": genre, "tracks": len(mine), "recall": float(mine.mean())}
+            row |= {"difference_to_first": difference, "difference_ci95_low": low, "difference_ci95_high": high}
+            rows.append(row | {"mcnemar_p": scores.mcnemar(mine, best)})
+        corrected = scores.holm([row["mcnemar_p"] for row in rows])
+        found += [row | {"mcnemar_p_holm": float(p)} for row, p in zip(rows, corrected, strict=True)]
+    return pd.DataFrame(found)
 
 
 def ensemble(tables: list[pd.DataFrame], genres: list[str]) -> pd.DataFrame:
@@ -82,23 +129,18 @@ def ensemble(tables: list[pd.DataFrame], genres: list[str]) -> pd.DataFrame:
 def _row(
     name: str, table: pd.DataFrame, card: dict[str, Any] | None, genres: list[str], settings: Params
 ) -> dict[str, Any]:
-    val, test = (table[table["fold"] == fold] for fold in ("val", "test"))
-    result = scores.summary(
-        test[genres].to_numpy(),
-        np.searchsorted(genres, test["genre"].to_numpy(dtype=str)),
-        resamples=settings.evaluate.bootstrap,
-        bins=settings.evaluate.calibration_bins,
-        seed=settings.seed,
+    val, test = (
+        (fold[genres].to_numpy(), np.searchsorted(genres, fold["genre"].to_numpy(dtype=str)))
+        for fold in (table[table["fold"] == name] for name in ("val", "test"))
     )
-    val_labels = np.searchsorted(genres, val["genre"].to_numpy(dtype=str))
+    bins = settings.evaluate.calibration_bins
     return {
         "arch": name,
-        "val_track_accuracy": float((val["genre"] == val["predicted"]).mean()),
-        "val_log_loss": scores.log_loss(val[genres].to_numpy(), val_labels),
-        **result,
-        "n_parameters": card["n_parameters"] if card else None,
-        "epochs": card["epochs"] if card else None,
-        "seconds": card["seconds"] if card else None,
+        "val_track_accuracy": float((val[0].argmax(axis=1) == val[1]).mean()),
+        "val_log_loss": scores.log_loss(*val),
+        **scores.summary(*test, resamples=settings.evaluate.bootstrap, bins=bins, seed=settings.seed),
+        **scores.calibration(val, test, bins),
+        **{cost: card[cost] if card else None for cost in COSTS},
     }
 
 
@@ -129,7 +171,11 @@ def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card:
     note = whose(card["dataset"], card["protocol"])
     title = "Test accuracy by track"
     save(comparison.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), PLOTS / "leaderboard.png")
-    cost = comparison.accuracy_against_cost(rows, title="Accuracy against training time", note=note)
+    title = f"Test accuracy less that of {rows[0]['arch']}, the first by validation"
+    against = [(row["arch"], *(row[key] for key in DIFFERENCE), f"p = {row['mcnemar_p_holm']:.2g}") for row in rows[1:]]
+    tests = f"{note}; paired bootstrap over tracks; p: McNemar's exact test with Holm's correction"
+    save(differences.differences(against, title=title, note=tests), PLOTS / "differences.png")
+    cost = comparison.accuracy_against_cost(rows, title="Accuracy against cost", note=note)
     save(cost, PLOTS / "accuracy_against_cost.png")
     recall = {}
     for name, table in predictions.items():
@@ -138,7 +184,8 @@ def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card:
         recall[name] = [float(right.get(genre, 0.0)) for genre in genres]
     save(comparison.per_genre_recall(genres, recall, title="Recall by genre", note=note), PLOTS / "recall.png")
     columns = ["arch", "val_track_accuracy", "track_accuracy", "track_accuracy_ci95_low", "track_accuracy_ci95_high"]
-    columns += ["difference_to_first", "difference_ci95_low", "difference_ci95_high", "mcnemar_p"]
+    columns += [*DIFFERENCE, "mcnemar_p", "mcnemar_p_holm"]
+    columns += ["log_loss", "log_loss_calibrated", "ece", "ece_calibrated", "temperature"]
     write_table(PLOTS / "leaderboard.csv", pd.DataFrame(rows)[columns])
 
 
@@ -146,7 +193,18 @@ def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:
     """Print the leaderboard."""
     print_table(
         f"Leaderboard, best first by validation: {whose(card['dataset'], card['protocol'])}",
-        ["architecture", "val", "test", "95 % interval", "macro F1", "p against first", "parameters", "train s"],
+        [
+            "architecture",
+            "val",
+            "test",
+            "95 % interval",
+            "macro F1",
+            "p against first",
+            "parameters",
+            "multiply-adds",
+            "train s",
+            "clips/s",
+        ],
         [
             [
                 row["arch"],
@@ -154,9 +212,11 @@ def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:
                 f"{row['track_accuracy']:.1%}",
                 f"{row['track_accuracy_ci95_low']:.1%} to {row['track_accuracy_ci95_high']:.1%}",
                 f"{row['macro_f1']:.3f}",
-                "" if row is rows[0] else f"{row['mcnemar_p']:.2f}",
+                "" if row is rows[0] else f"{row['mcnemar_p_holm']:.2g}",
+                f"{row['ece']:.2f}, {row['ece_calibrated']:.2f}",
                 "" if row["n_parameters"] is None else f"{row['n_parameters']:,}",
-                "" if row["seconds"] is None else f"{row['seconds']:.0f}",
+                "" if row["multiply_adds"] is None else amount(row["multiply_adds"]),
+                *("" if row[cost] is None else f"{row[cost]:.0f}" for cost in ("seconds", "clips_per_second")),
             ]
             for row in rows
         ],

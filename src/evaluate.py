@@ -58,14 +58,14 @@ def main() -> None:
     show(architecture, metrics)
 
 
-def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any]) -> np.ndarray:
+def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any], spectrograms: Path = MELS) -> np.ndarray:
     """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
     from src.backend import keras  # takes seconds to load: not for --help
     from src.feed import Clips
 
     model = keras.models.load_model(model_file, compile=False, safe_mode=True)
-    labels = np.searchsorted(card["genres"], clips["genre"].to_numpy(dtype=str))
-    feed = Clips(Spectrograms(MELS), clips, labels, frames=card["frames"], batch_size=BATCH_SIZE)
+    labels = np.zeros(len(clips), dtype=int)  # prediction needs none
+    feed = Clips(Spectrograms(spectrograms), clips, labels, frames=card["frames"], batch_size=BATCH_SIZE)
     probabilities = model.predict(feed, verbose=0).astype(float)
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
@@ -105,22 +105,19 @@ def score(
     genres = card["genres"]
     tested = (clips["fold"] == "test").to_numpy()
     clip_labels = np.searchsorted(genres, clips["genre"].to_numpy(dtype=str))
-    test = tracks[tracks["fold"] == "test"]
-    labels = np.searchsorted(genres, test["genre"].to_numpy(dtype=str))
+    val, test = (
+        (fold[genres].to_numpy(), np.searchsorted(genres, fold["genre"].to_numpy(dtype=str)))
+        for fold in (tracks[tracks["fold"] == name] for name in ("val", "test"))
+    )
     return {
         "dataset": card["dataset"],
         "protocol": card["protocol"],
         "leaky": card["protocol"] == "clip",
-        "test_tracks": len(test),
+        "test_tracks": len(test[1]),
         "n_parameters": card["n_parameters"],
         "clip_accuracy": float((probabilities.argmax(axis=1) == clip_labels)[tested].mean()),
-        **scores.summary(
-            test[genres].to_numpy(),
-            labels,
-            resamples=settings.bootstrap,
-            bins=settings.calibration_bins,
-            seed=seed,
-        ),
+        **scores.summary(*test, resamples=settings.bootstrap, bins=settings.calibration_bins, seed=seed),
+        **scores.calibration(val, test, settings.calibration_bins),
     }
 
 

@@ -65,6 +65,11 @@ class Clips(keras.utils.PyDataset):
             if self._random_crops:
                 self._starts = rng.integers(0, self._last_starts + 1)
 
+    @property
+    def n_clips(self) -> int:
+        """Clips in an epoch."""
+        return len(self._labels)
+
     def __len__(self) -> int:
         return -(-len(self._labels) // self._batch_size)
 

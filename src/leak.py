@@ -2,20 +2,18 @@
 
     python -m src.leak EXPERIMENT [EXPERIMENT ...] [--plot FILE]
 
-Each argument is a DVC experiment (or a git revision) of one protocol; see the README for the three lines that make
-them. Prints the rows of a Markdown table: accuracy over tracks with its 95 % interval, and over clips.
+Each argument is a DVC experiment (or a git revision) of one protocol; see the README for the lines that make them.
+Prints the rows of a Markdown table: accuracy over tracks with its 95 % interval, and over clips. Of several seeds (or
+folds) of a protocol it is the mean, with Student's interval over them.
 """
 
 import argparse
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import dvc.api
-from dvc.exceptions import DvcException
-
-from src.compare import ENSEMBLE, LEADERBOARD
-from src.console import UserError, command
+from src import aggregate
+from src.console import command
 from src.figures import comparison
 from src.figures.style import save, whose
 
@@ -27,32 +25,22 @@ def main() -> None:
     parser.add_argument("experiments", nargs="+", metavar="EXPERIMENT", help="names as `dvc exp list` shows them")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, too")
     arguments = parser.parse_args()
-    rows = [row for experiment in arguments.experiments for row in scores_of(experiment)]
-    check_comparable(rows)
+    rows = in_order(aggregate.without_ensemble(aggregate.read(arguments.experiments)))
     print(table(rows))
     if arguments.plot:
         protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
         title = "The same networks on the same music, split in several ways"
-        save(comparison.leak(rows, title=title, note=whose(rows[0]["dataset"], protocols)), arguments.plot)
+        note = whose(rows[0]["dataset"], protocols)
+        repeated = sorted({row["n"] for row in rows if row["n"] > 1})
+        if repeated:
+            note += f"; means of {' or '.join(map(str, repeated))} experiments, with Student's interval"
+        save(comparison.leak(rows, title=title, note=note), arguments.plot)
 
 
-def scores_of(experiment: str) -> list[dict[str, Any]]:
-    """The scores of each architecture of an experiment: arch, and what its metrics file says."""
-    try:
-        board = json.loads(dvc.api.read(str(LEADERBOARD), rev=experiment))
-        names = sorted(row["arch"] for row in board if row["arch"] != ENSEMBLE)
-        return [{"arch": name} | json.loads(dvc.api.read(f"metrics/{name}.json", rev=experiment)) for name in names]
-    except (DvcException, OSError) as error:
-        raise UserError(f"{experiment}: no experiment or revision with results ({error}); see: dvc exp list") from None
-
-
-def check_comparable(rows: list[dict[str, Any]]) -> None:
-    """Refuse two experiments of one protocol, or of different data sets: a table would show only one of them."""
-    if len({row["dataset"] for row in rows}) > 1:
-        raise UserError("the experiments are of different data sets: give those of one")
-    for row in rows:
-        if sum((other["arch"], other["protocol"]) == (row["arch"], row["protocol"]) for other in rows) > 1:
-            raise UserError(f"two experiments are of protocol {row['protocol']}: give one for each")
+def in_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row an architecture and protocol, in the order in which they were given: means, where there are several."""
+    order = list(dict.fromkeys((row["protocol"], row["arch"]) for row in rows))
+    return sorted(aggregate.summarise(rows), key=lambda row: order.index((row["protocol"], row["arch"])))
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -71,10 +59,10 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def _cell(row: dict[str, Any]) -> str:
     low, high = row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]
-    return (
-        f"{row['track_accuracy']:.1%} [{low:.0%}, {high:.0%}] of {row['test_tracks']} tracks, "
-        f"{row['clip_accuracy']:.1%} of clips"
-    )
+    interval = f"{row['track_accuracy']:.1%} [{low:.0%}, {high:.0%}]"
+    if row.get("n", 1) > 1:
+        return f"{interval} over {row['n']} experiments, {row['clip_accuracy']:.1%} of clips"
+    return f"{interval} of {row['test_tracks']:.0f} tracks, {row['clip_accuracy']:.1%} of clips"
 
 
 if __name__ == "__main__":

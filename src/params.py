@@ -215,6 +215,8 @@ class TrainParams(Strict):
 
     epochs: Count
     batch_size: Count
+    optimizer: Literal["adam", "sgd_nesterov"]
+    momentum: float = Field(ge=0, lt=1)
     learning_rate: Positive
     schedule: Literal["plateau", "cosine", "constant"]
     plateau_factor: Fraction
@@ -247,6 +249,47 @@ class EvaluateParams(Strict):
     calibration_bins: Count
 
 
+class Space(Strict):
+    """The values that a search may try: an interval, or choices."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
+
+    @model_validator(mode="after")
+    def _holds_more_than_one_value(self) -> "Space":
+        if self.choices is not None:
+            if len(self.choices) < 2 or self.low is not None or self.high is not None:
+                raise ValueError("needs at least two choices, and then neither low nor high")
+        elif self.low is None or self.high is None or not self.low < self.high:
+            raise ValueError(f"needs low < high, or choices; received {self.low} and {self.high}")
+        elif self.log and self.low <= 0:
+            raise ValueError(f"log needs low > 0; received {self.low}")
+        return self
+
+
+class TuneParams(Strict):
+    """The hyperparameter search: see src/tune.py."""
+
+    architecture: str
+    trials: Count
+    epochs: Count
+    startup_trials: Count
+    warmup_epochs: int = Field(ge=0)
+    model: dict[str, Space]
+    train: dict[str, Space]
+
+    @model_validator(mode="after")
+    def _spaces_are_of_known_keys(self) -> "TuneParams":
+        if not self.model and not self.train:
+            raise ValueError("needs something to search under model or train")
+        for name in self.train:
+            if name not in TrainParams.model_fields or name == "epochs":
+                raise ValueError(f"train.{name}: no key of train that can be searched")
+        return self
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -261,6 +304,7 @@ class Params(Strict):
     train: TrainParams
     models: dict[str, ModelParams]
     evaluate: EvaluateParams
+    tune: TuneParams
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
@@ -271,6 +315,8 @@ class Params(Strict):
             raise ValueError(f"architectures: '{unknown[0]}' is none of {', '.join(self.models)}")
         if len(set(self.architectures)) < len(self.architectures):
             raise ValueError(f"architectures: each one only once; received {', '.join(self.architectures)}")
+        if self.tune.architecture not in self.models:
+            raise ValueError(f"tune.architecture: '{self.tune.architecture}' is none of {', '.join(self.models)}")
         for name in self.architectures:
             self.training_of(name)
         self.mels_of_dataset()

@@ -53,7 +53,7 @@ class Run:
 
 
 @contextmanager
-def run(experiment: str, name: str, run_id: str | None = None) -> Iterator[Run]:
+def run(experiment: str, name: str, run_id: str | None = None, nested: bool = False) -> Iterator[Run]:
     """Open a run, or go on with an earlier one.
 
     Parameters
@@ -65,12 +65,15 @@ def run(experiment: str, name: str, run_id: str | None = None) -> Iterator[Run]:
     run_id : str or None
         An earlier run to continue; where this database does not have it (it was made on another machine), a new run
         is opened.
+    nested : bool
+        Make it a child of the run that is open.
     """
     try:
         experiment_id = _experiment_id(experiment)
         if run_id is not None and not _exists(run_id):
             run_id = None
-        opened = mlflow.start_run(run_id=run_id, experiment_id=experiment_id, run_name=None if run_id else name)
+        new_name = None if run_id else name
+        opened = mlflow.start_run(run_id=run_id, experiment_id=experiment_id, run_name=new_name, nested=nested)
     except MlflowException as error:
         raise UserError(f"MLflow at {mlflow.get_tracking_uri()}: {error.message}") from None
     with opened:
@@ -79,6 +82,19 @@ def run(experiment: str, name: str, run_id: str | None = None) -> Iterator[Run]:
             mlflow.set_tag("dvc_experiment", os.environ.get("DVC_EXP_NAME", ""))
             mlflow.set_tag("git_commit", opened.data.tags.get("mlflow.source.git.commit", _git_commit()))
         yield Run(opened.info.run_id)
+
+
+def tag(run_id: str, values: Mapping[str, Any]) -> None:
+    """Set tags of a run that has ended; one that this database does not have is passed over."""
+    if _exists(run_id):
+        for key, value in values.items():
+            mlflow.MlflowClient().set_tag(run_id, key, str(value))
+
+
+def mark_killed(run_id: str) -> None:
+    """Say of a run whose process was killed that it does not go on."""
+    if _exists(run_id):
+        mlflow.MlflowClient().set_terminated(run_id, "KILLED")
 
 
 def _experiment_id(name: str) -> str:

@@ -6,9 +6,10 @@ What is kept lies in .cache/training/ until the training has ended.
 import hashlib
 import math
 import shutil
+import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from filelock import FileLock
 from src import models, tracking
 from src.backend import keras
 from src.console import UserError, warn
+from src.cost import multiply_adds
 from src.feed import Clips
 from src.files import (
     CLIPS,
@@ -39,22 +41,30 @@ from src.spectrogram import Spectrograms
 # An epoch is better only by more than this, as in Keras' own ReduceLROnPlateau.
 MIN_DELTA = 1e-4
 
+# What the clock says of an epoch: with validation, and without. Kept apart from what is equal between two runs.
+CLOCK = ["seconds", "training_seconds"]
+
 History = list[dict[str, float]]
+
+
+class DivergedError(UserError):
+    """The loss is no number any more."""
 
 
 class Training:
     """One training of one architecture: data, network, and what is kept to go on after a kill."""
 
-    def __init__(self, architecture: str, settings: Params) -> None:
+    def __init__(self, architecture: str, settings: Params, **overrides: Any) -> None:
+        """Read the data; `overrides` are keys of `train` that come before all that params.yaml says of them."""
         self.architecture, self.all_settings = architecture, settings
-        self.settings = settings.training_of(architecture)
+        self.settings = settings.training_of(architecture).model_copy(update=overrides)
         self.spectrograms = Spectrograms(MELS)
         self.frames = self.spectrograms.format.frames(settings.clips.length_s)
         clips = read_clips()
         self.genres = sorted(set(clips["genre"]))
         self.train, self.val = (self._feed(clips[clips["fold"] == fold], fold) for fold in ("train", "val"))
         self.class_weights = balanced_weights(clips["genre"][clips["fold"] == "train"], self.genres)
-        self.name = f"{architecture}-{self._key()}"
+        self.name = f"{architecture}-{self.key()}"
 
     def _feed(self, clips: pd.DataFrame, fold: str) -> Clips:
         labels = np.searchsorted(self.genres, clips["genre"].to_numpy(dtype=str))
@@ -73,16 +83,16 @@ class Training:
             random_crops=random_crops,
         )
 
-    def _key(self) -> str:
+    def key(self) -> str:
         """Identifies what a checkpoint belongs to: settings, data and code."""
         model = self.all_settings.models[self.architecture]
-        sources = [Path(__file__), Path(models.__file__), Path(models.__file__).with_name(f"{model.builder}.py")]
+        sources = [Path(__file__), *sorted(Path(models.__file__).parent.glob("*.py"))]
         parts = [
             self.settings.model_dump_json(),
             model.model_dump_json(),
             f"{self.all_settings.seed} {self.frames} {keras.backend.backend()}",
             *(sha256_of(path) for path in (CLIPS, TRACKS, MELS / Spectrograms.INDEX, MELS / Spectrograms.FORMAT)),
-            *(sha256_of(path) for path in sources if path.exists()),
+            *map(sha256_of, sources),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -95,29 +105,41 @@ class Training:
 
     def run(self) -> None:
         """Train, or go on training, and write the stage's outputs."""
-        model = self.checkpoint.model() or self._new_model()
+        model = self.checkpoint.model() or self.new_model()
         name, dataset = self.architecture, self.all_settings.dataset
         with tracking.run(dataset, name, self.checkpoint.run_id) as run:
             if self.checkpoint.run_id is None:
                 self._describe(run, model)
                 self.checkpoint.run_id = run.run_id
-            if not stopped(self.checkpoint.history, self.settings):
-                model.fit(
-                    self.train,
-                    validation_data=self.val,
-                    initial_epoch=len(self.checkpoint.history),
-                    epochs=self.settings.epochs,
-                    class_weight=self.class_weights if self.settings.class_weights else None,
-                    callbacks=[_AfterEachEpoch(self, run)],
-                    shuffle=False,  # the feed does it, by epoch
-                    verbose=1 if sys.stdout.isatty() else 2,
-                )
+            self.fit(model, self.checkpoint.history, lambda: self._after_epoch(model, run))
             card = self._card(model)
-            run.metrics({"seconds": card["seconds"], "best_epoch": card["best_epoch"]})
+            run.metrics({key: card[key] for key in ("seconds", "clips_per_second", "best_epoch")})
             self._write(card, run)
         self.checkpoint.remove()
 
-    def _new_model(self) -> keras.Model:
+    def fit(self, model: keras.Model, history: History, after: Callable[[], None], verbose: int | None = None) -> None:
+        """Train from the end of `history` on, which grows by an entry an epoch; `after` is called after each."""
+        if stopped(history, self.settings):
+            return
+        model.fit(
+            self.train,
+            validation_data=self.val,
+            initial_epoch=len(history),
+            epochs=self.settings.epochs,
+            class_weight=self.class_weights if self.settings.class_weights else None,
+            callbacks=[_Epochs(self, history, after)],
+            shuffle=False,  # the feed does it, by epoch
+            verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
+        )
+
+    def _after_epoch(self, model: keras.Model, run: tracking.Run) -> None:
+        history = self.checkpoint.history
+        self.checkpoint.save(model, best(history, self.settings.monitor) is history[-1])
+        scores = {key: value for key, value in history[-1].items() if key not in ("epoch", *CLOCK)}
+        run.metrics(scores, step=len(history))
+
+    def new_model(self) -> keras.Model:
+        """The network before its first epoch; the same one each time."""
         keras.utils.set_random_seed(self.all_settings.seed)
         mean, deviation = self.train.mean_and_deviation()
         chosen = self.all_settings.models[self.architecture]
@@ -134,7 +156,7 @@ class Training:
         except ValueError as error:
             raise UserError(f"params.yaml: models.{self.architecture}: {error}") from None
         model.compile(
-            optimizer=keras.optimizers.Adam(self.settings.learning_rate),
+            optimizer=optimizer(self.settings),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
             jit_compile=self.settings.jit_compile,
@@ -154,6 +176,7 @@ class Training:
                 "model": {"builder": settings.models[self.architecture].builder}
                 | settings.models[self.architecture].arguments,
                 "n_parameters": model.count_params(),
+                "multiply_adds": multiply_adds(model),
                 "backend": keras.backend.backend(),
             }
         )
@@ -163,7 +186,8 @@ class Training:
 
     def _card(self, model: keras.Model) -> dict[str, Any]:
         history = self.checkpoint.history
-        seconds = sum(epoch["seconds"] for epoch in history)
+        # The median: the first epoch also builds the graph.
+        typical = statistics.median(epoch["training_seconds"] for epoch in history)
         return {
             "architecture": self.architecture,
             "dataset": self.all_settings.dataset,
@@ -173,9 +197,11 @@ class Training:
             "clip_length_s": self.all_settings.clips.length_s,
             "frames": self.frames,
             "n_parameters": model.count_params(),
+            "multiply_adds": multiply_adds(model),
             "epochs": len(history),
             "best_epoch": int(best(history, self.settings.monitor)["epoch"]),
-            "seconds": round(seconds, 1),
+            "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
+            "clips_per_second": round(self.train.n_clips / typical, 1),
             "run_id": self.checkpoint.run_id,
         }
 
@@ -184,37 +210,38 @@ class Training:
         with atomic(target) as temporary:
             shutil.copyfile(self.checkpoint.best_model(card["best_epoch"]), temporary)
         write_json(target.with_suffix(".json"), card)
-        history = pd.DataFrame(self.checkpoint.history).drop(columns="seconds")
+        history = pd.DataFrame(self.checkpoint.history).drop(columns=CLOCK)
         write_table(Path("plots") / self.architecture / "history.csv", history.astype({"epoch": int}))
         run.file(target, "model")
         run.file(target.with_suffix(".json"), "model")
 
 
-class _AfterEachEpoch(keras.callbacks.Callback):
-    """Sets up each epoch from what happened before it, and keeps what is needed to go on after it."""
+class _Epochs(keras.callbacks.Callback):
+    """Sets up each epoch from what happened before it, and adds what came of it to the history."""
 
-    def __init__(self, training: Training, run: tracking.Run) -> None:
+    def __init__(self, training: Training, history: History, after: Callable[[], None]) -> None:
         super().__init__()
-        self._training, self._run = training, run
+        self._training, self._history, self._after = training, history, after
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        training = self._training
-        training.train.set_epoch(epoch)
-        seed_dropout(self.model, training.all_settings.seed, epoch)
-        self.model.optimizer.learning_rate = learning_rate(training.checkpoint.history, training.settings)
+        self._training.train.set_epoch(epoch)
+        seed_dropout(self.model, self._training.all_settings.seed, epoch)
+        self.model.optimizer.learning_rate = learning_rate(self._history, self._training.settings)
         self._started = time.perf_counter()
 
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._trained = time.perf_counter()  # validation begins
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        training = self._training
-        history = training.checkpoint.history
         entry = {"epoch": epoch + 1} | {key: float(value) for key, value in (logs or {}).items()}
         if not all(map(math.isfinite, entry.values())):
-            raise UserError(f"{training.architecture}: the loss is no number after epoch {epoch + 1}: lower the rate")
-        entry |= {"learning_rate": learning_rate(history, training.settings)}
-        history.append(entry | {"seconds": time.perf_counter() - self._started})
-        training.checkpoint.save(self.model, best(history, training.settings.monitor) is history[-1])
-        self._run.metrics({key: value for key, value in entry.items() if key != "epoch"}, step=epoch + 1)
-        self.model.stop_training = stopped(history, training.settings)
+            name = self._training.architecture
+            raise DivergedError(f"{name}: the loss is no number after epoch {epoch + 1}: lower the rate")
+        entry |= {"learning_rate": learning_rate(self._history, self._training.settings)}
+        clock = [time.perf_counter() - self._started, self._trained - self._started]
+        self._history.append(entry | dict(zip(CLOCK, clock, strict=True)))
+        self._after()
+        self.model.stop_training = stopped(self._history, self._training.settings)
 
 
 class Checkpoint:
@@ -263,6 +290,13 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the training: its results are the stage's outputs now."""
         shutil.rmtree(self.folder)
+
+
+def optimizer(settings: TrainParams) -> keras.optimizers.Optimizer:
+    """The optimiser that `settings` names, at its first learning rate."""
+    if settings.optimizer == "sgd_nesterov":
+        return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum, nesterov=True)
+    return keras.optimizers.Adam(settings.learning_rate)
 
 
 def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:

@@ -27,7 +27,7 @@ def predictions(right_val: int, right_test: list[bool]) -> pd.DataFrame:
 
 def card(**values) -> dict:
     start = {"genres": GENRES, "dataset": "demo", "protocol": "artist", "n_parameters": 5, "epochs": 2, "seconds": 3.0}
-    return start | values
+    return start | {"multiply_adds": 70, "clips_per_second": 9.5} | values
 
 
 @pytest.fixture
@@ -48,6 +48,14 @@ def test_order_is_by_validation_never_by_test(tables):
     assert compare.summary(rows, card())["best"] == "early"
 
 
+def test_costs_are_those_of_the_cards_and_the_ensemble_has_none(tables):
+    cards = {"early": card(n_parameters=6, multiply_adds=80), "late": card(seconds=4.0)}
+    by_name = {row["arch"]: row for row in compare.leaderboard(tables, cards, SETTINGS)}
+    assert [by_name["early"][cost] for cost in compare.COSTS] == [6, 80, 2, 3.0, 9.5]
+    assert [by_name["late"][cost] for cost in compare.COSTS] == [5, 70, 2, 4.0, 9.5]
+    assert {by_name["ensemble"][cost] for cost in compare.COSTS} == {None}
+
+
 def test_ensemble_is_the_mean_of_probabilities(tables):
     together = compare.ensemble(list(tables.values()), GENRES)
     expected = (tables["early"]["blues"] + tables["late"]["blues"]) / 2
@@ -64,6 +72,35 @@ def test_paired_test_is_mcnemars(tables):
         assert late["mcnemar_p"] == pytest.approx(binomtest(4, 13).pvalue)
         assert late["difference_to_first"] == pytest.approx(0.25)
         assert late["difference_ci95_low"] < 0.25 < late["difference_ci95_high"]
+
+
+def test_several_tests_are_corrected_for(tables):
+    tables["third"] = predictions(5, [True] * 2 + [False] * 18)
+    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    assert rows[0]["mcnemar_p_holm"] == 1
+    others = sorted(rows[1:], key=lambda row: row["mcnemar_p"])
+    assert others[0]["mcnemar_p_holm"] == pytest.approx(min(1, 3 * others[0]["mcnemar_p"]))
+    assert all(row["mcnemar_p"] <= row["mcnemar_p_holm"] <= 1 for row in rows)
+
+
+def test_temperature_is_fitted_on_validation_and_leaves_the_accuracy(tables):
+    """Validation: 0.8 or 0.4 for blues, 9 of 10 right; the test fold has no say."""
+    (row, *_) = compare.leaderboard({"early": tables["early"]}, {"early": card()}, SETTINGS)
+    other = predictions(9, [True] * 20)
+    (same, *_) = compare.leaderboard({"early": other}, {"early": card()}, SETTINGS)
+    assert row["temperature"] == same["temperature"] < 1  # 0.8 is too cautious for 9 of 10
+    assert row["track_accuracy"] == 0.5
+    assert row["log_loss_calibrated"] > row["log_loss"]  # half of the test tracks are wrong: now with more confidence
+
+
+def test_per_genre_differences_by_hand():
+    tables = {"one": predictions(9, [True] * 6 + [False] * 4), "two": predictions(9, [False] * 6 + [True] * 4)}
+    table = compare.per_genre(tables, "one", GENRES, SETTINGS).set_index("arch")
+    assert list(table["genre"]) == ["blues"] * 2  # no test track is disco
+    assert table["recall"].to_dict() == {"one": 0.6, "two": 0.4}
+    assert table["difference_to_first"].to_dict() == pytest.approx({"one": 0, "two": -0.2})
+    assert table["mcnemar_p"].to_dict() == pytest.approx({"one": 1, "two": binomtest(4, 10).pvalue})
+    assert table["mcnemar_p_holm"].equals(table["mcnemar_p"])
 
 
 def test_one_architecture_has_no_ensemble(tables):

@@ -8,11 +8,13 @@ import sys
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src.figures import comparison, confounding, model, style
+from src.figures import added, comparison, confounding, differences, model, repetitions, search, style
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -43,6 +45,7 @@ def rows_of(architectures: int) -> list[dict]:
             "clip_accuracy": 0.7 - 0.03 * i,
             "n_parameters": 30_000 * 2**i,
             "seconds": None if arch == "ensemble" else 40.0 * 1.7**i,
+            "multiply_adds": None if arch == "ensemble" else 3_000_000 * 3**i,
         }
         for i, arch in enumerate(ARCHITECTURES[:architectures])
     ]
@@ -75,6 +78,35 @@ CONFOUNDING = {
     **{f"{arch}_accuracy_within_source": 0.6 + 0.05 * number for number, arch in enumerate(ARCHITECTURES)},
 }
 LEAK = [row | {"protocol": protocol} for row in rows_of(3) for protocol in ("clip", "track", "artist")]
+TRIALS = [
+    {
+        "trial": n,
+        "val_accuracy": [0.5, 0.62, 0.4, 0.71, 0.3, 0.66, 0.71][n - 1],
+        "pruned": n in (3, 5),
+        "dropout": 0.08 * n,
+        "train.learning_rate": 0.0001 * 2**n,
+        "train.batch_size": 16 * 2 ** (n % 3),
+    }
+    for n in range(1, 8)
+]
+SEARCHED = ["dropout", "train.learning_rate", "train.batch_size"]
+DIFFERENCES = [
+    ("bn_5x5", -0.08, -0.15, -0.01, "p = 0.03"),
+    ("crnn", 0.02, -0.04, 0.08, "p = 1"),
+    ("mlp", 0.1, 0.03, 0.2, ""),
+]
+REPEATED = [
+    row
+    | {"protocol": "artist", "n": n, "deviation": 0.02 if n > 1 else None}
+    | {"values": [row["track_accuracy"] + 0.01 * k for k in range(n)]}
+    for row, n in zip(rows_of(3), (5, 3, 1), strict=True)
+]
+CHANGES = [
+    {"genre": genre, "tracks": 30, "before": 0.6, "after": 0.6 + change, "change": change, "to_new": 0.05}
+    | {"change_ci95_low": change - 0.06, "change_ci95_high": change + 0.05}
+    for genre, change in zip(["all old genres", *GENRES[:9]], np.linspace(-0.3, 0.1, 10), strict=True)
+]
+WENT = pd.DataFrame(np.random.default_rng(1).dirichlet(np.ones(9), 2), ["rap", "brazilian_funk"], GENRES[:9])
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -82,6 +114,11 @@ DRAWN = {
     "leaderboard": lambda: comparison.leaderboard(rows_of(8), chance=1 / 11, **ABOUT),
     "accuracy_against_cost": lambda: comparison.accuracy_against_cost(rows_of(8), **ABOUT),
     "per_genre_recall": lambda: comparison.per_genre_recall(GENRES[:3], {"bn_5x5": [0, 0.5, math.nan]}, **ABOUT),
+    "search_history": lambda: search.history(TRIALS, **ABOUT),
+    "search_slices": lambda: search.slices(TRIALS, SEARCHED, {SEARCHED[1]}, {"dropout": 0.25}, **ABOUT),
+    "differences": lambda: differences.differences(DIFFERENCES, **ABOUT),
+    "repetitions": lambda: repetitions.repetitions(REPEATED, **ABOUT),
+    "added_genres": lambda: added.added_genres(CHANGES, WENT, {"rap": 0.9, "brazilian_funk": math.nan}, **ABOUT),
     "leak": lambda: comparison.leak(LEAK, **ABOUT),
     "source": lambda: confounding.source(CONFOUNDING, ARCHITECTURES, **ABOUT),
     "source, one": lambda: confounding.source(CONFOUNDING | {"families": 1}, ARCHITECTURES, **ABOUT),
@@ -94,7 +131,7 @@ def drawn() -> dict[str, Figure]:
     return {name: draw() for name, draw in DRAWN.items()}
 
 
-def named(figure: Figure, gid: str) -> list:
+def named(figure: Artist, gid: str) -> list:
     """The artists of this name, in the order in which they were drawn."""
     return figure.findobj(lambda artist: artist.get_gid() == gid)
 
@@ -103,7 +140,7 @@ def texts(figure: Figure, gid: str) -> list[str]:
     return [text.get_text() for text in named(figure, gid)]
 
 
-def intervals(figure: Figure) -> list[np.ndarray]:
+def intervals(figure: Artist) -> list[np.ndarray]:
     """End points, (2, 2) each."""
     return [segment for lines in named(figure, "interval") for segment in lines.get_segments()]
 
@@ -260,28 +297,35 @@ def test_leaderboard_of_one_perfect_row_with_nothing_else_known():
 
 
 @pytest.mark.parametrize("crowded", [False, True])
-def test_cost_draws_what_has_a_time_and_labels_keep_clear_of_each_other(crowded):
+def test_cost_draws_what_has_a_cost_and_labels_keep_clear_of_each_other(crowded):
     rows = rows_of(8)
-    timed = [row for row in rows if row["arch"] != "ensemble"]
-    for i, row in enumerate(timed):
-        row["seconds"] = 100.0 + i % 2 if crowded else row["seconds"]
+    counted = [row for row in rows if row["arch"] != "ensemble"]
+    for i, row in enumerate(counted):
+        if crowded:
+            row |= {"seconds": 100.0 + i % 2, "multiply_adds": 10**7 + i}
     figure = comparison.accuracy_against_cost(rows, **ABOUT)
-    (dots,) = named(figure, "test")
-    assert dots.get_offsets().tolist() == [[row["seconds"], row["track_accuracy"]] for row in timed]
-    assert list(dots.get_sizes()) == sorted(dots.get_sizes())  # as the parameters are
-    ends = [(row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]) for row in timed]
-    assert [tuple(segment[:, 1]) for segment in intervals(figure)] == ends
-    assert [text.split("\n")[0] for text in texts(figure, "label")] == [row["arch"] for row in timed]
-    assert overlapping(named(figure, "label")) == []
-    frame = figure.axes[0].get_window_extent()
-    assert all(frame.containsx(x) for label in named(figure, "label") for x in label.get_window_extent().intervalx)
-    low, high = figure.axes[0].get_xlim()
-    assert sum(low <= tick <= high for tick in figure.axes[0].get_xticks()) >= 2
+    ends = [(row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]) for row in counted]
+    for panel, cost in zip(figure.axes, ("seconds", "multiply_adds"), strict=True):
+        (dots,) = named(panel, "test")
+        assert dots.get_offsets().tolist() == [[row[cost], row["track_accuracy"]] for row in counted]
+        assert sorted(dots.get_sizes()) == list(dots.get_sizes())  # as the parameters are
+        assert [tuple(segment[:, 1]) for segment in intervals(panel)] == ends
+        labels = named(panel, "label")
+        assert [label.get_text().split("\n")[0] for label in labels] == [row["arch"] for row in counted]
+        assert overlapping(labels) == []
+        frame = panel.get_window_extent()
+        assert all(frame.containsx(x) for label in labels for x in label.get_window_extent().intervalx)
+        low, high = panel.get_xlim()
+        shown = [label for label in panel.get_xticklabels() if low <= label.get_position()[0] <= high]
+        assert 2 <= len(shown) <= 9
+        assert overlapping(shown) == []
 
 
-def test_cost_without_any_time_says_so():
-    figure = comparison.accuracy_against_cost([row | {"seconds": None} for row in rows_of(2)], **ABOUT)
-    assert "no training times are known" in [text.get_text() for text in figure.axes[0].texts]
+def test_cost_that_is_not_known_is_said_to_be():
+    rows = [row | {"seconds": None, "multiply_adds": None} for row in rows_of(2)]
+    figure = comparison.accuracy_against_cost(rows, **ABOUT)
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert said == ["no training time is known", "no multiply-adds a clip is known"]
 
 
 def test_recall_shows_every_architecture_and_genre():
@@ -337,7 +381,8 @@ def test_source_of_one_family_says_that_there_is_nothing_to_control(drawn):
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"), [(7, "7"), (999, "999"), (12_345, "12.3 k"), (999_900, "1e+03 k"), (2_500_000, "2.5 M")]
+    ("number", "shown"),
+    [(7, "7"), (999, "999"), (12_345, "12.3 k"), (999_900, "1e+03 k"), (2_500_000, "2.5 M"), (4e9, "4 G")],
 )
 def test_amounts(number, shown):
     assert style.amount(number) == shown.replace("1e+03", "1000")

@@ -4,13 +4,19 @@ import itertools
 
 import numpy as np
 import pytest
+from checkout import ROOT
 
-from src import models
+from src import models, params
 from src.backend import keras
-from src.models import paper_cnn, short_chunk_resnet
+from src.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet
 
 PAPER = {"filters": [8, 16, 32, 64, 128], "kernel_size": 3, "batch_norm": False, "dropout": 0.3}
 RESNET = {"filters": [4, 8], "dropout": 0.5}
+SETTINGS = params.load(ROOT / "params.yaml")
+# One architecture a family, as params.yaml has it; ResNet-50 takes seconds to build and has tests of its own.
+FAMILIES = {model.builder: model.arguments for model in SETTINGS.models.values() if model.builder != "resnet50"}
+# The paper's pictures and genres.
+PICTURE, GENRES = (515, 389, 3), 14
 
 
 def classifier(builder: str, arguments: dict, **sizes) -> keras.Model:
@@ -32,6 +38,135 @@ def test_baseline_parameters_by_hand():
     assert classifier("paper_cnn", PAPER).count_params() == convolutions + dense
 
 
+def pyramid(filters: list[int], kernel: int, *, norm: bool = False, dense: tuple[int, ...] = ()) -> int:
+    """Parameters of unpadded convolutions on the paper's pictures, each followed by 2 x 2 pooling."""
+    height, width, channels = PICTURE
+    total = 0
+    for n_filters in filters:
+        total += kernel**2 * channels * n_filters + n_filters + 4 * norm * n_filters
+        height, width, channels = (height - kernel + 1) // 2, (width - kernel + 1) // 2, n_filters
+    sizes = [height * width * channels, *dense, GENRES]
+    return total + sum(a * b + b for a, b in itertools.pairwise(sizes))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("baseline", pyramid([8, 16, 32, 64, 128], 3)),
+        ("fewer_filters", pyramid([4, 8, 16, 32, 64], 3)),
+        ("fewer_layers", pyramid([8, 16, 32, 64], 3)),
+        ("inverted_pyramid", pyramid([128, 64, 32, 16, 8], 3)),
+        ("kernel_5x5", pyramid([8, 16, 32, 64, 128], 5)),
+        ("l2", pyramid([8, 16, 32, 64, 128], 3)),
+        ("batch_norm", pyramid([8, 16, 32, 64, 128], 3, norm=True)),
+        ("bn_5x5", 445_886),
+        ("equal_filters", pyramid([32] * 5, 3)),
+        ("dense_head", pyramid([8, 16, 32, 64, 128], 3, dense=(128, 64))),
+        ("baseline_nesterov", pyramid([8, 16, 32, 64, 128], 3)),
+    ],
+)
+def test_parameters_of_the_papers_variants(name, expected):
+    chosen = SETTINGS.models[name]
+    assert chosen.builder == "paper_cnn"
+    assert paper_cnn.build(PICTURE, GENRES, **chosen.arguments).count_params() == expected
+
+
+def test_each_variant_changes_one_thing():
+    start = SETTINGS.models["baseline"].arguments
+    changes = {
+        name: {key for key, value in model.arguments.items() if start.get(key) != value} | set(model.train)
+        for name, model in SETTINGS.models.items()
+        if model.builder == "paper_cnn"
+    }
+    assert changes.pop("baseline") == set()
+    assert changes.pop("bn_5x5") == {"kernel_size", "batch_norm"}
+    assert changes.pop("baseline_nesterov") == {"optimizer", "learning_rate"}
+    assert {name: len(changed) for name, changed in changes.items()} == dict.fromkeys(changes, 1)
+
+
+def test_l2_adds_the_squared_kernels_of_the_convolutions_to_the_loss():
+    network = paper_cnn.build((64, 64, 1), 3, **(PAPER | {"l2": 0.01}))
+    kernels = [np.asarray(layer.kernel) for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert float(sum(network.losses)) == pytest.approx(0.01 * sum((kernel**2).sum() for kernel in kernels), rel=1e-5)
+    assert paper_cnn.build((64, 64, 1), 3, **PAPER).losses == []
+
+
+def test_average_pooling_leaves_one_number_a_filter():
+    network = paper_cnn.build((64, 64, 1), 3, **(PAPER | {"pooling": "average"}))
+    assert network.layers[-1].kernel.shape == (128, 3)
+    with pytest.raises(ValueError, match="pooling 'max' is none of flatten, average"):
+        paper_cnn.build((64, 64, 1), 3, **(PAPER | {"pooling": "max"}))
+
+
+def test_resnet50_is_the_published_one():
+    """25,636,712 parameters for 1000 classes on three channels (Keras' table of applications), batch norm included."""
+    network = resnet50.build((64, 64, 3), 1000, dropout=0.3)
+    assert network.count_params() == 25_636_712
+    # One channel in place of three: 7 x 7 x 2 x 64 less in the first layer. And a picture smaller than 32 x 32.
+    assert resnet50.build((20, 40, 1), 1000, dropout=0.3).count_params() == 25_636_712 - 7 * 7 * 2 * 64
+
+
+def test_parameters_of_musicnn_by_hand():
+    network = musicnn.build(
+        (100, 50, 1), 5, timbre_filters=3, rhythm_filters=2, rhythm_lengths=[10, 80], filters=8, dropout=0
+    )
+    timbre = sum(3 * height * width for height in (40, 90) for width in (1, 3, 7)) + 6 * 4 * 3
+    rhythm = 2 * (10 + 50) + 2 * 4 * 2  # 80 frames are more than the picture has
+    joined = 7 * (6 * 3 + 2 * 2) * 8 + 2 * 7 * 8 * 8 + 3 * 4 * 8
+    assert network.count_params() == 4 + timbre + rhythm + joined + 2 * 8 * 5 + 5
+
+
+def test_timbre_does_not_depend_on_pitch():
+    """The maximum over the places of a kernel: a pattern that moves by whole steps gives the same features."""
+    inputs = keras.Input((100, 9, 1))
+    network = keras.Model(inputs, musicnn._timbre(inputs, 4, (40, 3)))
+    picture = np.zeros((2, 100, 9, 1), np.float32)
+    pattern = np.random.default_rng(0).normal(size=(12, 9, 1))
+    picture[0, 40:52] = picture[1, 40 + musicnn.STEP : 52 + musicnn.STEP] = pattern
+    low, high = network.predict(picture, verbose=0)
+    assert low.shape == (9, 4)
+    np.testing.assert_allclose(low, high, atol=1e-5)
+    assert np.ptp(low) > 0
+
+
+def test_parameters_of_the_crnn_by_hand():
+    network = crnn.build((32, 40, 1), 5, filters=[4, 6], pools=[[4, 2], [8, 2]], units=3, dropout=0)
+    convolutions = 9 * 4 + 4 * 4 + 9 * 4 * 6 + 4 * 6
+    # Three gates, and Keras' two biases each (reset_after): 32 bands are pooled to one.
+    recurrent = 3 * (6 * 3 + 3 * 3 + 2 * 3) + 3 * (3 * 3 + 3 * 3 + 2 * 3)
+    assert network.count_params() == convolutions + recurrent + 3 * 5 + 5
+    with pytest.raises(ValueError, match="received 1 and 2"):
+        crnn.build((32, 40, 1), 5, filters=[4, 6], pools=[[4, 2]], units=3, dropout=0)
+
+
+def test_crnn_reads_the_frames_in_order():
+    network = classifier("crnn", FAMILIES["crnn"])
+    clips = np.random.default_rng(0).integers(0, 256, (1, 129, 128), dtype=np.uint8)
+    assert np.abs(network.predict(clips, verbose=0) - network.predict(clips[:, ::-1], verbose=0)).max() > 1e-4
+
+
+def test_parameters_of_the_separable_net_by_hand():
+    network = separable_cnn.build((32, 40, 1), 5, filters=[4, 6, 8], dropout=0)
+    first = 25 * 4 + 4 * 4
+    others = sum(9 * a + 4 * a + a * b + 4 * b for a, b in ((4, 6), (6, 8)))
+    assert network.count_params() == first + others + 2 * 8 * 5 + 5
+
+
+@pytest.mark.parametrize("builder", FAMILIES)
+def test_trains_a_step_and_comes_back_from_its_file(builder, tmp_path):
+    keras.utils.set_random_seed(1)
+    network = classifier(builder, FAMILIES[builder], frames=43, n_classes=3)
+    clips = np.random.default_rng(0).integers(0, 256, (8, 43, 128), dtype=np.uint8)
+    network.compile("adam", "sparse_categorical_crossentropy")
+    before = [np.array(variable) for variable in network.trainable_variables]
+    assert np.isfinite(network.train_on_batch(clips, np.arange(8) % 3))
+    for variable, old in zip(network.trainable_variables, before, strict=True):
+        assert (np.array(variable) != old).any(), variable.path
+    network.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(again.predict(clips, verbose=0), network.predict(clips, verbose=0), atol=1e-6)
+
+
 @pytest.mark.parametrize(("kernel_size", "padding"), [(3, "valid"), (5, "same")])
 def test_convolutions_are_unpadded_where_they_fit(kernel_size, padding):
     network = paper_cnn.build((128, 129, 1), 9, **(PAPER | {"kernel_size": kernel_size}))
@@ -40,7 +175,7 @@ def test_convolutions_are_unpadded_where_they_fit(kernel_size, padding):
 
 
 @pytest.mark.parametrize("frames", [1, 13, 39, 129, 388])
-@pytest.mark.parametrize(("builder", "arguments"), [("paper_cnn", PAPER), ("short_chunk_resnet", RESNET)])
+@pytest.mark.parametrize(("builder", "arguments"), FAMILIES.items())
 def test_any_clip_length_gives_probabilities(builder, arguments, frames):
     network = classifier(builder, arguments, frames=frames, n_classes=3)
     clips = np.random.default_rng(0).integers(0, 256, (2, frames, 128), dtype=np.uint8)

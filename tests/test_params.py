@@ -44,7 +44,7 @@ def test_the_committed_file_loads() -> None:
         ("mels.n_mels", None, "mels.n_mels: .*integer; received None"),
         ("mels", 3, "mels: .*; received 3"),
         ("seed", -1, "seed: .*greater than or equal to 0; received -1"),
-        ("architectures", ["vgg"], "architectures: 'vgg' is none of baseline, bn_5x5, short_chunk_resnet"),
+        ("architectures", ["vgg"], "architectures: 'vgg' is none of baseline, .*bn_5x5, .*short_chunk_resnet, .*"),
         ("architectures", [], r"architectures: .*at least 1 item.*; received \[\]"),
         ("architectures", "baseline", "architectures: .*list; received 'baseline'"),
         ("architectures", ["bn_5x5", "bn_5x5"], "architectures: .*once; received bn_5x5, bn_5x5"),

@@ -99,6 +99,13 @@ def test_repro_leaves_what_the_contract_says(project):
     assert row["arch"] == "baseline"
     assert row["track_accuracy"] == pytest.approx(metrics["track_accuracy"])
     assert row["seconds"] > 0
+    assert row["clips_per_second"] > 0
+    assert row["multiply_adds"] > 1e4
+    assert metrics["temperature"] == row["temperature"] > 0
+    assert "seconds" not in metrics
+    by_genre = pd.read_csv(root / "plots/compare/per_genre.csv")
+    assert by_genre["recall"].tolist() == pd.read_csv(root / "plots/baseline/per_genre.csv")["recall"].tolist()
+    assert (root / "plots/compare/differences.png").is_file()
     per_genre = pd.read_csv(root / "plots/baseline/per_genre.csv")
     assert list(per_genre.columns) == ["genre", "precision", "recall", "f1", "support"]
     ingest = json.loads((root / "metrics/ingest.json").read_text())
@@ -217,7 +224,10 @@ def test_exp_run_in_the_workspace(restored):
     assert f"| baseline | {metrics['track_accuracy']:.1%} [" in output
     assert (restored.folder / "docs/leak.png").stat().st_size > 5000
     output = restored.run("python", "-m", "src.leak", "in-the-workspace", "HEAD", fails=True)
-    assert output == "error: two experiments are of protocol artist: give one for each\n"
+    assert output == (
+        "error: in-the-workspace and HEAD are both of protocol artist with seed 42: a mean is over different seeds or "
+        "folds\n"
+    )
     output = restored.run("python", "-m", "src.leak", "no-such-experiment", fails=True)
     assert output.startswith("error: no-such-experiment: no experiment or revision with results")
     assert output.count("\n") == 1

@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
 from src import scores
 
@@ -174,6 +174,87 @@ def test_reliability_adds_up_to_the_accuracy_and_mean_confidence(case, bins):
 def test_bins_are_open_below_and_closed_above(confidence, position):
     count = scores.reliability(*two_genres(confidence, 4, 2), bins=10).counts
     assert count[position] == 4
+
+
+# ── Temperature, many tests, repetitions ─────────────────────────────────────────────────────────────────────────
+
+
+@few
+@given(predictions(), st.floats(0.2, 5))
+def test_tempered_probabilities_are_powers_that_sum_to_1_and_keep_their_order(case, temperature):
+    probabilities = np.clip(case[0], 1e-9, 1)
+    found = scores.tempered(probabilities, temperature)
+    powers = probabilities ** (1 / temperature)
+    np.testing.assert_allclose(found, powers / powers.sum(axis=1, keepdims=True), rtol=1e-9)
+    np.testing.assert_allclose(scores.tempered(probabilities, 1), probabilities / probabilities.sum(1)[:, None])
+
+
+@pytest.mark.parametrize("truth", [0.5, 1.0, 3.0])
+def test_temperature_finds_the_one_that_was_applied(truth):
+    random = np.random.default_rng(4)
+    calibrated = random.dirichlet(np.ones(5), 20_000)
+    labels = (random.random(20_000)[:, None] > calibrated.cumsum(axis=1)).sum(axis=1)
+    sharpened = scores.tempered(calibrated, 1 / truth)  # too sure by this factor, or not enough
+    assert scores.temperature(sharpened, labels) == pytest.approx(truth, rel=0.03)
+
+
+def test_temperature_of_two_genres_in_closed_form():
+    """All are given 0.9, and 60 of 100 are right: the best is where 0.9 becomes 0.6."""
+    probabilities, labels = two_genres(0.9, 100, 60)
+    expected = math.log(0.9 / 0.1) / math.log(0.6 / 0.4)
+    assert scores.temperature(probabilities, labels) == pytest.approx(expected, rel=1e-4)
+    found = scores.calibration((probabilities, labels), (probabilities, labels), bins=10)
+    assert found["ece_calibrated"] == pytest.approx(0, abs=1e-5)
+    assert found["log_loss_calibrated"] == pytest.approx(-0.6 * math.log(0.6) - 0.4 * math.log(0.4))
+
+
+@few
+@given(predictions())
+def test_temperature_never_harms_the_loss_it_was_fitted_on(case):
+    found = scores.calibration(case, case, bins=10)
+    assert found["log_loss_calibrated"] <= scores.log_loss(*case) + 1e-6
+    assert scores.TEMPERATURES[0] <= found["temperature"] <= scores.TEMPERATURES[1]
+
+
+def test_holm_by_hand():
+    # Sorted: .005 x 4, .01 x 3, .03 x 2 = .06, and .04 x 1 is raised to .06.
+    assert scores.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert scores.holm([0.5, 0.9]) == pytest.approx([1, 1])
+    assert scores.holm([0.2]) == pytest.approx([0.2])
+    assert scores.holm([]).tolist() == []
+
+
+@few
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), seeds)
+def test_holm_lies_between_no_correction_and_bonferronis(p_values, seed):
+    p = np.array(p_values)
+    corrected = scores.holm(p)
+    assert (p <= corrected).all()
+    assert (corrected <= np.minimum(p * p.size, 1) + 1e-12).all()
+    order = np.random.default_rng(seed).permutation(p.size)
+    np.testing.assert_allclose(scores.holm(p[order]), corrected[order])
+    assert (np.diff(corrected[np.argsort(p)]) >= 0).all()
+
+
+def test_mean_interval_is_scipys():
+    values = np.random.default_rng(0).normal(0.6, 0.03, 5)
+    mean, deviation, low, high = scores.mean_interval(values)
+    assert (mean, deviation) == pytest.approx((values.mean(), math.sqrt(((values - values.mean()) ** 2).sum() / 4)))
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    with pytest.raises(ValueError, match="at least two"):
+        scores.mean_interval([0.5])
+
+
+def test_unpaired_difference_is_that_of_tracks_drawn_one_by_one():
+    random = np.random.default_rng(2)
+    a, b = np.arange(40) < 30, np.arange(70) < 35
+    expected = np.quantile(
+        random.choice(a, (20_000, 40)).mean(1) - random.choice(b, (20_000, 70)).mean(1), [0.025, 0.975]
+    )
+    difference, low, high = scores.unpaired_difference(a, b, 20_000, 0)
+    assert difference == pytest.approx(0.25)
+    assert (low, high) == pytest.approx(expected, abs=0.015)
 
 
 # ── Loss and genres ──────────────────────────────────────────────────────────────────────────────────────────────

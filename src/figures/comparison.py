@@ -1,7 +1,7 @@
 """Figures of several architectures side by side: leaderboard, cost, recall by genre, leak."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,52 +104,78 @@ def leaderboard(rows: Sequence[Row], *, title: str, note: str, chance: float | N
 
 @styled
 def accuracy_against_cost(rows: Sequence[Row], *, title: str, note: str) -> Figure:
-    """What the training time bought: test accuracy with its 95 % interval over seconds, area by parameters.
+    """What the cost bought: test accuracy with its 95 % interval over training time and over multiply-adds a clip.
 
     Parameters
     ----------
     rows : list of dict
-        As for :func:`leaderboard`; those without seconds (the ensemble) are left out.
+        As for :func:`leaderboard`, with multiply_adds where known; a panel leaves out those without its cost (the
+        ensemble). The area of a point stands for the parameters.
     title, note : str
         What is shown; of which data set, split and caveats.
     """
-    timed = [row for row in rows if known(row.get("seconds")) and row["seconds"] > 0]
-    figure = canvas(7.4, 4.6, title, note)
-    axes = figure.subplots()
-    axes.set(xlabel="training time", ylabel="test accuracy over tracks", xscale="log")
+    figure = canvas(11.6, 4.6, title, note)
+    panels = figure.subplots(1, 2, sharey=True)
+    ends = [end for row in rows for end in _interval(row)]
+    _accuracy_axis(panels[0], "y", ends)
+    panels[0].set_ylabel("test accuracy over tracks")
+    _against(panels[0], rows, "seconds", "training time", duration, _round_times)
+    _against(panels[1], rows, "multiply_adds", "multiply-adds a clip", amount, _round_numbers)
+    return figure
+
+
+def _against(
+    axes: Axes,
+    rows: Sequence[Row],
+    cost: str,
+    name: str,
+    written: Callable[[float], str],
+    ticks: Callable[[float], list[float]],
+) -> None:
+    """One panel: accuracy over a cost on a logarithmic axis; `ticks` gives round numbers for its span."""
+    counted = [row for row in rows if known(row.get(cost)) and row[cost] > 0]
+    axes.set(xlabel=name, xscale="log")
     axes.xaxis.set_minor_locator(NullLocator())
-    if not timed:
-        axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "no training times are known", transform=axes.transAxes, ha="center", color=GREY)
-        return figure
-    seconds = np.array([row["seconds"] for row in timed])
-    accuracy = np.array([row["track_accuracy"] for row in timed])
-    low, high = np.array([_interval(row) for row in timed]).T
-    parameters = np.array([row["n_parameters"] if known(row.get("n_parameters")) else 0 for row in timed])
+    if not counted:
+        axes.set(xticks=[])
+        axes.text(0.5, 0.5, f"no {name} is known", transform=axes.transAxes, ha="center", color=GREY)
+        return
+    costs = np.array([float(row[cost]) for row in counted])
+    accuracy = np.array([row["track_accuracy"] for row in counted])
+    low, high = np.array([_interval(row) for row in counted]).T
+    parameters = np.array([row["n_parameters"] if known(row.get("n_parameters")) else 0 for row in counted])
     areas = 45 + 355 * parameters / max(parameters.max(), 1)  # square points; the smallest stay visible
-    axes.vlines(seconds, low, high, color=BLUE, linewidth=1.8, alpha=0.45, gid="interval")
-    axes.scatter(seconds, accuracy, areas, color=BLUE, alpha=0.85, edgecolor="white", zorder=3, gid="test")
+    axes.vlines(costs, low, high, color=BLUE, linewidth=1.8, alpha=0.45, gid="interval")
+    axes.scatter(costs, accuracy, areas, color=BLUE, alpha=0.85, edgecolor="white", zorder=3, gid="test")
     # On the logarithmic axis the points take the middle half: the labels beside them need room, most at the right.
-    span = max(seconds.max() / seconds.min(), 3.0)
-    middle = math.sqrt(seconds.max() * seconds.min())
+    span = max(costs.max() / costs.min(), 3.0)
+    middle = math.sqrt(costs.max() * costs.min())
     first, last = middle / span**0.8, middle * span**1.05
     axes.set_xlim(first, last)
-    ratio = last / first
+    axes.xaxis.set_major_locator(FixedLocator(ticks(last / first)))
+    axes.xaxis.set_major_formatter(lambda value, _: written(value))
+    labels = [f"{row['arch']}\n{amount(row.get('n_parameters'))} parameters" for row in counted]
+    _label_points(axes, costs, accuracy, low, high, np.sqrt(areas / math.pi), labels)
+
+
+def _round_times(ratio: float) -> list[float]:
     if ratio > 60:
         round_ones = [1.0, 3.0, 10.0, 30.0]
     else:
         round_ones = [1.0, 2, 5, 10, 20, 30] if ratio > 12 else [1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 45]
-    days = [86400 * n for n in (0.5, 1, 2, 5, 10)]
-    axes.xaxis.set_major_locator(FixedLocator([n * unit for unit in (0.1, 1, 60, 3600) for n in round_ones] + days))
-    axes.xaxis.set_major_formatter(lambda value, _: duration(value))
-    _accuracy_axis(axes, "y", [*low, *high, *accuracy])
-    labels = [f"{row['arch']}\n{amount(row.get('n_parameters'))} parameters" for row in timed]
-    _label_points(figure, seconds, accuracy, low, high, np.sqrt(areas / math.pi), labels)
-    return figure
+    return [n * unit for unit in (0.1, 1, 60, 3600) for n in round_ones] + [86400 * n for n in (0.5, 1, 2, 5, 10)]
+
+
+def _round_numbers(ratio: float) -> list[float]:
+    if ratio > 60:
+        round_ones = [1.0, 3.0] if ratio < 3000 else [1.0]
+    else:
+        round_ones = [1.0, 2, 5] if ratio > 12 else [1, 1.5, 2, 3, 5, 7]
+    return [n * 10.0**power for power in range(13) for n in round_ones]
 
 
 def _label_points(
-    figure: Figure,
+    axes: Axes,
     x: np.ndarray,
     y: np.ndarray,
     low: np.ndarray,
@@ -158,8 +184,9 @@ def _label_points(
     labels: list[str],
 ) -> None:
     """Write a label beside each point (radii in points), where it covers least of marks, intervals and labels."""
-    figure.draw_without_rendering()  # fixes the layout, so that places in pixels hold
-    axes, pixels = figure.axes[0], DPI / 72
+    if figure := axes.get_figure(root=True):
+        figure.draw_without_rendering()  # fixes the layout, so that places in pixels hold
+    pixels = DPI / 72
     frame = np.array(axes.get_window_extent().extents)
     centres, bottoms, tops = (axes.transData.transform(np.column_stack([x, height])) for height in (y, low, high))
     reach = radii[:, None] * pixels

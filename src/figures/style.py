@@ -163,7 +163,7 @@ def amount(number: float | None) -> str:
     """1234567 as 1.23 M."""
     if not known(number):
         return "n/a"
-    for size, unit in ((1e6, " M"), (1e3, " k")):
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
             return f"{number / size:.3g}{unit}" if number < 999.5 * size else f"{number / size:.0f}{unit}"
     return f"{number:.0f}"

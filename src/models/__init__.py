@@ -8,13 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 from src.backend import keras
-from src.models import paper_cnn, short_chunk_resnet
+from src.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet
 
 layers = keras.layers
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "paper_cnn": paper_cnn.build,
     "short_chunk_resnet": short_chunk_resnet.build,
+    "resnet50": resnet50.build,
+    "musicnn": musicnn.build,
+    "crnn": crnn.build,
+    "separable_cnn": separable_cnn.build,
 }
 
 
@@ -55,8 +59,9 @@ def classifier(
     """
     if builder not in BUILDERS:
         raise ValueError(f"builder '{builder}' is none of {', '.join(BUILDERS)}")
-    known = [name for name, p in inspect.signature(BUILDERS[builder]).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    for name in [*(set(arguments) - set(known)), *(set(known) - set(arguments))]:
+    taken = {name: p for name, p in inspect.signature(BUILDERS[builder]).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    known, needed = list(taken), [name for name, p in taken.items() if p.default is p.empty]
+    for name in [*(name for name in arguments if name not in known), *(n for n in needed if n not in arguments)]:
         problem = "unknown key" if name in arguments else "is missing"
         raise ValueError(f"{name}: {problem}; {builder} takes {', '.join(known)}")
     clips = keras.Input((frames, n_mels), dtype="uint8")

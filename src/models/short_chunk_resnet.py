@@ -6,12 +6,9 @@ from block to block instead, which takes a fraction of the work and suits data s
 """
 
 from src.backend import keras
+from src.models.blocks import MOMENTUM
 
 layers = keras.layers
-
-# Of the moving averages of batch normalisation. Keras' 0.99 needs hundreds of steps to forget its first values, and an
-# epoch of a small data set has thirty: validation would judge a network that does not exist yet.
-MOMENTUM = 0.9
 
 
 def build(input_shape: tuple[int, int, int], n_classes: int, *, filters: list[int], dropout: float) -> keras.Model:
