@@ -10,7 +10,6 @@ trials come to plots/tune/<architecture>/, and with --write the best values to p
 
 import argparse
 import hashlib
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -29,11 +28,10 @@ from src.console import UserError, command, print_table
 from src.figures import search
 from src.figures.style import save, whose
 from src.files import atomic, cache_dir, write_table
-from src.params import Params, Space, TuneParams
+from src.params import Params
+from src.search_space import Values, lowest, present, spaces, suggest, with_values
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-Spaces = dict[str, Space]  # by path below models.<architecture>: dropout, train.learning_rate
-Values = dict[str, Any]  # likewise
 
 
 @command
@@ -65,11 +63,6 @@ def main() -> None:
         print("params.yaml is as it was; the same command with --write takes the best values into it")
 
 
-def spaces(tune: TuneParams) -> Spaces:
-    """What is searched, by its path below models.<architecture>."""
-    return dict(tune.model) | {f"train.{name}": space for name, space in tune.train.items()}
-
-
 def find(architecture: str, settings: Params, n_trials: int) -> optuna.Study:
     """Search, or go on searching, until `n_trials` trials are done."""
     for name in settings.tune.train:
@@ -78,7 +71,7 @@ def find(architecture: str, settings: Params, n_trials: int) -> optuna.Study:
     from src import tracking  # loads MLflow, and below Keras: not for --help and a misspelt name
     from src.training import Training
 
-    data = Training(architecture, with_values(settings, architecture, _lowest(settings)))
+    data = Training(architecture, with_values(settings, architecture, lowest(settings)))
     database = cache_dir("tune") / f"{architecture}-{_key(data, settings)}.sqlite3"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -177,51 +170,9 @@ def attempt(trial: optuna.Trial, study: optuna.Study, architecture: str, setting
             study.tell(trial, state=state)
 
 
-def suggest(trial: optuna.Trial, name: str, space: Space) -> Any:
-    """A value of the space; numbers with a fraction have three digits, so that what is written is what was tried."""
-    if space.choices is not None:
-        return json.loads(trial.suggest_categorical(name, list(map(json.dumps, space.choices))))
-    if space.low is None or space.high is None:
-        raise ValueError(f"{name}: no space")
-    if isinstance(space.low, int) and isinstance(space.high, int):
-        return trial.suggest_int(name, space.low, space.high, log=space.log)
-    return float(f"{trial.suggest_float(name, space.low, space.high, log=space.log):.3g}")
-
-
-def present(architecture: str, settings: Params) -> Values:
-    """The values that params.yaml has now, as the study writes them; those outside of their space are left out."""
-    training, model = settings.training_of(architecture).model_dump(), settings.models[architecture].arguments
-    found = {
-        name: training[name.removeprefix("train.")] if "." in name else model.get(name)
-        for name in spaces(settings.tune)
-    }
-    fixed: Values = {}
-    for name, space in spaces(settings.tune).items():
-        value = found[name]
-        if space.choices is not None:
-            fixed |= {name: json.dumps(value)} if value in space.choices else {}
-        elif isinstance(value, int | float) and space.low is not None and space.high is not None:
-            fixed |= {name: value} if space.low <= value <= space.high else {}
-    return fixed
-
-
-def with_values(settings: Params, architecture: str, values: Values) -> Params:
-    """The parameters with some values of an architecture changed."""
-    model = settings.models[architecture].model_dump()
-    for name, value in values.items():
-        (model["train"] if "." in name else model)[name.removeprefix("train.")] = value
-    changed = params.ModelParams(**model)
-    return settings.model_copy(update={"models": settings.models | {architecture: changed}})
-
-
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that came to an end; a killed one is done again, under a new number."""
     return study.get_trials(states=FINISHED)
-
-
-def _lowest(settings: Params) -> Values:
-    """Some values that are not those of params.yaml: the study stays the same one when the best are written there."""
-    return {name: space.choices[0] if space.choices else space.low for name, space in spaces(settings.tune).items()}
 
 
 def _key(training: Any, settings: Params) -> str:

@@ -1,5 +1,7 @@
 """The leaderboard: its order, its ensemble and its paired tests."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,21 @@ def test_costs_are_those_of_the_cards_and_the_ensemble_has_none(tables):
     assert [by_name["early"][cost] for cost in compare.COSTS] == [6, 80, 2, 3.0, 9.5]
     assert [by_name["late"][cost] for cost in compare.COSTS] == [5, 70, 2, 4.0, 9.5]
     assert {by_name["ensemble"][cost] for cost in compare.COSTS} == {None}
+
+
+def test_the_printed_leaderboard_has_a_heading_for_each_column(tables, capsys):
+    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    compare.show(rows, card())
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    (header,) = [re.split(r"\s*┃\s*", line.strip("┃ ")) for line in lines if line.startswith("┃")]
+    found = [
+        dict(zip(header, re.split(r"\s*│\s*", line[1:-1].strip()), strict=False)) for line in lines if line[0] == "│"
+    ]
+    early = next(row for row in found if row["architecture"] == "early")
+    assert (early["test"], early["parameters"], early["multiply-adds"], early["train s"]) == ("50.0%", "5", "70", "3")
+    best = rows[0]
+    assert found[0]["ECE, after"] == f"{best['ece']:.2f}, {best['ece_calibrated']:.2f}"
+    assert "" not in header
 
 
 def test_ensemble_is_the_mean_of_probabilities(tables):
