@@ -20,10 +20,10 @@ FAST = dict.fromkeys(("spotify", "deezer", "itunes", "downloads"), 1000.0)
 class World:
     """All services at one address; a context manager."""
 
-    def __init__(self, seconds: float = 12.0) -> None:
+    def __init__(self, seconds: float = 12.0, pieces: int = 64) -> None:
         self.server = FakeServer()
         self.spotify = FakeSpotify(self.server, app="extended")
-        self.stores = FakeStores(self.server, seconds=seconds)
+        self.stores = FakeStores(self.server, seconds=seconds, pieces=pieces)
 
     def __enter__(self) -> "World":
         self.server.__enter__()

@@ -87,7 +87,7 @@ def test_fourteen_playlists_of_200_with_faults_of_every_kind(tmp_path):
     rng = random.Random(11)
     kinds = ["500", "503", "429", "429 without a time", "not JSON", "empty", "reset", "slow", "cut"]
     given: Counter[str] = Counter()
-    with World(seconds=11.0) as world:
+    with World(seconds=11.0, pieces=GENRES * 200) as world:
         fill(world, 200)
 
         def perhaps(request, route):
@@ -119,7 +119,7 @@ def test_fourteen_playlists_of_200_with_faults_of_every_kind(tmp_path):
 def test_ten_kills_lose_nothing(tmp_path):
     rates = {"spotify": 60.0, "deezer": 60.0, "itunes": 60.0, "downloads": 60.0}
     rng = random.Random(5)
-    with World(seconds=11.0) as world:
+    with World(seconds=11.0, pieces=GENRES * 40) as world:
         fill(world, 40)
         checkout = checkout_of(tmp_path / "project", world, rates)
         store = checkout.folder / ".cache/spotify/audio"
