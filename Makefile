@@ -53,8 +53,8 @@ bench: $(RUNTIME) ## measure mel caching and training; on your own music: make b
 	python -m benchmarks.mels "$(DIR)"
 	python -m benchmarks.training
 
-clean: ## remove the environment and the caches; data, models and results stay
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the environment and the caches; data, models, results and downloaded previews stay
+	rm -rf .venv $(filter-out .cache/spotify,$(wildcard .cache/*)) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(RUNTIME): requirements.txt
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13: make repro PYTHON=/path/to/python3.12"; exit 2; }

@@ -90,6 +90,10 @@ class GtzanRecipe(LocalRecipe):
     metadata: str
 
 
+# As its folders are called.
+GTZAN_GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
+
+
 class RemixPair(Strict):
     """Two versions of one song on Spotify."""
 
@@ -123,6 +127,11 @@ class SpotifyRecipe(SelectiveRecipe):
         wanted = self.playlists if self.genres is None else self.genres
         return [genre for genre in wanted if genre in self.playlists and genre not in self.exclude_genres]
 
+    @property
+    def all_genres(self) -> list[str]:
+        """The genres of the whole data set."""
+        return self.playlist_genres
+
     @model_validator(mode="after")
     def _has_playlists(self) -> "SpotifyRecipe":
         unknown = [genre for genre in self.genres or [] if genre not in self.playlists]
@@ -130,6 +139,12 @@ class SpotifyRecipe(SelectiveRecipe):
             raise ValueError(f"genres: '{unknown[0]}' has no playlists; add it (an empty list for own songs only)")
         if not self.playlist_genres:
             raise ValueError("playlists: no genre is left; for GTZAN alone: dataset=gtzan")
+        for pair in self.remixes:
+            for genre in (pair.original_genre, pair.remix_genre):
+                if genre not in self.all_genres:
+                    raise ValueError(f"remixes: {pair.song}: '{genre}' is none of {', '.join(self.all_genres)}")
+            if pair.original == pair.remix:
+                raise ValueError(f"remixes: {pair.song}: original and remix are the same link")
         return self
 
 
@@ -139,6 +154,16 @@ class GtzanPlusRecipe(SpotifyRecipe):
     source: Literal["gtzan_plus"]  # type: ignore[assignment]
     dir: Annotated[Path, Field(strict=False)]
     metadata: str
+
+    @property
+    def gtzan_genres(self) -> list[str]:
+        """The genres that are taken of GTZAN."""
+        return [g for g in GTZAN_GENRES if g not in self.exclude_genres and (self.genres is None or g in self.genres)]
+
+    @property
+    def all_genres(self) -> list[str]:
+        """The genres of the whole data set."""
+        return [*self.gtzan_genres, *(genre for genre in self.playlist_genres if genre not in self.gtzan_genres)]
 
 
 AnyRecipe = DemoRecipe | FolderRecipe | MelsRecipe | GtzanRecipe | SpotifyRecipe | GtzanPlusRecipe

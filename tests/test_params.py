@@ -21,6 +21,10 @@ def test_the_committed_file_loads() -> None:
         assert settings.training_of(name).model_dump() == settings.train.model_dump() | overrides
 
 
+def pair(**changes: str) -> dict[str, str]:
+    return {"song": "Rude", "original": "a", "original_genre": "pop", "remix": "b", "remix_genre": "rap"} | changes
+
+
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
@@ -79,6 +83,12 @@ def test_the_committed_file_loads() -> None:
         ("datasets.spotify14.audio_from", ["tape"], "datasets.spotify14.audio_from.0: .*'spotify'.*; received 'tape'"),
         ("datasets.spotify14.market", "usa", "datasets.spotify14.market: .*; received 'usa'"),
         ("datasets.gtzan_plus.remixes", [{"song": "x"}], r"datasets.gtzan_plus.remixes.0.original: is missing.*"),
+        (
+            "datasets.gtzan_plus.remixes",
+            [pair(remix_genre="jazz")],
+            ".*: remixes: Rude: 'jazz' is none of .*",
+        ),
+        ("datasets.gtzan_plus.remixes", [pair(remix="a")], ".*: remixes: Rude: .* the same link"),
         ("datasets.spotify14.genres", ["ska"], "datasets.spotify14: genres: 'ska' has no playlists.*"),
         ("datasets.gtzan_plus.genres", ["rock"], "datasets.gtzan_plus: playlists: no genre is left.*"),
         ("services.requests_per_second.deezer", 0.0, "services.requests_per_second.deezer: .*; received 0.0"),

@@ -69,6 +69,15 @@ def test_a_genre_with_too_few_songs_stops_with_what_to_do(summary, capsys):
     assert "pop: 1 songs of 2 (1 truncated)" in capsys.readouterr().err
 
 
+def test_the_balance_is_no_shortage(summary):
+    rap = summary["genres"]["rap"]
+    balanced = rap | {"got": 1, "rejected": {"balance": 5}}
+    report.check_sizes(summary | {"genres": summary["genres"] | {"rap": balanced}}, ["rap", "pop"], 1)
+    with pytest.raises(UserError, match="of pop\\.") as error:
+        report.check_sizes(summary | {"genres": summary["genres"] | {"rap": balanced}}, ["rap", "pop"], 3)
+    assert "rap" not in str(error.value).split("What to do")[0]
+
+
 def test_many_rejected_files_do_not_flood_the_terminal(summary, capsys):
     row = summary["rejected_tracks"][-1] | {"path": "x.mp3", "reason": "silent"}
     report.show(summary | {"rejected_tracks": [row] * 50})

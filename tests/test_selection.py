@@ -40,6 +40,14 @@ def test_the_same_recording_is_taken_once():
     assert reasons([Entry("rap", s) for s in twice]) == ["", *["asked for twice"] * 3, ""]
 
 
+def test_versions_of_a_song_are_songs_of_their_own():
+    titles = ["Umbrella", "Umbrella - Acoustic", "Umbrella (Live)", "Umbrella (A Remix)", "Umbrella (B Remix)"]
+    songs = [song(n, title=title, artists=("Rihanna",), duration_s=0.0) for n, title in enumerate(titles)]
+    assert reasons([Entry("pop", s) for s in songs]) == [""] * 5
+    known = [("rap", "Rihanna", "Umbrella (Funk Remix)")]
+    assert reasons([Entry("pop", songs[0])], known=known) == [""]
+
+
 def test_a_song_in_two_genres_is_dropped_from_both_or_kept_in_the_first():
     entries = [Entry("rap", song(1)), Entry("pop", song(2)), Entry("pop", song(9, isrc=song(1).isrc))]
     assert reasons(entries) == ["label conflict: also in pop", "", "label conflict: also in rap"]
@@ -84,8 +92,8 @@ def test_playlists_take_turns():
     assert take_turns([[1, 2, 3], [4], [5, 6]]) == [1, 4, 5, 2, 6, 3]
 
 
-def tracks(*rows):
-    return pd.DataFrame(rows, columns=["track_id", "genre", "recording", "version"])
+def tracks(*rows, source="deezer_isrc"):
+    return pd.DataFrame(rows, columns=["track_id", "genre", "recording", "version"]).assign(source=source)
 
 
 def test_conflicts_by_sound():
@@ -96,8 +104,13 @@ def test_conflicts_by_sound():
         ("d", "pop", "c", ""),
         ("e", "rap", "e", ""),
     )
-    assert set(conflicts_by_sound(table, "drop")) == {"a", "b"}
-    assert set(conflicts_by_sound(table, "first")) == {"b"}
+    assert set(conflicts_by_sound(table, "drop")) == {"a", "b", "d"}
+    assert set(conflicts_by_sound(table, "first")) == {"b", "d"}
+    assert conflicts_by_sound(table, "first")["d"] == "asked for twice: sounds like c"
+    # GTZAN has copies, which stay.
+    assert set(conflicts_by_sound(table.assign(source="gtzan"), "first")) == {"b"}
+    table.loc[3, "source"] = "gtzan"
+    assert "c" in conflicts_by_sound(table, "first")
     paired = tracks(("a", "pop", "a", "original"), ("b", "rap", "a", ""))
     assert conflicts_by_sound(paired, "drop") == {}
 

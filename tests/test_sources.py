@@ -167,7 +167,7 @@ def test_deezers_quota_that_lasts_stops_the_run_and_says_how_to_go_on(server, st
         asking().offer("deezer_isrc", SONG)
     assert error.value.status == 3
     assert "Quota limit exceeded, 3 times" in str(error.value)
-    assert "take deezer_isrc out of audio_from" in str(error.value)
+    assert "take deezer's sources out of audio_from" in str(error.value)
 
 
 def test_an_answer_with_an_empty_list_of_errors_is_one(stores):
@@ -279,7 +279,7 @@ def test_one_song_that_a_store_stumbles_over_is_no_outage(server, stores, name):
 
 def test_itunes_that_stays_shut_stops_the_run(server, stores):
     server.fault("/itunes/", THROTTLED, times=99)
-    with pytest.raises(ComeBackLaterError, match=r"asked too often, 3 times.*take itunes_search out of audio_from"):
+    with pytest.raises(ComeBackLaterError, match=r"asked too often, 3 times.*take itunes's sources out of audio_from"):
         asking().offer("itunes_search", SONG)
 
 

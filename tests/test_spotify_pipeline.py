@@ -152,6 +152,27 @@ def test_whole_songs_of_ones_own_are_added(tmp_path, world, checkout, write_song
     assert len(rap) == 10 + 4
 
 
+def test_own_songs_alone_need_no_account_and_none_at_all_is_one_line(tmp_path, world, checkout, write_song):
+    songs = tmp_path / "mine"
+    (songs / "Rap").mkdir(parents=True)
+    empty = {"rap": [], "rock": []}
+    configure(checkout, world, tmp_path / "gtzan", datasets__spotify14__playlists=empty, dataset="spotify14")
+    checkout.set_params(datasets__spotify14__songs_dir=str(songs), datasets__spotify14__min_tracks=3)
+    (checkout.folder / ".env").unlink()
+    status, output = ingest(checkout)
+    assert status == 2
+    assert "warning: songs_dir: folders of Rap are left out; the recipe has rap, rock" in output
+    assert "Traceback" not in output
+    for n in range(6):
+        write_song(songs / ("rap" if n % 2 else "rock") / f"own {n}.flac", seed=600 + n, seconds=12)
+    status, output = ingest(checkout)
+    assert status == 0, output
+    checkout.set_params(datasets__spotify14__songs_dir=str(tmp_path / "nowhere"))
+    status, output = ingest(checkout)
+    assert status == 2
+    assert "nowhere: no such folder" in output
+
+
 def test_a_genre_that_is_too_small_stops_with_what_to_do(tmp_path, world, checkout):
     configure(
         checkout, world, tmp_path / "gtzan", datasets__gtzan_plus__min_tracks=8, datasets__gtzan_plus__balance="none"
@@ -190,8 +211,16 @@ def test_one_artist_is_one_artist_in_both_sources(tmp_path, world, checkout):
     tags = mutagen.File(songs / "rap/own.flac", easy=True)
     tags["artist"], tags["title"] = "ARTIST 1", "A song that Spotify does not have"
     tags.save()
+    # A manifest knows names only.
+    (songs / "brazilian_funk.csv").write_text(
+        "".join(["title,artist,isrc\n", *(f"Song {n},Artist {n // 2},QZFAK{n:07d}\n" for n in (0, 3, 12, 13, 15))])
+    )
     status, output = ingest(checkout)
     assert status == 0, output
     tracks = tracks_of(checkout)
     own = tracks[tracks["source"] == "folder"]["artist"].tolist()
-    assert own == [make_track(2, artist=1)["artists"][0]["id"]]
+    identity = make_track(2, artist=1)["artists"][0]["id"]
+    assert own == [identity]
+    known = tracks.set_index("isrc")["artist"]
+    assert known["QZFAK0000003"] == identity if "QZFAK0000003" in known else True
+    assert known["QZFAK0000012"] == known["QZFAK0000013"] == "Artist 6"

@@ -88,7 +88,7 @@ def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame
         The candidates' columns but `rejected`, and duration_s, sha256 and recording: tracks with the same `recording`
         are the same music (same bytes, same ISRC or near-identical sound), and must never be in two folds.
     """
-    usable = [not finding.rejected for finding in findings]
+    usable = np.array([not finding.rejected for finding in findings], dtype=bool)
     kept = [finding for finding in findings if not finding.rejected]
     tracks = candidates[usable].drop(columns="rejected").reset_index(drop=True)
     tracks["duration_s"] = [finding.duration_s for finding in kept]

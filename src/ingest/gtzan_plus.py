@@ -22,12 +22,11 @@ def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services) -> pd.Da
     UserError
         Where one of the two cannot be had.
     """
-    genres = recipe.genres and [genre for genre in recipe.genres if genre not in recipe.playlists]
     part = GtzanRecipe(
         source="gtzan",
         dir=recipe.dir,
         metadata=recipe.metadata,
-        genres=genres,
+        genres=None if recipe.genres is None else recipe.gtzan_genres,
         exclude_genres=recipe.exclude_genres,
         mels={},
         train={},

@@ -165,7 +165,9 @@ def check_sizes(summary: dict[str, Any], of_playlists: Sequence[str], min_tracks
         f"{PAPER_CLIPS:,}, from whole songs: that takes {PAPER_CLIPS // 10} previews of 30 s a genre, or whole songs "
         f"of your own in <songs_dir>/{smallest}/"
     )
-    few = {genre: counts for genre, counts in genres.items() if counts["got"] < min_tracks}
+    # What the balance took away was there: not every genre is to blame for the smallest.
+    usable = {genre: counts["got"] + counts["rejected"].get("balance", 0) for genre, counts in genres.items()}
+    few = {genre: counts for genre, counts in genres.items() if usable[genre] < min_tracks}
     if not few:
         return
     for genre, counts in few.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from src import params
 from src.console import UserError, command, print_table, warn
+from src.ingest.spotify.links import playlist_id
 from src.ingest.spotify.manifest import NAME, read_manifest, write_manifest
 from src.ingest.spotify.song import Song, name_of
 from src.params import Params, SpotifyRecipe
@@ -29,7 +30,7 @@ def main() -> None:
     check = commands.add_parser("check", help="which of a recipe's playlists can be read, and how many songs they have")
     export = commands.add_parser("export", help="save playlists as a manifest that needs no account to be ingested")
     export.add_argument("playlists", nargs="*", metavar="PLAYLIST", help="URL, URI or id; none: all of the recipe's")
-    export.add_argument("--genre", help="of the songs of all PLAYLISTs (default: each playlist's name)")
+    export.add_argument("--genre", help="of the songs of all PLAYLISTs (default: as the recipe has them)")
     export.add_argument(
         "--output",
         type=Path,
@@ -95,9 +96,14 @@ def exported(
 
     if genre is not None and not links:
         raise UserError("--genre goes with PLAYLISTs; without any, the recipe says which genre its playlists are")
+    ours = [(label, link) for label in recipe.playlist_genres for link in recipe.playlists[label]]
+    known = {playlist_id(link): label for label, link in ours}
+    asked = [(genre or known.get(playlist_id(link), ""), link) for link in links] or ours
+    for label, link in asked:
+        if not label:
+            raise UserError(f"{link}: is none of the recipe's playlists: say what genre it is, with --genre NAME")
     client = Client(settings.services)
-    ours = ((label, link) for label in recipe.playlist_genres for link in recipe.playlists[label])
-    for label, link in [(genre, link) for link in links] or ours:
+    for label, link in asked:
         try:
             playlist = client.playlist(link)
         except PlaylistError as error:
@@ -105,7 +111,7 @@ def exported(
             continue
         print(f"{playlist.name}: {len(playlist.songs)} songs", flush=True)
         for song in playlist.songs:
-            yield label or playlist.name, song
+            yield label, song
 
 
 def save(songs: list[tuple[str, Song]], output: Path) -> None:

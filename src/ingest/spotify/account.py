@@ -78,8 +78,8 @@ def read_configuration() -> Configuration:
     client_id = value("CLIENT_ID")
     if not client_id:
         raise AccountError(
-            f"SPOTIPY_CLIENT_ID is set neither in the environment nor in {path}, nor may be SPOTIPY_CLIENT_SECRET: "
-            f"{WAY_OUT}"
+            f"SPOTIPY_CLIENT_ID is set neither in the environment nor in {path} (and older apps need "
+            f"SPOTIPY_CLIENT_SECRET): {WAY_OUT}"
         )
     # It becomes part of a file's name.
     if not re.fullmatch(r"[0-9A-Za-z_-]+", client_id):

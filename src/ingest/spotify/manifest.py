@@ -57,7 +57,11 @@ def read_manifest(path: Path) -> list[tuple[str, Song]]:
     songs = []
     for number, row in enumerate(table.to_dict("records"), 2):
         cells = {ours: str(row[name]).strip() for ours, name in found.items()}
-        song = _song(cells, in_ms, f"{path}: line {number}")
+        try:
+            song = _song(cells, in_ms)
+        except UserError as error:  # an episode's, mostly
+            warn(f"{path}: line {number} is left out: {error}")
+            continue
         genre = genre_of_file or cells["genre"]
         problem = "no genre" if not genre else "neither an ISRC nor a title and an artist"
         if genre and (song.isrc or (song.title and song.artists)):
@@ -67,15 +71,11 @@ def read_manifest(path: Path) -> list[tuple[str, Song]]:
     return songs
 
 
-def _song(cells: dict[str, str], in_ms: bool, where: str) -> Song:
+def _song(cells: dict[str, str], in_ms: bool) -> Song:
     link = cells.get("spotify_id", "")
     is_local = link.startswith("spotify:local")
-    try:
-        identity = track_id(link) if link and not is_local else ""
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
     return Song(
-        spotify_id=identity,
+        spotify_id=track_id(link) if link and not is_local else "",
         title=cells.get("title", ""),
         artists=_names(cells.get("artist", "")),
         artist_ids=tuple(re.findall(r"[0-9A-Za-z]{22}", cells.get("artist_id", ""))),
@@ -86,10 +86,11 @@ def _song(cells: dict[str, str], in_ms: bool, where: str) -> Song:
 
 def _names(text: str) -> tuple[str, ...]:
     """Names of artists; a comma separates them only where there is no semicolon ("Tyler, The Creator; Kali Uchis")."""
-    separator = ";" if ";" in text else ","
-    parts = tuple(filter(None, (part.strip() for part in text.split(separator))))
+    # Exportify writes a comma that belongs to a name as "\\,".
+    separator = ";" if ";" in text else r"(?<!\\),"
+    parts = tuple(filter(None, (part.replace("\\,", ",").strip() for part in re.split(separator, text))))
     # The whole is tried as a name, too: "Earth, Wind & Fire" is one.
-    return (*parts, text) if separator == "," and len(parts) > 1 else parts
+    return (*parts, text) if separator != ";" and len(parts) > 1 and "\\," not in text else parts
 
 
 def _seconds(text: str, in_ms: bool) -> float:

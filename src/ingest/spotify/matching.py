@@ -157,6 +157,11 @@ def versions(title: str) -> frozenset[str]:
     return frozenset().union(*(_versions_in(aside) for aside in asides if not _names_guests(aside)))
 
 
+def version_of(title: str) -> str:
+    """A key for which version of a song a title names; empty: none, so the song as it is known."""
+    return " ".join([*sorted(versions(title)), _makers(title)]).strip()
+
+
 def _makers(title: str) -> str:
     """Whose or what version it is, in words that both sides must have: "DJ A Remix", "Spanish Version", "A's Edit"."""
     return " ".join(sorted(set().union(*map(_made_by, _split(title)[1]))))

@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from src.console import UserError, warn
-from src.files import atomic
+from src.files import atomic, project_root
 from src.ingest import CANDIDATE_COLUMNS
 from src.ingest.folder import list_songs
 from src.ingest.spotify.client import Client, PlaylistError, TrackError
 from src.ingest.spotify.manifest import read_manifests
 from src.ingest.spotify.matching import normalised_artist
 from src.ingest.spotify.previews import Outcome, check_decoders, fetch_all
-from src.ingest.spotify.selection import Entry, select, take_turns
+from src.ingest.spotify.selection import Entry, keys_of, select, take_turns
 from src.ingest.spotify.song import Song, name_of
 from src.params import Services, SpotifyRecipe
 
@@ -51,23 +51,41 @@ def collect(
         Where a service asks for a long pause; a second run goes on from there.
     """
     check_decoders(recipe.audio_from)
-    entries = gather(recipe, services)
-    others = _owned(recipe) if known is None else pd.concat([known, _owned(recipe)], ignore_index=True)
+    folder = songs_dir(recipe)
+    entries = gather(recipe, folder, services)
+    others = _owned(recipe, folder, set() if known is None else set(known["genre"]))
+    if known is not None:
+        others = pd.concat([known, others], ignore_index=True)
     entries = select(entries, recipe, zip(others["genre"], others["artist"], others["title"], strict=True))
     songs = list(dict.fromkeys(entry.song for entry in entries if not entry.left_out))
     outcomes = fetch_all(songs, recipe.audio_from, recipe.market, services)
     # What is taken comes first, so that it has the plain names.
     rows = [_row(entry, outcomes, raw_dir) for entry in sorted(entries, key=lambda entry: entry.left_out != "")]
-    asked = pd.DataFrame(rows).reindex(columns=CANDIDATE_COLUMNS).fillna("")
-    others = _with_ids_of_artists(others, (entry.song for entry in entries))
-    return _unique(pd.concat([others, asked], ignore_index=True))
+    asked = pd.DataFrame(rows, columns=CANDIDATE_COLUMNS).fillna("")
+    others["rejected"] = _of_pairs(others, [entry.song for entry in entries if entry.pair])
+    tracks = pd.concat([others, asked], ignore_index=True)
+    return _unique(_with_one_name_an_artist(tracks, (entry.song for entry in entries)))
 
 
-def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
+def songs_dir(recipe: SpotifyRecipe) -> Path:
+    """The user's own folder; a relative one is the project's, also in a temporary experiment, which has no copy of it.
+
+    Raises
+    ------
+    UserError
+        Where there is none.
+    """
+    folder = project_root() / recipe.songs_dir.expanduser()
+    if not folder.is_dir():
+        raise UserError(f"songs_dir: {folder}: no such folder")
+    return folder
+
+
+def gather(recipe: SpotifyRecipe, folder: Path, services: Services) -> list[Entry]:
     """Ask for the songs of remix pairs and genres: of a manifest where it has the genre, else of the playlists."""
-    folder = recipe.songs_dir.expanduser()
-    listed = read_manifests(folder) if folder.is_dir() else []
+    listed = read_manifests(folder)
     in_manifest = {genre for genre, _ in listed}
+    _warn_of_strangers("manifests", in_manifest - set(recipe.playlist_genres), recipe.playlist_genres)
     spotify = _LazyClient(services)
     entries = [
         Entry(genre, _track(spotify, link, pair.song), pair=pair.song, version=version)
@@ -77,7 +95,6 @@ def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
             ("remix", pair.remix, pair.remix_genre),
         )
     ]
-    unread = 0
     for genre in recipe.playlist_genres:
         if genre in in_manifest:
             entries += [Entry(genre, song) for other, song in listed if other == genre]
@@ -88,7 +105,8 @@ def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
                 playlist = spotify().playlist(link)
             except PlaylistError as error:  # the others may be readable
                 warn(f"{genre}: {error}")
-                unread += 1
+                blank = Song("", f"playlist {link}", ())
+                entries.append(Entry(genre, blank, left_out=f"unreadable playlist: {error}"))
                 continue
             playlists.append(playlist.songs)
             print(f"{genre}: {playlist.name}: {len(playlist.songs)} songs of {playlist.total} entries", flush=True)
@@ -96,15 +114,20 @@ def gather(recipe: SpotifyRecipe, services: Services) -> list[Entry]:
                 blank = Song("", f"an entry of {playlist.name}", ())
                 entries += [Entry(genre, blank, left_out=reason)] * count
         entries += [Entry(genre, song) for song in take_turns(playlists)]
-    if unread and not any(not entry.left_out for entry in entries):
-        raise UserError("none of the playlists can be read, see the reasons above, and docs/spotify.md for the cures")
     return entries
+
+
+def _warn_of_strangers(where: str, genres: set[str], known: Iterable[str]) -> None:
+    if genres:
+        warn(f"songs_dir: {where} of {', '.join(sorted(genres))} are left out; the recipe has {', '.join(known)}")
 
 
 def _track(spotify: "_LazyClient", link: str, pair: str) -> Song:
     try:
         return spotify().track(link)
-    except TrackError as error:
+    except UserError as error:
+        if not isinstance(error, TrackError) and type(error) is not UserError:  # TrackError, or a link that is none
+            raise
         raise UserError(f"remixes: {pair}: {error}") from None
 
 
@@ -121,13 +144,24 @@ class _LazyClient:
         return self._client
 
 
-def _owned(recipe: SpotifyRecipe) -> pd.DataFrame:
-    """Whole songs that the user has: ``<songs_dir>/<genre>/…``."""
-    folder = recipe.songs_dir.expanduser().absolute()
-    table = list_songs(folder, set(recipe.playlist_genres).__contains__)
+def _owned(recipe: SpotifyRecipe, folder: Path, other_genres: set[str]) -> pd.DataFrame:
+    """Whole songs that the user has: ``<songs_dir>/<genre>/…``, of all genres of the data set."""
+    genres = {*recipe.playlist_genres, *other_genres}
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    _warn_of_strangers("folders", folders - genres, sorted(genres))
+    table = list_songs(folder, genres.__contains__)
     table["path"] = [str(folder / name) for name in table["track_id"]]
     table["source"] = "folder"
     return table.reindex(columns=CANDIDATE_COLUMNS, fill_value="").fillna("")
+
+
+def _of_pairs(tracks: pd.DataFrame, songs: list[Song]) -> list[str]:
+    """Why songs of other sources are out: those that are one of a remix pair, which would be trained on here."""
+    pairs = {key for song in songs for key in keys_of(song)}
+    return [
+        "one of a remix pair" if pairs & set(keys_of(Song("", title, (artist,)))) else rejected
+        for artist, title, rejected in zip(tracks["artist"], tracks["title"], tracks["rejected"], strict=True)
+    ]
 
 
 def _row(entry: Entry, outcomes: dict[Song, Outcome], raw_dir: Path) -> dict[str, str]:
@@ -135,7 +169,7 @@ def _row(entry: Entry, outcomes: dict[Song, Outcome], raw_dir: Path) -> dict[str
     row = {
         "track_id": name_of(song),
         "genre": entry.genre,
-        "artist": (song.artist_ids or song.artists or ("",))[0],
+        "artist": next(filter(None, (*song.artist_ids[:1], *song.artists[:1])), ""),
         "title": song.title,
         "isrc": song.isrc,
         "source": "spotify",
@@ -147,32 +181,35 @@ def _row(entry: Entry, outcomes: dict[Song, Outcome], raw_dir: Path) -> dict[str
         return row
     outcome = outcomes[song]
     if outcome.path is None:
-        return row | {"rejected": "no audio found"}
+        reasons = "; ".join(f"{source}: {reason}" for source, reason in outcome.refused.items())
+        return row | {"rejected": f"no audio found: {reasons}"}
     return row | {"path": str(_place(outcome.path, raw_dir).relative_to(raw_dir)), "source": outcome.source}
 
 
 def _place(stored: Path, raw_dir: Path) -> Path:
     """Lay a downloaded file into the stage's output; the same bytes on disk where the file system can."""
     target = raw_dir / "audio" / stored.name
-    if not target.exists():
-        with atomic(target) as temporary:
-            try:
-                os.link(stored, temporary)
-            except OSError:
-                shutil.copyfile(stored, temporary)
+    with atomic(target) as temporary:
+        try:
+            os.link(stored, temporary)
+        except OSError:
+            shutil.copyfile(stored, temporary)
     return target
 
 
-def _with_ids_of_artists(tracks: pd.DataFrame, songs: Iterable[Song]) -> pd.DataFrame:
-    """Name artists by their Spotify id also where another source knows them by name only, as GTZAN and tags do.
+def _with_one_name_an_artist(tracks: pd.DataFrame, songs: Iterable[Song]) -> pd.DataFrame:
+    """Name artists by their Spotify id also where a source knows them by name only, as GTZAN, tags and manifests do.
 
     Else the artist filter would take them for two.
     """
     ids: dict[str, str] = {}
     for song in songs:
-        for name, identity in zip(song.artists, song.artist_ids, strict=False):
-            ids.setdefault(normalised_artist(name), identity)
-    return tracks.assign(artist=[ids.get(normalised_artist(name), name) for name in tracks["artist"]])
+        # A manifest whose names cannot be told apart has as many names as ids, or the whole as one name more.
+        if len(song.artists) - len(song.artist_ids) in (0, 1):
+            for name, identity in zip(song.artists, song.artist_ids, strict=False):
+                if identity:
+                    ids.setdefault(normalised_artist(name), identity)
+    return tracks.assign(artist=[name and ids.setdefault(normalised_artist(name), name) for name in tracks["artist"]])
 
 
 def _unique(tracks: pd.DataFrame) -> pd.DataFrame:

@@ -49,6 +49,10 @@ class NotFoundError(Exception):
     """A source does not have the song; the message says why in a few words."""
 
 
+class NothingToAskError(NotFoundError):
+    """What is known of the song is not enough to ask for it."""
+
+
 class UnclearError(NotFoundError):
     """A source does not say whether it has the song: worth asking in the next run."""
 
@@ -91,6 +95,8 @@ class Sources:
         store = source.split("_")[0]
         try:
             offer = self._ask[source](song)
+        except NothingToAskError:  # says nothing of the store
+            raise
         except NotFoundError:
             self._unanswered[store] = 0
             raise
@@ -101,7 +107,7 @@ class Sources:
                 raise UnclearError(str(error)) from None
             raise ComeBackLaterError(
                 f"{error}. Everything that has come is kept: run the same again later, and it goes on from here; or "
-                f"take {source} out of audio_from"
+                f"take {store}'s sources out of audio_from"
             ) from None
         self._unanswered[store] = 0
         return offer
@@ -115,7 +121,7 @@ class Sources:
 
     def _deezer_by_isrc(self, song: Song) -> Offer:
         if not song.isrc:
-            raise NotFoundError("no ISRC")
+            raise NothingToAskError("no ISRC")
         track = self._ask_deezer(f"/track/isrc:{song.isrc}", song, needed="id")
         return _first_that_fits(_like_an_isrc_hit(song, [track], _of_deezer), [track], _of_deezer, same_isrc=True)
 
@@ -151,7 +157,7 @@ class Sources:
 
     def _itunes_by_isrc(self, song: Song) -> Offer:
         if not song.isrc:
-            raise NotFoundError("no ISRC")
+            raise NothingToAskError("no ISRC")
         hits = self._ask_itunes("/lookup", song, isrc=song.isrc, entity="song", country=self._market)
         return _first_that_fits(_like_an_isrc_hit(song, hits, _of_itunes), hits, _of_itunes, same_isrc=True)
 
@@ -180,7 +186,7 @@ class Sources:
 def _query_of(song: Song) -> tuple[str, str]:
     """Artist and title to search for: without what stores write differently."""
     if not (song.artists and song.title):
-        raise NotFoundError("neither title nor artist to search for")
+        raise NothingToAskError("neither title nor artist to search for")
     return song.artists[0], search_title(song.title)
 
 
