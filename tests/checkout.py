@@ -47,6 +47,12 @@ class Checkout:
 
     def run(self, *command: str, fails: bool = False, **environment: str) -> str:
         """Run a command in the folder; return what it printed, and fail if it fails (or if it does not, as said)."""
+        status, output = self.attempt(*command, **environment)
+        assert (status != 0) == fails, f"{' '.join(command)} answered {status}:\n{output}"
+        return output
+
+    def attempt(self, *command: str, **environment: str) -> tuple[int, str]:
+        """Run a command in the folder; return its exit status and what it printed."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -57,8 +63,7 @@ class Checkout:
             timeout=500,
             check=False,
         )
-        assert (done.returncode != 0) == fails, f"{' '.join(command)} answered {done.returncode}:\n{done.stdout}"
-        return done.stdout
+        return done.returncode, done.stdout
 
     def start(self, *command: str, **options) -> subprocess.Popen:
         """Start a command in the folder and return at once."""

@@ -1,7 +1,6 @@
 """Playlists through the real `dvc repro`, against the services' fakes: from links to a leaderboard."""
 
 import json
-import subprocess
 
 import pytest
 from checkout import Checkout
@@ -25,19 +24,9 @@ def checkout(tmp_path):
     return Checkout(folder)
 
 
-def ingest(checkout: Checkout, **environment: str) -> tuple[int, str]:
+def ingest(checkout: Checkout) -> tuple[int, str]:
     """Run the stage; its exit status and all that it printed."""
-    done = subprocess.run(
-        ["python", "-m", "src.ingest"],
-        cwd=checkout.folder,
-        env=checkout.environment | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    return checkout.attempt("python", "-m", "src.ingest")
 
 
 def tracks_of(checkout: Checkout):
