@@ -1,0 +1,186 @@
+"""Where a network looks: what in a song speaks for a genre, found by covering parts of its spectrogram.
+
+    python -m src.evidence SONG --plot FILE.png [--genre GENRE] [--model ARCHITECTURE]
+    python -m src.evidence REMIX --original ORIGINAL --plot FILE.png
+
+Only forward passes are needed, so that it works for every architecture and backend: a patch of the spectrogram is
+covered, and what the genre's log-odds lose is the patch's evidence for the genre (Zeiler and Fergus, "Visualizing and
+Understanding Convolutional Networks", ECCV 2014). What is marked is tested by taking it away: see :func:`deletion`.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from src.console import UserError, command, print_table
+from src.spectrogram import Format
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Cells of a window in time and in frequency; a patch covers 2 x 2 of them, and patches overlap by half. 12 x 12 cells
+# of a clip of 3 s are 0.25 s by 11 bands each: finer ones take more passes and mark less of what a network needs.
+GRID = (12, 12)
+
+# Probabilities nearer to 0, or to 1, are equal: float32 keeps small ones exactly, but rounds those near 1.
+_LEAST, _MOST = 1e-12, 1e-6
+
+# Ranges that are told apart in words: name, from, to (Hz).
+REGIONS = (("below 250 Hz", 0, 250), ("250 Hz to 2 kHz", 250, 2000), ("above 2 kHz", 2000, np.inf))
+
+# Of the deletion test: parts that are taken away one after the other.
+STEPS = 24
+
+
+class Predicts(Protocol):
+    """What is needed of a :class:`src.classifier.Classifier`."""
+
+    genres: list[str]
+
+    def probabilities(self, windows: np.ndarray) -> np.ndarray: ...
+
+
+def evidence(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray:
+    """What in a window speaks for a genre, and what against it.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Anything with `genres` and `probabilities`.
+    window : np.ndarray [shape=(frames, n_mels), dtype=uint8]
+        As the classifier takes it.
+    genre : str
+        One of the classifier's.
+
+    Returns
+    -------
+    np.ndarray [shape=(frames, n_mels), dtype=float64]
+        How much the log-odds of the genre fall when a patch around this place is covered: above 0 speaks for the genre, below 0 against it.
+
+    Raises
+    ------
+    ValueError
+        If the classifier does not know the genre.
+    """
+    if genre not in classifier.genres:
+        raise ValueError(f"genre must be one of {', '.join(classifier.genres)}; received {genre}")
+    column = classifier.genres.index(genre)
+    inside, weights = _patches(window.shape)
+    covered = np.where(inside, filling(window), window)
+    log_odds = _log_odds(classifier.probabilities(np.concatenate([window[np.newaxis], covered]))[:, column])
+    return np.tensordot(log_odds[0] - log_odds[1:], weights, axes=1)
+
+
+def _patches(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Patches of 2 x 2 cells in steps of one cell, also half over the edges.
+
+    Returns
+    -------
+    inside : np.ndarray [shape=(patches, frames, n_mels), dtype=bool]
+        What each patch covers.
+    weights : np.ndarray [same shape]
+        How much each patch counts at each place: 1 in its middle, falling to 0 at its edges; all patches sum to 1.
+        So what was found is interpolated between the middles of the patches.
+    """
+    distances = []  # along one axis, of each place from the middle of each patch, in cells: [shape=(patches, length)]
+    for length, cells in zip(shape, GRID, strict=True):
+        places = (np.arange(length) + 0.5) * cells / length
+        distances.append(np.abs(places - np.arange(cells + 1)[:, np.newaxis]))
+    time, band = distances
+    across = (len(time) * len(band), *shape)
+    inside = (time < 1)[:, np.newaxis, :, np.newaxis] & (band < 1)[np.newaxis, :, np.newaxis, :]
+    weights = (1 - time).clip(min=0)[:, np.newaxis, :, np.newaxis] * (1 - band).clip(min=0)[np.newaxis, :, np.newaxis]
+    return inside.reshape(across), weights.reshape(across)
+
+
+def filling(window: np.ndarray) -> np.ndarray:
+    """What a covered place is filled with: uint8 [same shape]."""
+    return np.zeros_like(window)
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    inside = probabilities.clip(_LEAST, 1 - _MOST)
+    return np.log(inside) - np.log1p(-inside)
+
+
+class Deletion(NamedTuple):
+    """The probability of a genre while its evidence is taken away, part by part."""
+
+    share: np.ndarray  # [shape=(STEPS + 1,)] of the window that is covered, 0 to 1
+    marked: np.ndarray  # the same shape: what speaks most for the genre is covered first
+    random: np.ndarray  # cells of the same size in random order; the mean of several orders
+
+    @property
+    def gain(self) -> float:
+        """By how much the probability is lower than with random cells, on the mean over the shares."""
+        return float(np.mean(self.random - self.marked))
+
+
+def deletion(
+    classifier: Predicts, window: np.ndarray, genre: str, found: np.ndarray, seed: int = 0, orders: int = 5
+) -> Deletion:
+    """Test evidence by taking away what it marks: the genre's probability must fall faster than with random cells.
+
+    After the deletion metric of Petsiuk, Das and Saenko, "RISE", BMVC 2018. Random cells are of the grid that the
+    evidence was found on: scattered single places would be easier to bear, and beating them would be no proof.
+
+    Parameters
+    ----------
+    classifier, window, genre
+        As in :func:`evidence`.
+    found : np.ndarray [shape=(frames, n_mels)]
+        The evidence.
+    seed : int
+        Of the random orders.
+    orders : int
+        How many of them.
+    """
+    rng = np.random.default_rng(seed)
+    time, band = ((np.arange(n) * cells // n for n, cells in zip(window.shape, GRID, strict=True)))
+    fields = [found, *(rng.random(GRID)[np.ix_(time, band)] for _ in range(orders))]
+    covered = np.concatenate([_taken_away(window, field) for field in fields])
+    column = classifier.genres.index(genre)
+    curves = classifier.probabilities(covered)[:, column].reshape(len(fields), STEPS + 1)
+    return Deletion(np.linspace(0, 1, STEPS + 1), curves[0], curves[1:].mean(axis=0))
+
+
+def _taken_away(window: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """The window with more and more covered, highest `field` first: uint8 [shape=(STEPS + 1, frames, n_mels)]."""
+    rank = np.empty(window.size, dtype=int)
+    rank[np.argsort(-field.ravel(), kind="stable")] = np.arange(window.size)
+    shares = np.linspace(0, 1, STEPS + 1)[:, np.newaxis]
+    return np.where(rank < shares * window.size, filling(window).ravel(), window.ravel()).reshape(-1, *window.shape)
+
+
+def by_region(found: np.ndarray, form: Format) -> dict[str, float]:
+    """How much of what speaks for the genre lies in which range of frequencies: shares that sum to 1 (or are 0)."""
+    centres, positive = form.band_centres(), found.clip(min=0).sum(axis=0)
+    regions = {name: float(positive[(centres >= low) & (centres < high)].sum()) for name, low, high in REGIONS}
+    return {name: amount / (sum(regions.values()) or 1.0) for name, amount in regions.items()}
+
+
+def draw_evidence(
+    window: np.ndarray, found: np.ndarray, form: Format, genre: str, *, title: str, note: str, start_s: float = 0.0
+) -> "Figure":
+    """Evidence over its spectrogram, as a figure; for several windows see src/figures/evidence.py.
+
+    Parameters
+    ----------
+    window : np.ndarray [shape=(frames, n_mels), dtype=uint8]
+    found : np.ndarray [shape=(frames, n_mels)]
+        What :func:`evidence` gave.
+    form : Format
+        The classifier's.
+    genre : str
+    title, note : str
+        What is shown; of which data set, split and caveats.
+    start_s : float
+        Where in the song the window starts.
+    """
+    from src.figures import evidence as figures  # loads matplotlib
+
+    end_s = start_s + len(window) / form.frame_rate
+    part = figures.Part(f"{start_s:.0f} to {end_s:.0f} s", window, found, start_s)
+    return figures.evidence([part], form, genre, title=title, note=note)
