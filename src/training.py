@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from src import models, tracking
 from src.backend import keras
+from src.card import write_card
 from src.console import UserError, warn
 from src.cost import multiply_adds
 from src.feed import Clips
@@ -195,6 +196,7 @@ class Training:
             "genres": self.genres,
             "spectrogram": vars(self.spectrograms.format),
             "clip_length_s": self.all_settings.clips.length_s,
+            "clip_overlap_s": self.all_settings.clips.overlap_s,
             "frames": self.frames,
             "n_parameters": model.count_params(),
             "multiply_adds": multiply_adds(model),
@@ -209,11 +211,10 @@ class Training:
         target = Path("models") / f"{self.architecture}.keras"
         with atomic(target) as temporary:
             shutil.copyfile(self.checkpoint.best_model(card["best_epoch"]), temporary)
-        write_json(target.with_suffix(".json"), card)
+            write_card(temporary, card)
         history = pd.DataFrame(self.checkpoint.history).drop(columns=CLOCK)
         write_table(Path("plots") / self.architecture / "history.csv", history.astype({"epoch": int}))
         run.file(target, "model")
-        run.file(target.with_suffix(".json"), "model")
 
 
 class _Epochs(keras.callbacks.Callback):
