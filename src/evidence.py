@@ -9,16 +9,21 @@ Understanding Convolutional Networks", ECCV 2014). What is marked is tested by t
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from src.console import UserError, command, print_table
+from src.files import read_json
 from src.spectrogram import Format
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from src.classifier import Classifier
+    from src.figures.evidence import Part
 
 # Cells of a window in time and in frequency; a patch covers 2 x 2 of them, and patches overlap by half. 12 x 12 cells
 # of a clip of 3 s are 0.25 s by 11 bands each: finer ones take more passes and mark less of what a network needs.
@@ -57,7 +62,8 @@ def evidence(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray
     Returns
     -------
     np.ndarray [shape=(frames, n_mels), dtype=float64]
-        How much the log-odds of the genre fall when a patch around this place is covered: above 0 speaks for the genre, below 0 against it.
+        How much the log-odds of the genre fall when a patch around this place is covered: above 0 speaks for the
+        genre, below 0 against it.
 
     Raises
     ------
@@ -138,7 +144,7 @@ def deletion(
         How many of them.
     """
     rng = np.random.default_rng(seed)
-    time, band = ((np.arange(n) * cells // n for n, cells in zip(window.shape, GRID, strict=True)))
+    time, band = (np.arange(n) * cells // n for n, cells in zip(window.shape, GRID, strict=True))
     fields = [found, *(rng.random(GRID)[np.ix_(time, band)] for _ in range(orders))]
     covered = np.concatenate([_taken_away(window, field) for field in fields])
     column = classifier.genres.index(genre)
@@ -161,6 +167,37 @@ def by_region(found: np.ndarray, form: Format) -> dict[str, float]:
     return {name: amount / (sum(regions.values()) or 1.0) for name, amount in regions.items()}
 
 
+def telling(classifier: "Classifier", spectrogram: np.ndarray, genre: str, name: str) -> "Part":
+    """The window of a song that sounds most like a genre, with its evidence, ready to be drawn.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    spectrogram : np.ndarray [shape=(frames, n_mels), dtype=uint8]
+        Of the whole song.
+    genre : str
+    name : str
+        What is written above it; place and probability are added.
+    """
+    from src.figures.evidence import Part  # loads matplotlib
+
+    timeline = classifier.timeline(spectrogram)
+    of_genre = timeline.probabilities[:, classifier.genres.index(genre)]
+    chosen = int(of_genre.argmax())
+    start_s = float(timeline.start_s[chosen])
+    window = cut(spectrogram, start_s, classifier.frames, classifier.format)
+    place = f"{start_s:.0f} to {start_s + classifier.window_s:.0f} s"
+    name = f"{name}, {place}: {of_genre[chosen]:.0%} {genre.replace('_', ' ')}"
+    return Part(name, window, evidence(classifier, window, genre), start_s)
+
+
+def cut(spectrogram: np.ndarray, start_s: float, frames: int, form: Format) -> np.ndarray:
+    """A window as the networks see it: silence follows the end of a song that is shorter."""
+    start = max(0, min(round(start_s * form.frame_rate), len(spectrogram) - frames))
+    window = spectrogram[start : start + frames]
+    return np.pad(window, ((0, frames - len(window)), (0, 0)))
+
+
 def draw_evidence(
     window: np.ndarray, found: np.ndarray, form: Format, genre: str, *, title: str, note: str, start_s: float = 0.0
 ) -> "Figure":
@@ -179,8 +216,87 @@ def draw_evidence(
     start_s : float
         Where in the song the window starts.
     """
-    from src.figures import evidence as figures  # loads matplotlib
+    from src.figures.evidence import Part  # loads matplotlib
 
     end_s = start_s + len(window) / form.frame_rate
-    part = figures.Part(f"{start_s:.0f} to {end_s:.0f} s", window, found, start_s)
-    return figures.evidence([part], form, genre, title=title, note=note)
+    part = Part(f"{start_s:.0f} to {end_s:.0f} s", window, found, start_s)
+    return draw_parts([part], form, genre, title=title, note=note)
+
+
+def draw_parts(parts: Sequence["Part"], form: Format, genre: str, *, title: str, note: str) -> "Figure":
+    """Several windows with their evidence below each other, on one scale: see :func:`draw_evidence`."""
+    from src.figures import evidence as figures
+
+    return figures.evidence(parts, form, genre, title=title, note=note)
+
+
+@command
+def main() -> None:
+    """Draw where a network looks."""
+    parser = argparse.ArgumentParser(prog="python -m src.evidence", description=__doc__.splitlines()[0])
+    parser.add_argument("song", type=Path, help="an audio file")
+    parser.add_argument(
+        "--genre",
+        help="what the evidence is for (default: the likeliest; with --original the one "
+        "that the song is shifted most towards)",
+    )
+    parser.add_argument("--original", type=Path, metavar="SONG", help="another version, to be drawn above")
+    parser.add_argument("--model", metavar="ARCHITECTURE", help="of models/ (default: the best by validation)")
+    parser.add_argument("--plot", type=Path, required=True, metavar="FILE", help="the picture, a .png")
+    arguments = parser.parse_args()
+    from src.classifier import Classifier  # loads Keras
+    from src.figures.style import save, whose
+
+    model_file = Path("models") / f"{arguments.model or default_model()}.keras"
+    classifier = Classifier(model_file)
+    files = [path for path in (arguments.original, arguments.song) if path]
+    spectrograms = [classifier.spectrogram(path) for path in files]
+    genre = arguments.genre or default_genre(classifier, spectrograms)
+    if genre not in classifier.genres:
+        raise UserError(f"--genre: '{genre}' is none of {', '.join(classifier.genres)}")
+    parts = [telling(classifier, each, genre, path.name) for path, each in zip(files, spectrograms, strict=True)]
+    name = genre.replace("_", " ")
+    card = classifier.card
+    figure = draw_parts(
+        parts,
+        classifier.format,
+        genre,
+        title=f"What sounds like {name} to {card['architecture']}",
+        note=f"trained on {whose(card['dataset'], card['protocol'])}; the window of the song that is most like {name}",
+    )
+    save(figure, arguments.plot)
+    show(classifier, parts, genre)
+
+
+def default_model() -> str:
+    """The architecture that is best by validation, as stage `compare` found."""
+    summary = Path("metrics/summary.json")
+    if not summary.exists():
+        raise UserError(f"{summary}: no such file; run: dvc repro, or name an architecture with --model")
+    return str(read_json(summary)["best"])
+
+
+def default_genre(classifier: "Classifier", spectrograms: Sequence[np.ndarray]) -> str:
+    """The likeliest genre of a song, or the one that the last of two is further towards than the first."""
+    wholes = [classifier.timeline(each).probabilities.mean(axis=0) for each in spectrograms]
+    before = wholes[0] if len(wholes) > 1 else 0
+    return classifier.genres[int((wholes[-1] - before).argmax())]
+
+
+def show(classifier: "Classifier", parts: Sequence["Part"], genre: str) -> None:
+    """Print where the evidence lies, and what the deletion test says of it."""
+    rows = []
+    for part in parts:
+        tested = deletion(classifier, part.window, genre, part.evidence)
+        shares = by_region(part.evidence, classifier.format)
+        rows.append([part.name, *(f"{share:.0%}" for share in shares.values()), f"{100 * tested.gain:.1f}"])
+    print_table(
+        f"What speaks for {genre}: its share by frequency; and how much lower the genre's probability is, in "
+        "percentage points, on the mean over what is covered, when this is covered first and not random cells",
+        ["window", *(name for name, *_ in REGIONS), "lower by"],
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()

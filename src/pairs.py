@@ -48,6 +48,8 @@ class Pair:
     remix: Song
 
 
+SHIFT_COLUMNS = ["genre", "original", "remix", "shift", "ci95_low", "ci95_high", "p", "p_holm"]
+
 # What a pair's distance is held against.
 NULLS = {"halves": "two halves of one song", "same_genre": "two songs of one genre"}
 
@@ -144,7 +146,7 @@ def shifts(rows: pd.DataFrame, genres: Sequence[str], seed: int = 0) -> pd.DataF
         found.append({"genre": genre, **means, "shift": test.mean, **_interval(test), "p": test.p})
     tested = pd.DataFrame(found)
     tested["p_holm"] = holm(tested["p"])
-    return tested.sort_values("shift", ascending=False, ignore_index=True)
+    return tested.sort_values("shift", ascending=False, ignore_index=True)[SHIFT_COLUMNS]
 
 
 def _interval(test: SignFlip) -> dict[str, float]:
@@ -157,12 +159,12 @@ def summary(rows: pd.DataFrame, genres: Sequence[str], seed: int = 0) -> dict[st
     Returns
     -------
     dict
-        n_pairs, least_p (that so many pairs can give); first_genre_changes (share of the pairs); distance (mean); for
-        each null that there is anything of (`halves`, `same_genre`): first_genre_changes_<null>, distance_<null>,
+        n_pairs, least_p (that so many pairs can give); first_genre_changes (share of the pairs); distance (mean).
+        For each null that there is anything of (`halves`, `same_genre`): distance_<null>, first_genre_changes_<null>,
         further_than_<null> (mean of the differences within pairs) with _ci95_low, _ci95_high, _p and _p_holm (for
-        both nulls); to_remix_genre and from_original_genre (mean shift of the probability of the genre that the remix, the
-        original is filed under, where a network knows it) with the same but Holm's; towards (the genre with the largest mean shift), towards_shift,
-        towards_p_holm (for all genres). No key has the value None or NaN.
+        both nulls). to_remix_genre and from_original_genre: the mean shift of the probability of the genre that the
+        remix, the original is filed under, where a network knows it, with the same but Holm's. towards (the genre
+        with the largest mean shift), towards_shift, towards_p_holm (for all genres). No value is None or NaN.
     """
     found: dict[str, Any] = {"n_pairs": len(rows), "least_p": least_p(len(rows))}
     found |= {"first_genre_changes": float(rows["changes"].mean()), "distance": float(rows["distance"].mean())}

@@ -1,4 +1,4 @@
-"""Paired sign-flip tests: is the mean of some differences zero, and between which values does it lie?
+"""Paired sign-flip tests: whether the mean of some differences is zero, and between which values it lies.
 
 Where the two sides of each pair could as well be exchanged, each difference could as well have the other sign; so all
 2^n choices of signs are equally likely, and how many of them give as extreme a mean is a p-value (Fisher 1935).

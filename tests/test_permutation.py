@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+
 from src.permutation import EXACT_PAIRS, least_p, sign_flip
 
 # Of a grid, so that sums tie as often as not.

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator
 
 from src.figures.style import BLUE, GREY, VERMILION, canvas, shown, styled
 from src.spectrogram import Format
@@ -70,7 +72,7 @@ def evidence(parts: Sequence[Part], form: Format, genre: str, *, title: str, not
 def _over_spectrogram(axes: Axes, part: Part, form: Format, strongest: float) -> None:
     frames, n_mels = part.window.shape
     extent = (part.start_s, part.start_s + frames / form.frame_rate, -0.5, n_mels - 0.5)
-    place = {"origin": "lower", "aspect": "auto", "extent": extent}
+    place: dict[str, Any] = {"origin": "lower", "aspect": "auto", "extent": extent}
     axes.imshow(part.window.T, cmap="Greys", vmin=0, vmax=400, gid="spectrogram", **place)
     colours = np.empty((n_mels, frames, 4))
     colours[..., :3] = np.where(part.evidence.T[..., np.newaxis] > 0, to_rgb(VERMILION), to_rgb(BLUE))
@@ -100,9 +102,7 @@ def _by_frequency(axes: Axes, found: np.ndarray, widest: float) -> None:
     axes.grid(visible=False)
 
 
-def _three_ticks(widest: float):
-    from matplotlib.ticker import FixedLocator
-
+def _three_ticks(widest: float) -> FixedLocator:
     digit = 10 ** np.floor(np.log10(0.9 * widest))
     round_number = float(np.floor(0.9 * widest / digit) * digit)
     return FixedLocator([-round_number, 0, round_number])

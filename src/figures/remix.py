@@ -117,7 +117,9 @@ def slopes(
     for genre, before, after in zip(genres, original, remix, strict=True):
         known = genre in colours
         style: dict[str, Any] = {"color": colours.get(genre, PALE), "linewidth": 2.4 if known else 1.2}
-        axes.plot([0, 1], [before, after], marker="o", ms=6 if known else 3, zorder=3 if known else 2, gid="slope", **style)
+        axes.plot(
+            [0, 1], [before, after], marker="o", ms=6 if known else 3, zorder=3 if known else 2, gid="slope", **style
+        )
         ends[genre] = (before, after)
     beside = max(inches(f"{shown(genre)}  100 %", SMALL_LABEL) for genre in genres) + 0.15
     margin = beside / max(0.8, SLOPES_WIDTH - 2 * beside)

@@ -133,7 +133,7 @@ def _mark_pairs(songs: pd.DataFrame, folder: Path) -> pd.DataFrame:
         for version in ("original", "remix"):
             if pair[version] not in rows:
                 raise UserError(f"{table}: {pair[version]} is not among the songs of {folder}")
-            known = songs.loc[rows[pair[version]], ["song", "version"]].tolist()
+            known = list(songs.loc[rows[pair[version]], ["song", "version"]])
             if known not in (["", ""], [pair["song"], version]):
                 raise UserError(
                     f"{table}: {pair[version]} is the {version} of '{pair['song']}' and the {known[1]} of "
