@@ -55,8 +55,8 @@ def sign_flip(differences: ArrayLike, seed: int = 0) -> SignFlip:
     below = (1 + np.sum(means <= _TIE)) / patterns
     above = (1 + np.sum(means >= -_TIE)) / patterns
     beyond = int(0.025 * patterns)  # patterns that one side leaves out
-    ends = (float(means[beyond - 1]), float(means[-beyond])) if beyond else (None, None)
-    return SignFlip(float(values.mean()), *ends, float(min(1.0, 2 * min(below, above))))
+    low, high = (float(means[beyond - 1]), float(means[-beyond])) if beyond else (None, None)
+    return SignFlip(float(values.mean()), low, high, float(min(1.0, 2 * min(below, above))))
 
 
 def least_p(pairs: int) -> float:

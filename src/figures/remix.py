@@ -157,7 +157,8 @@ def spread(values: Sequence[float], room: float) -> list[float]:
     for value in values:
         blocks.append([value])
         while len(blocks) > 1 and top(blocks[-2]) - room * len(blocks[-2]) < top(blocks[-1]):
-            blocks[-2] += blocks.pop()
+            last = blocks.pop()
+            blocks[-1] += last
     return [top(block) - room * number for block in blocks for number in range(len(block))]
 
 
