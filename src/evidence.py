@@ -9,12 +9,13 @@ Understanding Convolutional Networks", ECCV 2014). What is marked is tested by t
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from src.audio import AudioError
 from src.console import UserError, command, print_table
 from src.files import read_json
 from src.spectrogram import Format
@@ -102,8 +103,13 @@ def _patches(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def filling(window: np.ndarray) -> np.ndarray:
-    """What a covered place is filled with: uint8 [same shape]."""
-    return np.zeros_like(window)
+    """What a covered place is filled with, the window's mean level: uint8 [same shape].
+
+    Of four fillings (silence, the mean of the window, the mean of each band, each band's tenth percentile) its evidence
+    holds best when the deletion test covers with the others: see docs/remix.md. Silence is worst: a hole in the
+    middle of a song is nothing that a network has heard, and its answer to one says little.
+    """
+    return np.full_like(window, round(float(window.mean())))
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
@@ -125,7 +131,13 @@ class Deletion(NamedTuple):
 
 
 def deletion(
-    classifier: Predicts, window: np.ndarray, genre: str, found: np.ndarray, seed: int = 0, orders: int = 5
+    classifier: Predicts,
+    window: np.ndarray,
+    genre: str,
+    found: np.ndarray,
+    seed: int = 0,
+    orders: int = 5,
+    fill: Callable[[np.ndarray], np.ndarray] = filling,
 ) -> Deletion:
     """Test evidence by taking away what it marks: the genre's probability must fall faster than with random cells.
 
@@ -142,22 +154,24 @@ def deletion(
         Of the random orders.
     orders : int
         How many of them.
+    fill : callable
+        What covers: a window in, the same shape out.
     """
     rng = np.random.default_rng(seed)
     time, band = (np.arange(n) * cells // n for n, cells in zip(window.shape, GRID, strict=True))
     fields = [found, *(rng.random(GRID)[np.ix_(time, band)] for _ in range(orders))]
-    covered = np.concatenate([_taken_away(window, field) for field in fields])
+    covered = np.concatenate([_taken_away(window, field, fill(window)) for field in fields])
     column = classifier.genres.index(genre)
     curves = classifier.probabilities(covered)[:, column].reshape(len(fields), STEPS + 1)
     return Deletion(np.linspace(0, 1, STEPS + 1), curves[0], curves[1:].mean(axis=0))
 
 
-def _taken_away(window: np.ndarray, field: np.ndarray) -> np.ndarray:
+def _taken_away(window: np.ndarray, field: np.ndarray, cover: np.ndarray) -> np.ndarray:
     """The window with more and more covered, highest `field` first: uint8 [shape=(STEPS + 1, frames, n_mels)]."""
     rank = np.empty(window.size, dtype=int)
     rank[np.argsort(-field.ravel(), kind="stable")] = np.arange(window.size)
     shares = np.linspace(0, 1, STEPS + 1)[:, np.newaxis]
-    return np.where(rank < shares * window.size, filling(window).ravel(), window.ravel()).reshape(-1, *window.shape)
+    return np.where(rank < shares * window.size, cover.ravel(), window.ravel()).reshape(-1, *window.shape)
 
 
 def by_region(found: np.ndarray, form: Format) -> dict[str, float]:
@@ -187,7 +201,7 @@ def telling(classifier: "Classifier", spectrogram: np.ndarray, genre: str, name:
     start_s = float(timeline.start_s[chosen])
     window = cut(spectrogram, start_s, classifier.frames, classifier.format)
     place = f"{start_s:.0f} to {start_s + classifier.window_s:.0f} s"
-    name = f"{name}, {place}: {of_genre[chosen]:.0%} {genre.replace('_', ' ')}"
+    name = f"{name}, {place}: {100 * of_genre[chosen]:.0f} % {genre.replace('_', ' ')}"
     return Part(name, window, evidence(classifier, window, genre), start_s)
 
 
@@ -250,7 +264,7 @@ def main() -> None:
     model_file = Path("models") / f"{arguments.model or default_model()}.keras"
     classifier = Classifier(model_file)
     files = [path for path in (arguments.original, arguments.song) if path]
-    spectrograms = [classifier.spectrogram(path) for path in files]
+    spectrograms = [listen(classifier, path) for path in files]
     genre = arguments.genre or default_genre(classifier, spectrograms)
     if genre not in classifier.genres:
         raise UserError(f"--genre: '{genre}' is none of {', '.join(classifier.genres)}")
@@ -266,6 +280,14 @@ def main() -> None:
     )
     save(figure, arguments.plot)
     show(classifier, parts, genre)
+
+
+def listen(classifier: "Classifier", song: Path) -> np.ndarray:
+    """The song's spectrogram; a file that cannot be used is the user's to mend."""
+    try:
+        return classifier.spectrogram(song)
+    except AudioError as error:
+        raise UserError(f"{song}: {error}") from None
 
 
 def default_model() -> str:
