@@ -5,9 +5,9 @@
 Each song that the model was not trained on (test tracks, and what is in no fold) is told beside itself, changed in ways
 that leave its genre alone: as an mp3 of 64 kbit/s, louder, faster; its first half is told beside its second; and, for
 scale, beside other songs of the same folder name. The mean Jensen–Shannon distance and the share of songs whose first
-genre changes stand there with 95 % intervals (bootstrap over songs), and the genre whose mean probability is shifted
-most, with the stage's own test. Decodes, changes and encodes at 44.1 kHz, mono; nothing is written but a temporary
-folder.
+genre changes stand there with 95 % intervals (bootstrap over songs), and what stage `remix` asks of its pairs: whether
+they are further apart than the two halves of one song, and towards which genre they shift most. Decodes, changes and
+encodes in mono at the song's own rate; nothing is written but a temporary folder.
 """
 
 import argparse
@@ -26,9 +26,10 @@ from src.classifier import Classifier
 from src.console import UserError, command, print_table, progress
 from src.figures.style import whose
 from src.pairs import Pair, Song
+from src.permutation import sign_flip
 from src.scores import CI95, accuracy_interval
 
-RATE = 44100  # Hz
+MP3_RATES = (16000, 22050, 24000, 32000, 44100, 48000)  # Hz, of those that mp3 has; of other files the fifth is taken
 MP3_BIT_RATE = 64_000
 RESAMPLES, SEED = 2000, 42
 SPEED = 1.02
@@ -58,28 +59,36 @@ def main() -> None:
     originals = [pair.original for pair in heard["as it is"]]
     rows += [row(*of, classifier.genres) for of in (halves_of(originals), same_genre_of(originals)) if of[1]]
     print_table(
-        f"{card['architecture']}: {said}, {whose(card['dataset'], card['protocol'])}",
-        ["a song against", "comparisons", "distance, 95 % interval", "first genre changes", "shifts most", "p (Holm)"],
+        f"{card['architecture']}: {said}, {whose(card['dataset'], card['protocol'])}; 95 % intervals",
+        [
+            "a song against",
+            "comparisons",
+            "distance",
+            "first genre changes",
+            "distance less halves'",
+            "shifts most",
+            "p (Holm)",
+        ],
         rows,
     )
 
 
-def encode_mp3(samples: np.ndarray, path: Path) -> None:
-    """Write mono samples at `RATE` as mp3."""
+def encode_mp3(samples: np.ndarray, rate: int, path: Path) -> None:
+    """Write mono samples as mp3."""
     with av.open(str(path), "w", format="mp3") as container:
-        stream = container.add_stream("mp3", rate=RATE, layout="mono")
+        stream = container.add_stream("mp3", rate=rate, layout="mono")
         stream.bit_rate = MP3_BIT_RATE
         for start in range(0, len(samples), 1152):
             block = np.ascontiguousarray(samples[np.newaxis, start : start + 1152], dtype=np.float32)
             frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = RATE, start
+            frame.sample_rate, frame.pts = rate, start
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
-def _wav(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, Path], None]:
-    def write(samples: np.ndarray, path: Path) -> None:
-        soundfile.write(path, change(samples), RATE, subtype="FLOAT")
+def _wav(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, int, Path], None]:
+    def write(samples: np.ndarray, rate: int, path: Path) -> None:
+        soundfile.write(path, change(samples), rate, subtype="FLOAT")
 
     return write
 
@@ -91,11 +100,11 @@ def louder(samples: np.ndarray, decibels: float) -> np.ndarray:
 
 def faster(samples: np.ndarray, speed: float) -> np.ndarray:
     """Play faster, and higher by as much."""
-    return soxr.resample(samples, RATE * speed, RATE)
+    return soxr.resample(samples, speed, 1)
 
 
 # Name: suffix of the file, and what writes it.
-CHANGES: dict[str, tuple[str, Callable[[np.ndarray, Path], None]]] = {
+CHANGES: dict[str, tuple[str, Callable[[np.ndarray, int, Path], None]]] = {
     "as it is": (".wav", _wav(lambda samples: samples)),
     "itself as mp3, 64 kbit/s": (".mp3", encode_mp3),
     f"itself {GAIN_DB:g} dB softer": (".wav", _wav(lambda samples: louder(samples, -GAIN_DB))),
@@ -108,17 +117,27 @@ CHANGES: dict[str, tuple[str, Callable[[np.ndarray, Path], None]]] = {
 def changed(classifier: Classifier, path: Path) -> dict[str, Pair]:
     """A song beside each of its changed selves."""
     try:
-        samples = audio.load(path, RATE)
+        rate = rate_of(path)
+        samples = audio.load(path, rate)
         original = song_of(classifier, path, path)
         found = {}
         with tempfile.TemporaryDirectory() as folder:
             for name, (suffix, write) in CHANGES.items():
                 file = Path(folder) / f"song{suffix}"
-                write(samples, file)
+                write(samples, rate, file)
                 found[name] = Pair(path.stem, original, song_of(classifier, file, path))
     except audio.AudioError as error:
         raise UserError(f"{path}: {error}") from None
     return found
+
+
+def rate_of(path: Path) -> int:
+    """The song's own sample rate, if mp3 has it."""
+    try:
+        rate = int(soundfile.info(path).samplerate)
+    except soundfile.LibsndfileError:  # of what FFmpeg reads
+        return MP3_RATES[4]
+    return rate if rate in MP3_RATES else MP3_RATES[4]
 
 
 def song_of(classifier: Classifier, file: Path, named: Path) -> Song:
@@ -162,9 +181,15 @@ def row(name: str, found: list[Pair], genres: list[str]) -> list[str]:
             low, high = accuracy_interval(values, RESAMPLES, SEED)  # has a width also where none changes
         cells.append(f"{form} [{form}, {form}]".format(values.mean(), low, high))
     if len(table) > len(by_song):  # not one comparison a song: no pairs to test
-        return [*cells, "", ""]
-    shifts = pairs.shifts(table, genres, SEED)
-    most = shifts.loc[shifts["shift"].abs().idxmax()]
+        return [*cells, "", "", ""]
+    apart = table["distance"] - table["distance_halves"]
+    if apart.notna().all():
+        more = sign_flip(apart, SEED)
+        ends = "" if more.low is None or more.high is None else f" [{more.low:+.3f}, {more.high:+.3f}]"
+        cells.append(f"{more.mean:+.3f}{ends}")
+    else:
+        cells.append("")
+    most = max(pairs.shifts(table, genres, SEED).to_dict("records"), key=lambda shift: abs(shift["shift"]))
     return [*cells, f"{most['genre']} {100 * most['shift']:+.1f}", f"{most['p_holm']:.2g}"]
 
 
