@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast, verdict
-from src import mels, models, params
+from src import models, params
 from src.backend import keras
 from src.console import UserError, command, print_table
 from src.feed import Clips
