@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from src.audio import AudioError
+from src.classifier import Classifier, choose_model
 from src.console import UserError, command, print_table
-from src.files import read_json
 from src.spectrogram import Format
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from src.classifier import Classifier
     from src.figures.evidence import Part
 
 # Cells of a window in time and in frequency; a patch covers 2 x 2 of them, and patches overlap by half. 12 x 12 cells
@@ -181,7 +180,7 @@ def by_region(found: np.ndarray, form: Format) -> dict[str, float]:
     return {name: amount / (sum(regions.values()) or 1.0) for name, amount in regions.items()}
 
 
-def telling(classifier: "Classifier", spectrogram: np.ndarray, genre: str, name: str) -> "Part":
+def telling(classifier: Classifier, spectrogram: np.ndarray, genre: str, name: str) -> "Part":
     """The window of a song that sounds most like a genre, with its evidence, ready to be drawn.
 
     Parameters
@@ -255,14 +254,16 @@ def main() -> None:
         "that the song is shifted most towards)",
     )
     parser.add_argument("--original", type=Path, metavar="SONG", help="another version, to be drawn above")
-    parser.add_argument("--model", metavar="ARCHITECTURE", help="of models/ (default: the best by validation)")
+    parser.add_argument("--model", metavar="ARCHITECTURE", help="or a model file (default: the best by validation)")
     parser.add_argument("--plot", type=Path, required=True, metavar="FILE", help="the picture, a .png")
     arguments = parser.parse_args()
-    from src.classifier import Classifier  # loads Keras
     from src.figures.style import save, whose
 
-    model_file = Path("models") / f"{arguments.model or default_model()}.keras"
-    classifier = Classifier(model_file)
+    if arguments.plot.suffix.lower() != ".png":
+        raise UserError(
+            f"--plot: {arguments.plot}: pictures are PNG: call it {arguments.plot.with_suffix('.png').name}"
+        )
+    classifier = Classifier(choose_model(arguments.model))
     files = [path for path in (arguments.original, arguments.song) if path]
     spectrograms = [listen(classifier, path) for path in files]
     genre = arguments.genre or default_genre(classifier, spectrograms)
@@ -282,7 +283,7 @@ def main() -> None:
     show(classifier, parts, genre)
 
 
-def listen(classifier: "Classifier", song: Path) -> np.ndarray:
+def listen(classifier: Classifier, song: Path) -> np.ndarray:
     """The song's spectrogram; a file that cannot be used is the user's to mend."""
     try:
         return classifier.spectrogram(song)
@@ -290,22 +291,14 @@ def listen(classifier: "Classifier", song: Path) -> np.ndarray:
         raise UserError(f"{song}: {error}") from None
 
 
-def default_model() -> str:
-    """The architecture that is best by validation, as stage `compare` found."""
-    summary = Path("metrics/summary.json")
-    if not summary.exists():
-        raise UserError(f"{summary}: no such file; run: dvc repro, or name an architecture with --model")
-    return str(read_json(summary)["best"])
-
-
-def default_genre(classifier: "Classifier", spectrograms: Sequence[np.ndarray]) -> str:
+def default_genre(classifier: Classifier, spectrograms: Sequence[np.ndarray]) -> str:
     """The likeliest genre of a song, or the one that the last of two is further towards than the first."""
     wholes = [classifier.timeline(each).probabilities.mean(axis=0) for each in spectrograms]
     before = wholes[0] if len(wholes) > 1 else 0
     return classifier.genres[int((wholes[-1] - before).argmax())]
 
 
-def show(classifier: "Classifier", parts: Sequence["Part"], genre: str) -> None:
+def show(classifier: Classifier, parts: Sequence["Part"], genre: str) -> None:
     """Print where the evidence lies, and what the deletion test says of it."""
     rows = []
     for part in parts:

@@ -14,21 +14,18 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from src import pairs, params
-from src.card import read_card
+from src import evidence, pairs, params
+from src.classifier import Classifier, read_card
 from src.console import UserError, command, print_table, warn
 from src.figures import remix as figures
 from src.figures.style import save, shown, whose
 from src.files import MELS, TRACKS, read_json, read_table, write_json, write_table
 from src.pairs import Pair, Song
 from src.spectrogram import Spectrograms
-
-if TYPE_CHECKING:
-    from src.classifier import Classifier
 
 METRICS, PLOTS, SUMMARY = Path("metrics/remix.json"), Path("plots/remix"), Path("metrics/summary.json")
 PICTURES = PLOTS / "pairs"
@@ -64,8 +61,6 @@ def main() -> None:
     PICTURES.mkdir(parents=True)
     heard: dict[str, Heard] = {}
     if len(versions):
-        from src.classifier import Classifier  # takes seconds to load: not for --help, nor where there are no pairs
-
         drawn = best(settings.architectures)
         tested = raw[raw["track_id"].isin(folds["track_id"][folds["fold"] == "test"])]
         for architecture in settings.architectures:
@@ -138,7 +133,7 @@ def best(architectures: Sequence[str]) -> str:
 
 
 def hear(
-    classifier: "Classifier", spectrograms: Spectrograms, versions: pd.DataFrame, tested: pd.DataFrame, seed: int
+    classifier: Classifier, spectrograms: Spectrograms, versions: pd.DataFrame, tested: pd.DataFrame, seed: int
 ) -> Heard:
     """Let a network listen to all pairs, and to the test set's songs, which it does not know either.
 
@@ -171,10 +166,8 @@ def hear(
     return Heard(genres, found, rows, pairs.shifts(rows, genres, seed), pairs.summary(rows, genres, seed))
 
 
-def draw(classifier: "Classifier", heard: Heard, about: dict[str, Any]) -> None:
+def draw(classifier: Classifier, heard: Heard, about: dict[str, Any]) -> None:
     """Write the pictures: of all pairs, of each of the first ones, and why the clearest one has moved."""
-    from src import evidence
-
     name, genres, note = classifier.card["architecture"], heard.genres, note_of(about)
     several = f"{len(heard.pairs)} pairs" if len(heard.pairs) > 1 else "one pair"
     tests = f"{note}; p: sign-flip test over the pairs with Holm's correction for {len(genres)} genres"

@@ -12,7 +12,7 @@ from checkout import Checkout, use_small_music, write_song
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
-STAGES = {"ingest", "clips", "mels", "train@baseline", "evaluate@baseline", "compare", "confounding"}
+STAGES = {"ingest", "clips", "mels", "train@baseline", "evaluate@baseline", "compare", "confounding", "remix"}
 
 
 @pytest.fixture(scope="module")
