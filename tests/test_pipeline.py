@@ -164,7 +164,8 @@ def test_a_parameter_makes_stale_what_uses_it(restored, change, stale):
         ("src/compare.py", {"compare"}),
         ("src/folds.py", {"clips", "confounding"}),
         ("src/train.py", {"train@baseline"}),
-        ("src/scores.py", {"evaluate@baseline", "compare", "confounding"}),
+        ("src/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
+        ("src/pairs.py", {"remix"}),
         ("tests/checkout.py", set()),
     ],
 )
