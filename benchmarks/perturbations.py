@@ -61,8 +61,8 @@ def main() -> None:
     print_table(
         f"{card['architecture']}: {said}, {whose(card['dataset'], card['protocol'])}; 95 % intervals",
         [
-            "a song against",
-            "comparisons",
+            "a song and",
+            "number",
             "distance",
             "first genre changes",
             "distance less halves'",
@@ -106,11 +106,11 @@ def faster(samples: np.ndarray, speed: float) -> np.ndarray:
 # Name: suffix of the file, and what writes it.
 CHANGES: dict[str, tuple[str, Callable[[np.ndarray, int, Path], None]]] = {
     "as it is": (".wav", _wav(lambda samples: samples)),
-    "itself as mp3, 64 kbit/s": (".mp3", encode_mp3),
-    f"itself {GAIN_DB:g} dB softer": (".wav", _wav(lambda samples: louder(samples, -GAIN_DB))),
-    f"itself {GAIN_DB:g} dB louder, clipped": (".wav", _wav(lambda samples: louder(samples, GAIN_DB))),
-    f"itself {SPEED - 1:.0%} faster": (".wav", _wav(lambda samples: faster(samples, SPEED))),
-    f"itself {SPEED - 1:.0%} slower": (".wav", _wav(lambda samples: faster(samples, 1 / SPEED))),
+    "mp3, 64 kbit/s": (".mp3", encode_mp3),
+    f"{GAIN_DB:g} dB softer": (".wav", _wav(lambda samples: louder(samples, -GAIN_DB))),
+    f"{GAIN_DB:g} dB louder, clipped": (".wav", _wav(lambda samples: louder(samples, GAIN_DB))),
+    f"{SPEED - 1:.0%} faster": (".wav", _wav(lambda samples: faster(samples, SPEED))),
+    f"{SPEED - 1:.0%} slower": (".wav", _wav(lambda samples: faster(samples, 1 / SPEED))),
 }
 
 
@@ -149,7 +149,7 @@ def song_of(classifier: Classifier, file: Path, named: Path) -> Song:
 def halves_of(songs: list[Song]) -> tuple[str, list[Pair]]:
     """The first half of each song beside its second."""
     split = [(song, song.halves) for song in songs]
-    return "its first half, its second", [
+    return "its two halves", [
         Pair(song.track_id, _alone(song, halves[0]), _alone(song, halves[1])) for song, halves in split if halves
     ]
 
@@ -165,7 +165,7 @@ def same_genre_of(songs: list[Song]) -> tuple[str, list[Pair]]:
         others = [other for other in songs if other.genre == song.genre and other is not song]
         for index in rng.permutation(len(others))[:OTHERS]:
             found.append(Pair(song.track_id, song, others[index]))
-    return "another song of its folder", found
+    return "others of its folder", found
 
 
 def row(name: str, found: list[Pair], genres: list[str]) -> list[str]:
@@ -185,8 +185,8 @@ def row(name: str, found: list[Pair], genres: list[str]) -> list[str]:
     apart = table["distance"] - table["distance_halves"]
     if apart.notna().all():
         more = sign_flip(apart, SEED)
-        ends = "" if more.low is None or more.high is None else f" [{more.low:+.3f}, {more.high:+.3f}]"
-        cells.append(f"{more.mean:+.3f}{ends}")
+        ends = "" if more.low is None or more.high is None else f" [{more.low:+.2f}, {more.high:+.2f}]"
+        cells.append(f"{more.mean:+.2f}{ends}")
     else:
         cells.append("")
     most = max(pairs.shifts(table, genres, SEED).to_dict("records"), key=lambda shift: abs(shift["shift"]))

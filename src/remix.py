@@ -263,7 +263,7 @@ def show(heard: dict[str, Heard], about: dict[str, Any]) -> None:
         return
     summaries = {name: found.summary for name, found in heard.items()}
     one = next(iter(summaries.values()))
-    nulls = {null: text for null, text in pairs.NULLS.items() if f"distance_{null}" in one}
+    nulls = [null for null in pairs.NULLS if f"distance_{null}" in one]
     rows: list[list[str]] = []
     for name, found in summaries.items():
         cells = [name, f"{found['towards']} {100 * found['towards_shift']:+.0f}", f"{found['towards_p_holm']:.2g}"]
@@ -271,10 +271,11 @@ def show(heard: dict[str, Heard], about: dict[str, Any]) -> None:
         for null in nulls:
             cells += [f"{found[f'distance_{null}']:.2f}", f"{found[f'further_than_{null}_p_holm']:.2g}"]
         rows.append(cells)
-    header = ["architecture", "shifts most towards", "p (Holm)", "first genre changes", "distance"]
+    header = ["architecture", "shifts most to", "p", "first genre changes", "distance"]
     print_table(
-        f"Original against remix, {one['n_pairs']} pairs: {note_of(about)}; no p can be below {one['least_p']:.2g}",
-        header + [cell for text in nulls.values() for cell in (f"of {text}", "p (Holm)")],
+        f"Original against remix, {one['n_pairs']} pairs: {note_of(about)}; p: sign-flip tests with Holm's correction, "
+        f"none can be below {one['least_p']:.2g}",
+        header + [cell for null in nulls for cell in (null.replace("_", " "), "p")],
         rows,
     )
 
