@@ -12,7 +12,7 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test soak lint format spotify-login ui experiments tune bench clean
+.PHONY: help repro test soak lint format spotify-login app ui experiments tune bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ format: $(DEVELOPMENT) ## format the code
 
 spotify-login: $(RUNTIME) ## log in to Spotify, for data sets from playlists (docs/spotify.md)
 	python -m src.ingest.spotify login
+
+app: $(RUNTIME) ## a page to play with: make app, or make app ARGS="--model bn_5x5 --port 8000"
+	python -m src.app --open $(ARGS)
 
 ui: $(RUNTIME) ## browse the MLflow runs
 	@echo "In some seconds: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"

@@ -1,0 +1,62 @@
+// Keeps the cursor over a song's pictures in step with its player; clicks on the pictures move the player.
+(() => {
+  const songOf = (element) => element.closest?.(".song");
+
+  function follow(song) {
+    const audio = song.querySelector("audio");
+    const slider = song.querySelector(".over .part");
+    const seconds = Number(song.dataset.seconds);
+    const share = Math.min(1, audio.currentTime / seconds);
+    slider.querySelector(".cursor").style.left = `${100 * share}%`;
+    slider.setAttribute("aria-valuenow", audio.currentTime.toFixed(1));
+  }
+
+  function keepFollowing(song) {
+    follow(song);
+    const audio = song.querySelector("audio");
+    if (!audio.paused && song.isConnected) requestAnimationFrame(() => keepFollowing(song));
+  }
+
+  function seek(song, seconds) {
+    const audio = song.querySelector("audio");
+    audio.currentTime = Math.max(0, Math.min(seconds, Number(song.dataset.seconds)));
+    follow(song);
+  }
+
+  // Events of media do not bubble, but they can be captured; songs come and go.
+  const onAudio = (name, handle) =>
+    document.addEventListener(name, (event) => songOf(event.target) && handle(songOf(event.target), event), true);
+
+  onAudio("play", (song) => {
+    for (const other of document.querySelectorAll(".song audio")) if (songOf(other) !== song) other.pause();
+    keepFollowing(song);
+  });
+  for (const name of ["pause", "timeupdate", "seeked", "ended"]) onAudio(name, follow);
+  onAudio("error", (song) => (song.querySelector(".unplayable").hidden = false));
+
+  document.addEventListener("pointerdown", (event) => {
+    const slider = event.target.closest?.(".over .part");
+    if (!slider) return;
+    const box = slider.getBoundingClientRect();
+    const song = songOf(slider);
+    seek(song, ((event.clientX - box.left) / box.width) * Number(song.dataset.seconds));
+  });
+
+  // On a narrow screen an answer comes below what was clicked: go there.
+  new MutationObserver((changes) => {
+    if (window.innerWidth > 640) return;
+    for (const change of changes)
+      for (const added of change.addedNodes) {
+        const found = added.matches?.(".song, .change, .trouble") ? added : added.querySelector?.(".song, .change, .trouble");
+        if (found) return found.scrollIntoView({ behavior: "smooth", block: "start" });
+      }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step || !event.target.matches?.(".over .part")) return;
+    const song = songOf(event.target);
+    seek(song, song.querySelector("audio").currentTime + step);
+    event.preventDefault();
+  });
+})();
