@@ -81,8 +81,8 @@ def serve(architecture: str | None, host: str, port: int, folder: Path, *, brows
             quiet=True,
             prevent_thread_lock=True,
             max_file_size=MOST_MEGABYTES * 2**20,
-            allowed_paths=[str(examples.FOLDER.resolve())],
-            **launch_options(),
+            allowed_paths=[str(file) for file in examples.files()],
+            **launch_options(host),
         )
     except OSError:
         raise UserError(f"--port {port}: in use; stop what uses it, or choose another") from None

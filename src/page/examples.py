@@ -68,3 +68,10 @@ def _tracks() -> pd.DataFrame:
 def _example(row: "pd.Series[str]") -> Example:
     version = f" ({row['version']})" if row["version"] else ""
     return Example(shown(row["genre"]), f"{row['title']}{version}, synthetic", FOLDER / row["path"])
+
+
+def files() -> list[Path]:
+    """All that the page may give away of them."""
+    return [example.file.resolve() for example in songs()] + [
+        example.file.resolve() for pair in pairs() for example in (pair.before, pair.after)
+    ]

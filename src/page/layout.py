@@ -42,7 +42,9 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
     delete_after_s : int
         What visitors have sent is deleted when it is that old.
     """
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, delete_after_s)) as page:
+    with gr.Blocks(
+        title=TITLE, analytics_enabled=False, delete_cache=(min(60, delete_after_s), delete_after_s)
+    ) as page:
         with gr.Row(elem_id="top", equal_height=True):
             gr.HTML(f"<h1>{TITLE}</h1><p>All is computed on this machine; nothing leaves it.</p>", js_on_load=None)
             network = gr.Dropdown(label="network", choices=[], interactive=True, elem_id="network", min_width=220)
@@ -99,6 +101,7 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
         return chosen, shown_song + pictures.bars(heard), question, ""
 
     def explain(chosen: Song | None, architecture: str | None) -> str:
+        architecture = architecture or next(iter(networks.names()), None)
         if chosen is None or architecture is None:
             return ""
         try:
@@ -212,6 +215,7 @@ def _uploaded(file: str | None, name: str | None = None) -> Song | None:
 
 def _heard(networks: Networks, song: Song, architecture: str | None) -> Heard | str:
     """What is heard, or a line on why nothing is."""
+    architecture = architecture or next(iter(networks.names()), None)  # a quick visitor, or the first model came since
     if architecture is None:
         return pictures.message(NO_MODEL, "hint")
     try:

@@ -34,9 +34,18 @@ _POLICY = (
 )
 
 
-def launch_options() -> dict[str, Any]:
+# Names by which a page that is for this machine alone is called; others are those of sites that point here.
+LOCAL = ("127.0.0.1", "localhost")
+
+
+def launch_options(host: str) -> dict[str, Any]:
     """Arguments of Gradio's launch(): theme, style, script, guard, and all of its extras off."""
     from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    guards = [Middleware(Guard)]
+    if host in LOCAL:
+        guards.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL)))
 
     theme = gr.themes.Base(
         primary_hue=_BLUES, secondary_hue=_BLUES, neutral_hue="slate", font=FONTS, font_mono=["monospace"]
@@ -59,7 +68,7 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "show_error": False,
         "state_session_capacity": 200,
-        "app_kwargs": {"middleware": [Middleware(Guard)]},
+        "app_kwargs": {"middleware": guards},
     }
 
 
