@@ -8,10 +8,9 @@ A clip is a window into its track's spectrogram; no audio is cut.
 import argparse
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from src import folds, params
+from src import folds, params, windows
 from src.console import UserError, command, print_table, warn
 from src.files import CLIPS, TRACKS, read_table, write_table
 from src.params import ClipParams, Params
@@ -86,34 +85,9 @@ def _windows_of(tracks: pd.DataFrame, settings: ClipParams) -> pd.DataFrame:
     rows = [
         {"clip_id": f"{track_id}#{number:03d}", "track_id": track_id, "start_s": start}
         for track_id, seconds in zip(tracks["track_id"], tracks["duration_s"].astype(float), strict=True)
-        for number, start in enumerate(windows(seconds, settings.length_s, settings.overlap_s))
+        for number, start in enumerate(windows.starts(seconds, settings.length_s, settings.overlap_s))
     ]
     return pd.DataFrame(rows, columns=["clip_id", "track_id", "start_s"])
-
-
-def windows(duration_s: float, length_s: float, overlap_s: float = 0.0) -> list[float]:
-    """Where the clips of a track start.
-
-    Clips follow each other every ``length_s - overlap_s`` seconds. What is left at the end gets a last clip, shifted
-    back to end with the track, if it is more than half of such a step: a track of 29.9 s has ten clips of 3 s, as one
-    of 30 s has. A track shorter than one clip has one, which starts at 0 and is padded.
-
-    Parameters
-    ----------
-    duration_s, length_s, overlap_s : float
-        Seconds.
-
-    Returns
-    -------
-    list of float
-        Seconds, rising.
-    """
-    step = length_s - overlap_s
-    whole = max(0, int(np.floor((duration_s - length_s) / step + 1e-6)))
-    starts = [round(number * step, 6) for number in range(whole + 1)]
-    if duration_s - (starts[-1] + length_s) > step / 2:
-        starts.append(round(duration_s - length_s, 6))
-    return starts
 
 
 def by_clip(settings: Params) -> bool:

@@ -51,6 +51,14 @@ def test_cosine_falls_from_the_full_rate_to_zero():
     assert all(after < before for before, after in itertools.pairwise(rates))
 
 
+def test_cosine_can_rise_first():
+    settings = SETTINGS.model_copy(update={"schedule": "cosine", "epochs": 12, "warmup_epochs": 2})
+    rates = [training.learning_rate(history_of([1.0] * n), settings) for n in range(13)]
+    assert rates[:3] == pytest.approx([settings.learning_rate * share for share in (1 / 3, 2 / 3, 1)])
+    assert rates[7] == pytest.approx(settings.learning_rate / 2)
+    assert rates[12] == pytest.approx(0, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("losses", "patience", "stops"),
     [
@@ -73,6 +81,7 @@ def test_best_epoch_by_either_monitor():
     history[2]["val_accuracy"] = 0.99
     assert training.best(history, "val_loss")["epoch"] == 2
     assert training.best(history, "val_accuracy")["epoch"] == 3
+    assert training.best(history_of([1, 2, 3]), "last_epoch")["epoch"] == 3
 
 
 def test_nesterov_takes_the_steps_of_its_definition():
@@ -86,6 +95,20 @@ def test_nesterov_takes_the_steps_of_its_definition():
         v = 0.9 * v - 0.1 * 2 * ahead
         w += v
         assert float(place.value) == pytest.approx(w + 0.9 * v, rel=1e-5)
+
+
+def test_adamw_shrinks_weights_beside_its_steps():
+    settings = SETTINGS.model_copy(update={"optimizer": "adamw", "learning_rate": 0.1, "weight_decay": 0.5})
+    optimizer, place = training.optimizer(settings), keras.Variable(2.0)
+    optimizer.apply([keras.ops.zeros(())], [place])
+    assert float(place.value) == pytest.approx(2 * (1 - 0.1 * 0.5), rel=1e-6)
+
+
+def test_unknown_artists_are_each_their_own():
+    tracks = pd.DataFrame({"track_id": list("abcde"), "artist": ["Ana", " ANA ", "", "", "Bo"]})
+    numbers = training.artist_numbers(tracks)
+    assert numbers["a"] == numbers["b"]
+    assert len(set(numbers.values())) == 4
 
 
 def test_adam_is_the_default():
