@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast, verdict
-from src import mels, models, params
+from src import models, params
 from src.backend import keras
 from src.console import UserError, command, print_table
 from src.feed import Clips
 from src.files import write_json, write_table
 from src.params import Params, TrainParams
-from src.spectrogram import Spectrograms
+from src.spectrogram import Spectrograms, format_of
 from src.training import Checkpoint, balanced_weights
 
 TARGET = 0.9  # of the speed with a resident batch
@@ -54,7 +54,7 @@ def main() -> None:
 
 def write_random_tracks(folder: Path, settings: Params, n_tracks: int) -> pd.DataFrame:
     """Spectrograms as the stage `mels` leaves them, of noise; and the table of their clips."""
-    form = mels.format_of(settings.mels)
+    form = format_of(settings.mels)
     frames = form.frames(settings.clips.length_s) * CLIPS_A_TRACK
     rng = np.random.default_rng(settings.seed)
     np.save(folder / Spectrograms.ARRAY, rng.integers(0, 256, (n_tracks * frames, form.n_mels), dtype=np.uint8))

@@ -45,7 +45,7 @@ def main() -> None:
         trained = [row["arch"] for row in revision.leaderboard if row["n_parameters"] is not None]
         if architecture not in trained:
             raise UserError(f"{revision.name} has no {architecture}; it has {', '.join(trained)}: choose by --model")
-    cards = [revision.json(Path("models") / f"{architecture}.json") for revision in (before, after)]
+    cards = [revision.card(architecture) for revision in (before, after)]
     old, new = split_genres(cards[0]["genres"], cards[1]["genres"], before.name, after.name)
 
     tables = [

@@ -1,16 +1,19 @@
 """Decoding: any audio file in, mono float32 samples at the wanted rate out.
 
 libsndfile reads wav, au, flac, ogg and mp3, and quickly; FFmpeg (inside PyAV's wheel, so nothing to install) reads
-m4a and whatever libsndfile refuses. Blocks are mixed down and resampled as they come, so that an hour-long stereo mix
-never lies in memory at its full size.
+m4a and whatever libsndfile refuses. Blocks are mixed down and resampled as they come, so that an hour-long mix need
+never lie in memory (:func:`read`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
 import soxr
+
+T = TypeVar("T")
 
 EXTENSIONS = (".wav", ".au", ".flac", ".ogg", ".mp3", ".m4a")
 
@@ -49,38 +52,74 @@ def load(path: Path, sample_rate: int) -> np.ndarray:
     AudioError
         If the file cannot be decoded, is empty, cut off or silent, or has samples that are no numbers.
     """
+    return read(path, sample_rate, _joined)
+
+
+def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]], T]) -> T:
+    """Decode a file to mono at `sample_rate` block by block, so that an hour takes no more memory than a minute.
+
+    Parameters
+    ----------
+    path, sample_rate
+        As in :func:`load`.
+    consume : callable
+        Takes the blocks, float32 [shape=(n,)] each, all of them. Where libsndfile gives a file up half-way it is called
+        once more, with FFmpeg's from the start. What it returns counts only if there is no error, for whether a file
+        is silent or cut off is known at its end.
+
+    Returns
+    -------
+    What `consume` returned.
+
+    Raises
+    ------
+    AudioError
+        As :func:`load`.
+    """
     try:
-        samples, declared_s = _decode(path, sample_rate)
-    except AudioError:
-        raise
+        with path.open("rb") as opened:  # the decoders do not say whether they may not or cannot read a file
+            if not opened.read(1):
+                raise AudioError("empty")
+        if path.suffix.lower() != ".m4a":
+            try:
+                with soundfile.SoundFile(path) as file:
+                    if _is_understood(path, file):
+                        resampled = _resampled(_blocks(file), file.samplerate, sample_rate)
+                        return consume(_checked(resampled, sample_rate, lambda: _declared_duration(path, file)))
+            except soundfile.LibsndfileError:
+                pass  # FFmpeg reads some files that libsndfile refuses
+        return _read_with_ffmpeg(path, sample_rate, consume)
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror or error})") from None
-    duration_s = len(samples) / sample_rate
-    if len(samples) == 0:
+
+
+def _checked(
+    blocks: Iterator[np.ndarray], sample_rate: int, declared_duration: Callable[[], float | None]
+) -> Iterator[np.ndarray]:
+    """Pass the blocks on; raise an AudioError where they turn out to be no music.
+
+    `declared_duration` gives the seconds that the header promises, or None; it is asked at the end.
+    """
+    length, peak = 0, 0.0
+    for block in blocks:
+        if not len(block):
+            continue
+        highest, lowest = float(block.max()), float(block.min())
+        if not (np.isfinite(highest) and np.isfinite(lowest)):
+            raise AudioError("has samples that are not numbers (NaN or infinity)")
+        length, peak = length + len(block), max(peak, highest, -lowest)
+        yield block
+    declared_s, duration_s = declared_duration(), length / sample_rate
+    if length == 0:
         raise AudioError("empty")
-    if not np.isfinite(samples).all():
-        raise AudioError("has samples that are not numbers (NaN or infinity)")
     if declared_s is not None and duration_s < declared_s - TRUNCATION_SECONDS:
         raise AudioError(f"truncated: {duration_s:.1f} s of the {declared_s:.1f} s that its header declares")
-    if np.abs(samples).max() < SILENCE_PEAK:
+    if peak < SILENCE_PEAK:
         raise AudioError("silent")
-    return samples
 
 
-def _decode(path: Path, sample_rate: int) -> tuple[np.ndarray, float | None]:
-    """Return the samples and the duration in seconds that the header declares (None: it declares none)."""
-    with path.open("rb") as opened:  # the decoders do not say whether they may not or cannot read a file
-        if not opened.read(1):
-            raise AudioError("empty")
-    if path.suffix.lower() != ".m4a":
-        try:
-            with soundfile.SoundFile(path) as file:
-                if _is_understood(path, file):
-                    samples = _resampled(_blocks(file), file.samplerate, sample_rate)
-                    return samples, _declared_duration(path, file)
-        except soundfile.LibsndfileError:
-            pass  # FFmpeg reads some files that libsndfile refuses
-    return _decode_with_ffmpeg(path, sample_rate)
+def _joined(blocks: Iterator[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.float32), *blocks])
 
 
 def _is_understood(path: Path, file: soundfile.SoundFile) -> bool:
@@ -98,7 +137,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
         yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
-def _decode_with_ffmpeg(path: Path, sample_rate: int) -> tuple[np.ndarray, float | None]:
+def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]], T]) -> T:
     import av  # loads 60 MB of FFmpeg, which most folders never need
 
     try:
@@ -116,23 +155,25 @@ def _decode_with_ffmpeg(path: Path, sample_rate: int) -> tuple[np.ndarray, float
                     for part in to_mono.resample(frame):
                         yield part.to_ndarray().reshape(-1, part.layout.nb_channels).mean(axis=1)
 
-            samples = _resampled(blocks(), rate, sample_rate)
-            # Of mp3 files only those come here that do not say how long they are: FFmpeg would guess, too.
-            declared = None if container.format.name == "mp3" else container.duration
-            return samples, None if declared is None else declared / av.time_base
+            def declared_duration() -> float | None:
+                # Of mp3 files only those come here that do not say how long they are: FFmpeg would guess, too.
+                declared = None if container.format.name == "mp3" else container.duration
+                return None if declared is None else declared / av.time_base
+
+            return consume(_checked(_resampled(blocks(), rate, sample_rate), sample_rate, declared_duration))
     except av.FFmpegError as error:
         raise AudioError(f"cannot be decoded: damaged or not audio ({error.strerror})") from None
 
 
-def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> np.ndarray:
-    """Join mono blocks at `rate` into one array at `wanted` Hz, resampling on the way."""
+def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
+    """Mono blocks at `rate` as blocks at `wanted` Hz."""
     if rate == wanted:
-        parts = list(blocks)
-    else:
-        resampler = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
-        parts = [resampler.resample_chunk(block.astype(np.float32, copy=False)) for block in blocks]
-        parts.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield resampler.resample_chunk(block.astype(np.float32, copy=False))
+    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def _declared_duration(path: Path, file: soundfile.SoundFile) -> float | None:

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from src import params, scores
+from src.card import read_card
 from src.console import UserError, command, print_table
 from src.figures import comparison, differences
 from src.figures.style import amount, save, whose
-from src.files import read_json, read_table, write_json, write_table
+from src.files import read_table, write_json, write_table
 from src.params import Params
 
 LEADERBOARD, SUMMARY, PLOTS = Path("metrics/leaderboard.json"), Path("metrics/summary.json"), Path("plots/compare")
@@ -33,7 +34,7 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m src.compare", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     predictions = {name: _read(Path("predictions") / f"{name}.csv") for name in settings.architectures}
-    cards = {name: read_json(Path("models") / f"{name}.json") for name in settings.architectures}
+    cards = {name: read_card(Path("models") / f"{name}.keras") for name in settings.architectures}
     rows = leaderboard(predictions, cards, settings)
     card = next(iter(cards.values()))
     write_json(LEADERBOARD, rows)

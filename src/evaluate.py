@@ -15,10 +15,11 @@ import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
 from src import params, scores, windows
+from src.card import read_card
 from src.console import UserError, command, print_table
 from src.figures.model import confusion_matrix, learning_curves, reliability_plot
 from src.figures.style import save, whose
-from src.files import MELS, TRACKS, read_json, read_table, write_json, write_table
+from src.files import MELS, TRACKS, read_table, write_json, write_table
 from src.params import EvaluateParams
 from src.spectrogram import Spectrograms
 
@@ -36,7 +37,7 @@ def main() -> None:
     model_file = Path("models") / f"{architecture}.keras"
     if not model_file.exists():
         raise UserError(f"{model_file}: no such model; train it with: dvc repro train@{architecture}")
-    card = read_json(model_file.with_suffix(".json"))
+    card = read_card(model_file)
 
     clips = windows.read(card["window_s"], Spectrograms(MELS).seconds)
     clips = clips[clips["fold"].isin(["val", "test"])].reset_index(drop=True)

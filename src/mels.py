@@ -16,15 +16,17 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from src import audio, params, spectrogram
+from src import params
+from src.audio import AudioError
 from src.console import UserError, command, progress
 from src.files import MELS, atomic, cache_dir, read_json, read_table, sha256_of, write_json, write_table
 from src.ingest import mels as published
 from src.params import MelParams
-from src.spectrogram import Format, Spectrograms
+from src.song import spectrogram_of
+from src.spectrogram import Format, Spectrograms, format_of, to_bytes
 
 # Part of the cache key: raise it when the same audio and parameters give other spectrograms.
-VERSION = 2
+VERSION = 3
 
 
 @command
@@ -44,20 +46,6 @@ def main() -> None:
         spectrograms = (np.load(path) for path in compute(tracks, raw_dir, mel_params))
     MELS.mkdir(parents=True, exist_ok=True)
     store(spectrograms, tracks, form)
-
-
-def format_of(settings: MelParams) -> Format:
-    """The format of spectrograms that are computed with these parameters."""
-    return Format(
-        sample_rate=settings.sample_rate,
-        n_fft=settings.n_fft,
-        n_mels=settings.n_mels,
-        frame_rate=settings.sample_rate / settings.hop_length,
-        top_db=settings.top_db,
-        fmin=settings.fmin,
-        fmax=settings.fmax,
-        reference=settings.reference,
-    )
 
 
 def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Path]:
@@ -93,13 +81,13 @@ def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Pa
 
 def _compute_one(path: Path, digest: str, target: Path, settings: MelParams) -> None:
     try:
-        samples = audio.load(path, settings.sample_rate)
-    except audio.AudioError as error:
+        stored = spectrogram_of(path, format_of(settings))
+    except AudioError as error:
         raise UserError(f"{path}: {error}; it has changed since it was ingested: run `dvc repro` again") from None
     if sha256_of(path) != digest:  # else another song's spectrogram would be kept under this one's name for good
         raise UserError(f"{path}: has changed since it was ingested: run `dvc repro` again")
     with atomic(target) as temporary:
-        np.save(temporary, spectrogram.of_samples(samples, settings))
+        np.save(temporary, stored)
 
 
 def convert(tracks: pd.DataFrame, form: Format) -> Iterator[np.ndarray]:
@@ -110,7 +98,7 @@ def convert(tracks: pd.DataFrame, form: Format) -> Iterator[np.ndarray]:
         if track_id not in rows:
             raise UserError(f"{track_id} is gone from mels.npz since it was ingested: run `dvc repro` again")
         decibels = published.decibels(arrays[rows[track_id]], ranges_db[rows[track_id]])
-        yield spectrogram.to_bytes(np.ascontiguousarray(decibels.T), form.top_db)
+        yield to_bytes(np.ascontiguousarray(decibels.T), form.top_db)
 
 
 def store(spectrograms: Iterator[np.ndarray], tracks: pd.DataFrame, form: Format) -> None:

@@ -5,6 +5,7 @@ For the commands that set several experiments beside each other; nothing in the 
 
 import io
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from dvc.exceptions import DvcException
 from ruamel.yaml import YAML
 
+from src.card import read_card
 from src.compare import LEADERBOARD
 from src.console import UserError
 
@@ -68,6 +70,12 @@ class Revision:
         except (DvcException, OSError) as error:
             raise self._unknown(error) from None
         return target
+
+    def card(self, architecture: str) -> dict[str, Any]:
+        """The card of a trained model."""
+        with tempfile.TemporaryDirectory() as folder:
+            name = f"{architecture}.keras"
+            return read_card(self.fetch(Path("models") / name, Path(folder) / name))
 
     def scores(self) -> list[dict[str, Any]]:
         """One row an architecture: what the leaderboard and its metrics file say, and `seed`, `fold`, `experiment`."""

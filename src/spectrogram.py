@@ -7,6 +7,9 @@ mastered, and one loud click does not make the rest of its song quieter.
 """
 
 import functools
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +19,7 @@ import scipy.fft
 
 from src.console import UserError
 from src.files import read_json, read_table
+from src.loudness import Meter
 from src.params import MelParams
 
 STEPS = 255
@@ -34,8 +38,18 @@ _LEAST_POWER = 1e-10
 # are cut off), 7 % of the tracks have one of them, and 8 % of the cells lie more than 80 dB lower (fmax 10 kHz: 7 %).
 TOP_ABOVE_LOUDNESS_DB = -6.0
 
-# ITU-R BS.1770: seconds that loudness is measured over at a time.
-_LOUDNESS_BLOCK_SECONDS = 0.4
+# Samples that are heard at a time, however they come, so that the result does not depend on it: 3 s.
+_PIECE_SAMPLES = 1 << 16
+
+# What is kept of a track in memory until its loudest cell is known, in bytes; the rest goes to a temporary file. A
+# quarter of an hour at 43 frames a second and 128 bands, so that songs do without.
+_SPOOL_BYTES = 20 << 20
+
+# Frames that are turned into bytes at a time.
+_ROWS = 4096
+
+# A track is amplified by no more than this before its loudness is measured: beyond, there is nothing but rounding.
+_MOST_GAIN = 1e12
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,20 @@ class Format:
         return max(1, round(seconds * self.frame_rate))
 
 
+def format_of(settings: MelParams) -> Format:
+    """The format of spectrograms that are computed with these parameters."""
+    return Format(
+        sample_rate=settings.sample_rate,
+        n_fft=settings.n_fft,
+        n_mels=settings.n_mels,
+        frame_rate=settings.sample_rate / settings.hop_length,
+        top_db=settings.top_db,
+        fmin=settings.fmin,
+        fmax=settings.fmax,
+        reference=settings.reference,
+    )
+
+
 def mel_power(samples: np.ndarray, params: MelParams) -> np.ndarray:
     """Mel power spectrogram, as ``librosa.feature.melspectrogram`` (centred, zero-padded, Hann, Slaney) makes it.
 
@@ -74,18 +102,66 @@ def mel_power(samples: np.ndarray, params: MelParams) -> np.ndarray:
     np.ndarray [shape=(1 + n // hop_length, n_mels), dtype=float32]
         Frames first, so that a window in time is one piece of memory.
     """
+    return np.concatenate(list(mel_power_of_blocks([samples], format_of(params))))
+
+
+def mel_power_of_blocks(blocks: Iterable[np.ndarray], form: Format) -> Iterator[np.ndarray]:
+    """The same of samples that come block by block, some frames at a time.
+
+    Frame k is centred at sample ``k * sample_rate / frame_rate``, rounded where the frame rate, as that of published
+    spectrograms, is not that of a whole hop length.
+    """
     window, groups = _window_and_filters(
-        params.sample_rate, params.n_fft, params.n_mels, params.fmin, params.fmax or params.sample_rate / 2
+        form.sample_rate, form.n_fft, form.n_mels, form.fmin, form.fmax or form.sample_rate / 2
     )
-    padded = np.pad(samples, params.n_fft // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, params.n_fft)[:: params.hop_length]
-    mels = np.empty((len(frames), params.n_mels), np.float32)
-    for start in range(0, len(frames), _BLOCK_FRAMES):
-        spectra = scipy.fft.rfft(frames[start : start + _BLOCK_FRAMES] * window, overwrite_x=True)
-        power = spectra.real**2 + spectra.imag**2
-        for bands, bins, weights in groups:
-            mels[start : start + _BLOCK_FRAMES, bands] = power[:, bins] @ weights
-    return mels
+    hop = form.sample_rate / form.frame_rate
+    whole_hop = round(hop) if abs(hop - round(hop)) < 1e-6 else None
+    half = np.zeros(form.n_fft // 2, np.float32)
+    heard, behind, frame = half, 0, 0  # what is still needed, how many samples came before it, the next frame
+    for block, is_last in _marking_the_last(itertools.chain(blocks, [half])):
+        heard = np.concatenate([heard, block])
+        while True:
+            starts = np.round(np.arange(frame, frame + _BLOCK_FRAMES) * hop).astype(np.int64) - behind
+            complete = int(np.searchsorted(starts, len(heard) - form.n_fft, side="right"))
+            # Always as many at a time: where a product of matrices is cut decides its last bit.
+            if complete == 0 or (complete < _BLOCK_FRAMES and not is_last):
+                break
+            views = np.lib.stride_tricks.sliding_window_view(heard, form.n_fft)
+            chosen = slice(starts[0], starts[complete - 1] + 1, whole_hop) if whole_hop else starts[:complete]
+            spectra = scipy.fft.rfft(views[chosen] * window, overwrite_x=True)
+            power = spectra.real**2 + spectra.imag**2
+            mels = np.empty((complete, form.n_mels), np.float32)
+            for bands, bins, weights in groups:
+                mels[:, bands] = power[:, bins] @ weights
+            yield mels
+            frame += complete
+        passed = min(max(0, round(frame * hop) - behind), len(heard))
+        heard, behind = heard[passed:], behind + passed
+
+
+def _marking_the_last(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+    waiting = None
+    for block in blocks:
+        if waiting is not None:
+            yield waiting, False
+        waiting = block
+    if waiting is not None:
+        yield waiting, True
+
+
+def _pieces(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same samples in pieces of always the same size; the last may be smaller."""
+    waiting: list[np.ndarray] = []
+    for block in blocks:
+        waiting.append(block)
+        if sum(map(len, waiting)) >= _PIECE_SAMPLES:
+            joined = np.concatenate(waiting)
+            whole = len(joined) - len(joined) % _PIECE_SAMPLES
+            yield from (joined[start : start + _PIECE_SAMPLES] for start in range(0, whole, _PIECE_SAMPLES))
+            waiting = [joined[whole:]]
+    joined = np.concatenate(waiting) if waiting else np.empty(0, np.float32)
+    if len(joined):
+        yield joined
 
 
 @functools.lru_cache(maxsize=4)
@@ -137,47 +213,64 @@ def to_decibels(stored: np.ndarray, top_db: float) -> np.ndarray:
 
 def of_samples(samples: np.ndarray, params: MelParams) -> np.ndarray:
     """The spectrogram of a track as it is stored: uint8 [shape=(frames, n_mels)]."""
-    if params.reference == "loudness":
-        # From here on as loud as it goes: neither the least power nor the gates of the loudness depend on the gain.
-        samples = samples / max(float(np.abs(samples).max()), np.finfo(np.float32).tiny)
-    decibels = 10 * np.log10(np.maximum(mel_power(samples, params), _LEAST_POWER))
-    top = decibels.max() if params.reference == "peak" else _loudness_top(samples, params)
-    return to_bytes(decibels - top, params.top_db)
+    return of_blocks([samples], format_of(params))
 
 
-def _loudness_top(samples: np.ndarray, params: MelParams) -> float:
+def of_blocks(blocks: Iterable[np.ndarray], form: Format) -> np.ndarray:
+    """The spectrogram as it is stored, of samples that come block by block.
+
+    What 0 dB is, the loudest cell or the loudness, is known only at the end: until then the power of each cell is kept,
+    of long tracks in a temporary file (79 MB an hour of music with the default parameters), so that an hour needs no
+    more memory than a quarter of it.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n,)]
+        Mono, at ``form.sample_rate``. How the samples are cut into blocks changes no bit of the result.
+    form : Format
+        What to make.
+
+    Returns
+    -------
+    np.ndarray [shape=(frames, n_mels), dtype=uint8]
+    """
+    meter = Meter(form.sample_rate) if form.reference == "loudness" else None
+
+    def heard() -> Iterator[np.ndarray]:
+        for piece in _pieces(blocks):
+            if meter is not None:
+                meter.hear(piece)
+            yield piece
+
+    loudest, frames = 0.0, 0
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as kept:
+        for power in mel_power_of_blocks(heard(), form):
+            loudest, frames = max(loudest, float(power.max())), frames + len(power)
+            kept.write(power.data)
+        # With reference `loudness` as loud as it goes: then neither the least power nor the gates depend on the gain.
+        gain = 1.0 if meter is None else min(1 / max(meter.peak, 1 / _MOST_GAIN), _MOST_GAIN)
+        top = _decibels(np.array([loudest], np.float32))[0] if meter is None else _loudness_top(meter, gain, form)
+        kept.seek(0)
+        stored = np.empty((frames, form.n_mels), np.uint8)
+        for start in range(0, frames, _ROWS):
+            rows = stored[start : start + _ROWS]
+            power = np.frombuffer(kept.read(4 * rows.size), np.float32).reshape(rows.shape)
+            rows[:] = to_bytes(_decibels(power * np.float32(gain**2)) - top, form.top_db)
+    return stored
+
+
+def _decibels(power: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(np.maximum(power, np.float32(_LEAST_POWER)))
+
+
+def _loudness_top(meter: Meter, gain: float, form: Format) -> np.float32:
     """The mel power in dB that is 0 dB of the stored scale, for a track of this loudness.
 
     Noise of power density S (in 1 Hz) has a mel power of ``S * n_fft**2 * 3 / 16``, whatever the bands and the sample
     rate: the Hann window's squares sum up to 3 / 8 n_fft, the triangles' weights to n_fft / sample_rate.
     """
-    density_db = 10 * np.log10(params.n_fft**2 * 3 / 16)
-    return loudness(samples, params.sample_rate) + TOP_ABOVE_LOUDNESS_DB + density_db
-
-
-def loudness(samples: np.ndarray, sample_rate: int) -> float:
-    """Integrated loudness in LUFS, after ITU-R BS.1770-4; of what is too short or too quiet for its gates, the RMS.
-
-    Parameters
-    ----------
-    samples : np.ndarray [shape=(n,)]
-        Mono; full scale is 1.
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    float
-        Finite, also for silence.
-    """
-    if len(samples) >= _LOUDNESS_BLOCK_SECONDS * sample_rate:
-        from pyloudnorm import Meter  # here: it takes a moment to load, and reference `peak` does without
-
-        measured = float(Meter(sample_rate).integrated_loudness(samples.astype(np.float64)))
-        if np.isfinite(measured):
-            return measured
-    mean_square = float(np.mean(np.square(samples, dtype=np.float64)))
-    return 10 * float(np.log10(max(mean_square, _LEAST_POWER)))
+    density_db = 10 * np.log10(form.n_fft**2 * 3 / 16)
+    return np.float32(meter.integrated(gain) + TOP_ABOVE_LOUDNESS_DB + density_db)
 
 
 class Spectrograms:

@@ -1,8 +1,8 @@
-"""Stage `train@<architecture>`: clips → models/<architecture>.keras and .json, plots/<architecture>/history.csv.
+"""Stage `train@<architecture>`: clips → models/<architecture>.keras, plots/<architecture>/history.csv.
 
     python -m src.train baseline
 
-The .json file is the model's card: what it takes, what it tells apart, what training it cost and its MLflow run.
+Inside the model file lies its card: what it takes, what it tells apart, what training it cost and its MLflow run.
 A training that was killed goes on from its last whole epoch.
 """
 

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from src import augment, discriminant, feed, models, tracking, windows
 from src.backend import keras
+from src.card import write_card
 from src.console import UserError, warn
 from src.cost import multiply_adds
 from src.feed import Clips
@@ -246,6 +247,7 @@ class Training:
             "spectrogram": vars(self.spectrograms.format),
             "window_s": self.window_s,  # null: clips
             "clip_length_s": self.window_s or self.all_settings.clips.length_s,
+            "clip_overlap_s": 0.0 if self.window_s else self.all_settings.clips.overlap_s,
             "frames": self.frames,
             "n_parameters": model.count_params(),
             "multiply_adds": multiply_adds(model),
@@ -260,11 +262,10 @@ class Training:
         target = Path("models") / f"{self.architecture}.keras"
         with atomic(target) as temporary:
             model.save(temporary)
-        write_json(target.with_suffix(".json"), card)
+            write_card(temporary, card)
         history = pd.DataFrame(self.checkpoint.history).drop(columns=CLOCK)
         write_table(Path("plots") / self.architecture / "history.csv", history.astype({"epoch": int}))
         run.file(target, "model")
-        run.file(target.with_suffix(".json"), "model")
 
 
 class _Epochs(keras.callbacks.Callback):

@@ -50,13 +50,13 @@ def configure(project: Path) -> Callable[..., params.Params]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded from now on."""
     names: list[str] = []
-    load = audio.load
+    read = audio.read
 
-    def record(path: Path, sample_rate: int) -> np.ndarray:
+    def record(path: Path, sample_rate: int, consume: Callable) -> Any:
         names.append(path.name)
-        return load(path, sample_rate)
+        return read(path, sample_rate, consume)
 
-    monkeypatch.setattr(audio, "load", record)
+    monkeypatch.setattr(audio, "read", record)
     return names
 
 

@@ -144,6 +144,7 @@ def test_the_users_files_are_read_in_place(project):
         ({"models__baseline__dropout": 0.1}, {"train@baseline"}),
         ({"models__bn_5x5__dropout": 0.1}, set()),
         ({"clips__length_s": 2.0}, {"clips", "train@baseline"}),
+        ({"clips__overlap_s": 0.5}, {"clips", "train@baseline"}),
         ({"mels__n_fft": 1024}, {"mels"}),
         ({"evaluate__bootstrap": 200}, {"evaluate@baseline", "compare", "confounding"}),
         ({"split__protocol": "track"}, {"clips", "train@baseline", "confounding"}),

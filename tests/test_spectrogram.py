@@ -17,9 +17,9 @@ from scipy.signal import fftconvolve, firwin
 from src import spectrogram
 from src.console import UserError
 from src.files import write_json, write_table
-from src.mels import format_of
+from src.loudness import Meter
 from src.params import MelParams
-from src.spectrogram import Format, Spectrograms
+from src.spectrogram import Format, Spectrograms, format_of
 
 DEFAULT = {
     "sample_rate": 22050,
@@ -78,23 +78,31 @@ def test_stored_levels_are_librosas_within_half_a_step(compose: Callable, change
     assert stored.max() == 255
 
 
+def loudness(samples: np.ndarray, rate: int, gain: float = 1.0) -> float:
+    meter = Meter(rate)
+    meter.hear(samples)
+    return meter.integrated(gain)
+
+
 @pytest.mark.parametrize(("rate", "seconds"), [(22050, 4.0), (16000, 1.0), (44100, 0.4)])
 def test_loudness_is_pyloudnorms(compose: Callable, rate: int, seconds: float) -> None:
     samples = compose(3, seconds, rate)
     expected = pyloudnorm.Meter(rate).integrated_loudness(samples.astype(np.float64))
-    assert spectrogram.loudness(samples, rate) == pytest.approx(expected, abs=1e-6)
+    assert loudness(samples, rate) == pytest.approx(expected, abs=1e-6)
+    gates_apart = pyloudnorm.Meter(rate).integrated_loudness(0.01 * samples.astype(np.float64))
+    assert loudness(samples, rate, 0.01) == pytest.approx(gates_apart, abs=1e-6)
 
 
 def test_a_sine_of_997_hz_is_as_loud_however_short() -> None:
     """BS.1770: a sine of full scale at 997 Hz in one channel is -3.01 LUFS; below 0.4 s the RMS has to do."""
     sine = np.sin(2 * np.pi * 997 * np.arange(22050) / 22050).astype(np.float32)
-    assert spectrogram.loudness(sine, 22050) == pytest.approx(-3.01, abs=0.1)
-    assert spectrogram.loudness(sine[:8000], 22050) == pytest.approx(-3.01, abs=0.1)
+    assert loudness(sine, 22050) == pytest.approx(-3.01, abs=0.1)
+    assert loudness(sine[:8000], 22050) == pytest.approx(-3.01, abs=0.1)
 
 
 @pytest.mark.parametrize("length", [1, 4000, 22050])
 def test_silence_has_a_loudness(length: int) -> None:
-    assert np.isfinite(spectrogram.loudness(np.zeros(length, np.float32), 22050))
+    assert np.isfinite(loudness(np.zeros(length, np.float32), 22050))
     stored = spectrogram.of_samples(np.zeros(length, np.float32), MelParams(**LOUDNESS))
     assert len(np.unique(stored)) == 1
 
@@ -106,7 +114,7 @@ def test_gain_changes_nothing(compose: Callable, gain_db: float, length: int) ->
     louder = (samples * 10 ** (gain_db / 20)).astype(np.float32)
     difference = spectrogram.of_samples(louder, mel).astype(int) - spectrogram.of_samples(samples, mel)
     assert np.abs(difference).max() <= 1  # where a level lies on the edge of two steps
-    assert (difference != 0).mean() < 0.001
+    assert (difference != 0).sum() <= max(1, 0.001 * difference.size)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +126,9 @@ def test_noise_has_the_level_of_its_density(rate: int, n_fft: int, n_mels: int) 
     mel = MelParams(**LOUDNESS | {"sample_rate": rate, "n_fft": n_fft, "n_mels": n_mels})
     stored = spectrogram.to_decibels(spectrogram.of_samples(noise, mel), mel.top_db)
     level = 10 * np.log10(np.mean(10 ** (stored[5:-5] / 10)))
-    loudness = pyloudnorm.Meter(rate).integrated_loudness(noise.astype(np.float64))
+    loud = pyloudnorm.Meter(rate).integrated_loudness(noise.astype(np.float64))
     density = 10 * np.log10(2 * 0.05**2 / rate)
-    assert level == pytest.approx(density - loudness - spectrogram.TOP_ABOVE_LOUDNESS_DB, abs=0.1)
+    assert level == pytest.approx(density - loud - spectrogram.TOP_ABOVE_LOUDNESS_DB, abs=0.1)
 
 
 def test_a_click_does_not_make_the_rest_quieter(compose: Callable) -> None:

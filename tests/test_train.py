@@ -15,7 +15,8 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from src import params, training
 from src.backend import keras
-from src.files import read_json, read_table
+from src.card import read_card
+from src.files import read_table
 
 SETTINGS = params.load().train
 
@@ -173,7 +174,8 @@ class TestRealTraining:
         assert "going on after epoch" in project.run("python", "-m", "src.train", "short_chunk_resnet")
         assert history.read_text() == undisturbed
         assert "seconds" not in undisturbed  # which no two runs have in common
-        card = read_json(project.folder / "models/short_chunk_resnet.json")
+        card = read_card(project.folder / "models/short_chunk_resnet.keras")
+        assert not (project.folder / "models/short_chunk_resnet.json").exists()
         assert card["multiply_adds"] > 1e4
         # The clips of training alone take less than the whole, in which validation and the graph are, too.
         clips = read_table(project.folder / "data/clips.csv")["fold"].eq("train").sum()
