@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import itertools
 import json
+import os
 import re
 import tempfile
 from collections import defaultdict
@@ -108,8 +109,8 @@ def chosen(arguments: argparse.Namespace, protocols: Sequence[str] | None = None
         name, reason = next(iter(failed.items()))
         others = f" and {len(failed) - 1} more" * (len(failed) > 1)
         raise UserError(
-            f"experiment {name}{others} failed: {reason}; see {runner.log_of(name)}; {len(there)} of {len(names)} "
-            "experiments are done: mend it and run the same again"
+            f"experiment {name}{others} failed: {reason}; see {os.path.relpath(runner.log_of(name))}; "
+            f"{len(there)} of {len(names)} experiments are done: mend it and run the same again"
         )
     return names
 
@@ -185,8 +186,8 @@ def absolute_folders(settings: Params) -> list[str]:
     lines = []
     for field in ("dir", "songs_dir"):
         folder = getattr(settings.recipe, field, None)
-        if folder is not None and folder != (absolute := folder.expanduser().absolute()):
-            lines.append(quoted(f"datasets.{settings.dataset}.{field}={absolute}"))
+        if folder is not None and not folder.is_absolute():
+            lines.append(quoted(f"datasets.{settings.dataset}.{field}={folder.expanduser().resolve()}"))
     return lines
 
 

@@ -29,6 +29,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+# Addresses that were set here: MLflow puts them into the environment, where they look like the user's choice.
+_own: set[str] = set()
+
 
 class Run:
     """An open MLflow run."""
@@ -174,9 +177,15 @@ def _alone() -> FileLock:
 
 def _connect() -> str:
     """Use the project's own database, unless the environment names another place; the address of either."""
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        mlflow.set_tracking_uri(f"sqlite:///{project_root() / 'mlflow.db'}")
+    if not _elsewhere():
+        own = f"sqlite:///{project_root() / 'mlflow.db'}"
+        _own.add(own)
+        mlflow.set_tracking_uri(own)
     return str(mlflow.get_tracking_uri())
+
+
+def _elsewhere() -> bool:
+    return os.environ.get("MLFLOW_TRACKING_URI", "") not in {"", *_own}
 
 
 def _experiment_id(name: str) -> str:
@@ -187,7 +196,7 @@ def _experiment_id(name: str) -> str:
     """
     _connect()
     # A server knows where its artifacts lie.
-    location = None if "MLFLOW_TRACKING_URI" in os.environ else (project_root() / "mlruns").as_uri()
+    location = None if _elsewhere() else (project_root() / "mlruns").as_uri()
     with _alone():
         found = mlflow.get_experiment_by_name(name)
         return found.experiment_id if found else mlflow.create_experiment(name, artifact_location=location)
