@@ -24,8 +24,8 @@ from src.compare import ENSEMBLE
 from src.console import UserError, command, warn
 from src.figures import ranks as rank_figure
 from src.figures import repetitions
-from src.figures.style import save, whose
-from src.repeated import Folds, Shared
+from src.figures.style import p_value, percent, save, whose
+from src.repeated import Folds
 from src.revisions import REPETITION, Revision, in_use
 
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ def draw(found: Sequence[Row], ranked: Sequence[Row], rows: Sequence[Row], path:
     title = f"Test accuracy over {len({row['experiment'] for row in rows})} experiments"
     save(repetitions.repetitions(found, title=title, note=note), path)
     if ranked:
-        note = "; ".join([whom, "Nemenyi's test at 5 % takes repetitions for independent, but", *what_is_shared(rows)])
+        note = "; ".join([whom, "Nemenyi's test at 5 %, as if repetitions were independent", *what_is_shared(rows)])
         note += "; *: worse than the first, whose bar ends at the dashed line"
         figure = rank_figure.ranks(ranked, title="Mean ranks over repetitions", note=note)
         save(figure, path.with_stem(f"{path.stem}_ranks"))
@@ -205,22 +205,18 @@ def sentence(ranked: Row) -> str:
     order = sorted(zip(ranked["means"], ranked["names"], strict=True))
     return (
         f"`{ranked['protocol']}`, mean ranks: {', '.join(f'{name} {mean:.2f}' for mean, name in order)}; Nemenyi's "
-        f"critical difference {ranked['critical_difference']:.2f}, all equal: p = {ranked['p']:.2g} (Friedman)"
+        f"critical difference {ranked['critical_difference']:.2f}, all equal: {p_value(ranked['p'])} (Friedman)"
     )
 
 
 def what_is_shared(rows: Sequence[Row]) -> list[str]:
-    """What the repetitions of each protocol have in common, in words."""
+    """What the repetitions of each protocol have in common, in one sentence; none where there are no repetitions."""
     found = []
     for protocol, common in {row["protocol"]: row.get("shared") for row in rows}.items():
-        if isinstance(common, Shared):
-            found.append(
-                f"{protocol}: two repetitions share on average {common.test:.0%} of their test clips and "
-                f"{common.train:.0%} of their training clips"
-                + ", so that intervals tell of chance in training alone"
-                * (common.correction == 0)
-            )
-    return found
+        if common is not None:
+            fixed = " (chance in training alone)" if common.correction == 0 else ""
+            found.append(f"{protocol} {percent(common.test)} and {percent(common.train)}{fixed}")
+    return [f"shared by two repetitions, of their test and training clips: {', '.join(found)}"] if found else []
 
 
 def table(found: Sequence[Row]) -> str:

@@ -26,7 +26,8 @@ def main() -> None:
     """Run the command."""
     arguments = sweep.parser("src.leak", __doc__.splitlines()[0]).parse_args()
     experiments = sweep.chosen(arguments, PROTOCOLS)
-    rows = in_order(aggregate.without_ensemble(aggregate.read(experiments)))
+    single = aggregate.without_ensemble(aggregate.read(experiments))
+    rows = in_order(single)
     print(table(rows))
     if arguments.plot:
         protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
@@ -35,6 +36,7 @@ def main() -> None:
         repeated = sorted({row["n"] for row in rows if row["n"] > 1})
         if repeated:
             note += f"; means of {' or '.join(map(str, repeated))} experiments, {aggregate.INTERVAL}"
+            note = "; ".join([note, *aggregate.what_is_shared(single)])
         save(comparison.leak(rows, title=title, note=note), arguments.plot)
 
 

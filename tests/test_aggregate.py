@@ -102,9 +102,9 @@ def test_what_repetitions_share_widens_the_intervals_and_is_said():
     _, *corrected = aggregate.against_first(aggregate.summarise(rows), rows)
     assert all(a["p"] < b["p"] for a, b in zip(plain, corrected, strict=True))
     (said,) = aggregate.what_is_shared(rows)
-    assert said == "artist: two repetitions share on average 20% of their test clips and 70% of their training clips"
+    assert said == "shared by two repetitions, of their test and training clips: artist 20 % and 70 %"
     (said,) = aggregate.what_is_shared([ROWS[0] | {"shared": Shared(1.0, 1.0, 0.0)}])
-    assert said.endswith("so that intervals tell of chance in training alone")
+    assert said.endswith("artist 100 % and 100 % (chance in training alone)")
     assert aggregate.what_is_shared([ROWS[0] | {"shared": None}]) == []
 
 

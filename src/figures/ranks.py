@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from src.figures.style import BLUE, GREY, INK, PROTOCOLS, Row, canvas, styled
+from src.figures.style import BLUE, GREY, INK, PROTOCOLS, Row, canvas, p_value, styled
 
 
 @styled
@@ -48,7 +48,7 @@ def _panel(axes: Axes, panel: Row) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     test = (
-        f"critical difference {critical:.2f} over {panel['repetitions']} repetitions; all equal: p = {panel['p']:.2g}"
+        f"critical difference {critical:.2f} over {panel['repetitions']} repetitions; all equal: {p_value(panel['p'])}"
     )
     axes.set_title(f"{about}: {test}", size=9, color=INK, gid="test")
     axes.set_xlabel("mean rank by test accuracy (1: best), ± half a critical difference")
