@@ -16,7 +16,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from src import params, training
 from src.backend import keras
 from src.card import read_card
-from src.files import read_table
+from src.files import read_json, read_table
+from src.models import load
 
 SETTINGS = params.load().train
 
@@ -191,6 +192,36 @@ class TestRealTraining:
             output, errors = process.communicate(timeout=300)
             assert process.returncode == 0, output + errors
         assert not any(project.folder.glob(".cache/training/*"))
+
+    def test_a_network_with_windows_of_its_own_joined_with_descriptors(self, tmp_path):
+        """Trained on crops of 1 s, used on windows of 2 s; its descriptors' weights come after the last epoch."""
+        project = Checkout(tmp_path / "project")
+        use_small_music(
+            project,
+            tmp_path / "music",
+            architectures=["wide_and_deep"],
+            mels__n_mels=128,
+            models__wide_and_deep__filters=[4, 8],
+            models__wide_and_deep__embedding=8,
+            models__wide_and_deep__window_s=2.0,
+            models__wide_and_deep__train__crop_s=1.0,
+            models__wide_and_deep__train__epochs=2,
+            models__wide_and_deep__train__warmup_epochs=1,
+        )
+        for stage in (["ingest"], ["clips"], ["mels"], ["train", "wide_and_deep"]):
+            project.run("python", "-m", f"src.{stage[0]}", *stage[1:])
+        model_file = project.folder / "models/wide_and_deep.keras"
+        card, model = read_card(model_file), load(model_file)
+        rate = card["spectrogram"]["frame_rate"]
+        assert card["window_s"] == 2
+        assert model.input_shape == (None, card["frames"], 128)
+        assert card["frames"] == pytest.approx(2 * rate, abs=1)
+        assert np.abs(model.get_layer("discriminant").get_weights()[0]).max() > 0
+        assert card["multiply_adds"] > 1477 * 3
+        output = project.run("python", "-m", "src.evaluate", "wide_and_deep")
+        assert "track_accuracy" in output
+        # What tells those genres apart, timbre, is in the descriptors.
+        assert read_json(project.folder / "metrics/wide_and_deep.json")["track_accuracy"] == 1
 
     def test_one_epoch_on_jax_gives_a_model_that_tensorflow_reads(self, project):
         pytest.importorskip("jax")
