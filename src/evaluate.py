@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
-from src import params, scores, windows
+from src import familiarity, params, scores, windows
 from src.card import read_card
 from src.console import UserError, command, print_table
 from src.figures.model import confusion_matrix, learning_curves, reliability_plot
@@ -46,6 +46,7 @@ def main() -> None:
     write_table(Path("predictions") / f"{architecture}.csv", tracks)
 
     metrics = score(clips, probabilities, tracks, card, settings.evaluate, settings.seed)
+    metrics |= unlike_training(tracks, card, Spectrograms(MELS))
     write_json(Path("metrics") / f"{architecture}.json", metrics)
     plots = Path("plots") / architecture
     draw(plots, tracks, card, metrics, settings.evaluate)
@@ -127,6 +128,21 @@ def score(
         **scores.summary(*test, resamples=settings.bootstrap, bins=settings.calibration_bins, seed=seed),
         **scores.calibration(val, test, settings.calibration_bins),
     }
+
+
+def unlike_training(tracks: pd.DataFrame, card: dict[str, Any], spectrograms: Spectrograms) -> dict[str, float]:
+    """How often predictions would warn that a song is unlike those of training, where it is from the same data set.
+
+    Returns
+    -------
+    dict
+        unlike_threshold, the distance from which on they warn (5 % of the validation tracks lie further), and
+        unlike_test, the share of the test tracks that do.
+    """
+    threshold, top_db = card["usual"]["threshold"], spectrograms.format.top_db
+    test = tracks["track_id"][tracks["fold"] == "test"]
+    further = [familiarity.distance(spectrograms.track(name), card["usual"], top_db) > threshold for name in test]
+    return {"unlike_threshold": threshold, "unlike_test": float(np.mean(further))}
 
 
 def draw(

@@ -7,7 +7,7 @@ epoch alone, so that a training that was killed goes on as if it had not been.
 import numpy as np
 import pandas as pd
 
-from src import augment
+from src import augment, windows
 from src.backend import keras
 from src.params import Augment
 from src.spectrogram import Spectrograms
@@ -97,7 +97,7 @@ class Clips(keras.utils.PyDataset):
         return np.round(clips).astype(np.uint8), labels
 
     def _cut(self, row: int) -> np.ndarray:
-        return cut(self._tracks[row], self._starts[row], self._frames, repeat_short=self._repeat_short)
+        return windows.cut(self._tracks[row], self._starts[row], self._frames, repeat_short=self._repeat_short)
 
     def _varied(self, row: int, rng: np.random.Generator) -> np.ndarray:
         how = self._variation
@@ -114,12 +114,3 @@ class Clips(keras.utils.PyDataset):
         rows = np.linspace(0, len(self._labels) - 1, min(_SAMPLED_CLIPS, len(self._labels))).astype(int)
         cells = np.stack([self._cut(row) for row in rows])
         return float(cells.mean()), max(1.0, float(cells.std()))
-
-
-def cut(track: np.ndarray, start: int, frames: int, *, repeat_short: bool) -> np.ndarray:
-    """A window of a stored spectrogram [shape=(frames, n_mels)]; a shorter track is filled with silence or itself."""
-    clip = track[start : start + frames]
-    missing = ((0, frames - len(clip)), (0, 0))
-    if len(clip) < frames:
-        clip = np.pad(clip, missing, mode="wrap") if repeat_short else np.pad(clip, missing)
-    return clip

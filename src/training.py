@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from src import augment, discriminant, feed, models, tracking, windows
+from src import augment, discriminant, familiarity, feed, models, tracking, windows
 from src.backend import keras
 from src.card import write_card
 from src.console import UserError, warn
@@ -239,6 +239,11 @@ class Training:
         history = self.checkpoint.history
         # The median: the first epoch also builds the graph.
         typical = statistics.median(epoch["training_seconds"] for epoch in history)
+        clips, form = windows.read(None, self.spectrograms.seconds), self.spectrograms.format
+        train, val = (
+            map(self.spectrograms.track, sorted({*clips["track_id"][clips["fold"] == fold]}))
+            for fold in ("train", "val")
+        )
         return {
             "architecture": self.architecture,
             "dataset": self.all_settings.dataset,
@@ -249,6 +254,7 @@ class Training:
             "clip_length_s": self.window_s or self.all_settings.clips.length_s,
             "clip_overlap_s": 0.0 if self.window_s else self.all_settings.clips.overlap_s,
             "frames": self.frames,
+            "usual": familiarity.usual(train, val, form.top_db),
             "n_parameters": model.count_params(),
             "multiply_adds": multiply_adds(model),
             "epochs": len(history),

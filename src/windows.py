@@ -58,3 +58,12 @@ def read(length_s: float | None, duration_of: Callable[[str], float]) -> pd.Data
         for start in starts(duration_of(track["track_id"]), length_s)
     ]
     return pd.DataFrame(rows, columns=["track_id", "start_s", "fold", "genre"])
+
+
+def cut(track: np.ndarray, start: int, frames: int, *, repeat_short: bool) -> np.ndarray:
+    """A window of a stored spectrogram [shape=(frames, n_mels)]; a shorter track is filled with silence or itself."""
+    clip = track[start : start + frames]
+    missing = ((0, frames - len(clip)), (0, 0))
+    if len(clip) < frames:
+        clip = np.pad(clip, missing, mode="wrap") if repeat_short else np.pad(clip, missing)
+    return clip

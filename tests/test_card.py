@@ -21,6 +21,7 @@ CARD = {
     "spectrogram": {"sample_rate": 22050, "fmax": None},
     "clip_length_s": 3.0,
     "frames": 129,
+    "usual": {"mean": [0.0], "deviation": [1.0], "threshold": 1.5},
 }
 
 

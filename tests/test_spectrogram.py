@@ -10,7 +10,7 @@ import pandas as pd
 import pyloudnorm
 import pytest
 import soxr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import fftconvolve, firwin
 
@@ -225,3 +225,33 @@ def test_tracks_are_runs_of_one_memory_mapped_array(tmp_path: Path) -> None:
 def test_missing_spectrograms_say_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no spectrograms here; make them with: dvc repro mels"):
         spectrogram.Spectrograms(tmp_path)
+
+
+@pytest.mark.parametrize("reference", ["peak", "loudness"])
+@given(cuts=st.lists(st.integers(0, 200_000), max_size=8), length=st.sampled_from([1, 1000, 65536, 70_000, 200_000]))
+@settings(max_examples=15)
+def test_blocks_give_the_bits_of_the_whole(compose: Callable, reference: str, cuts: list[int], length: int) -> None:
+    """However a song is cut into blocks, and whether what is kept until its end fits into memory."""
+    form = format_of(MelParams(**DEFAULT | {"reference": reference}))
+    samples = compose(8, 10.0)[:length]
+    whole = spectrogram.of_blocks([samples], form)
+    blocks = np.split(samples, sorted(cut for cut in cuts if cut < length))
+    np.testing.assert_array_equal(spectrogram.of_blocks(iter(blocks), form), whole)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spectrogram, "_SPOOL_BYTES", 1000)
+        np.testing.assert_array_equal(spectrogram.of_blocks(blocks, form), whole)
+
+
+@pytest.mark.parametrize("frame_rate", [12.9, 31.25, 43.5, 22050 / 512])
+def test_frames_lie_where_the_frame_rate_says(compose: Callable, frame_rate: float) -> None:
+    """Published spectrograms have no whole hop length: frame k is librosa's, centred at k / frame_rate seconds."""
+    form = Format(sample_rate=22050, n_fft=2048, n_mels=128, frame_rate=frame_rate, top_db=80.0)
+    samples = compose(9, 5.0)
+    power = np.concatenate(list(spectrogram.mel_power_of_blocks(np.split(samples, 7), form)))
+    centres = [round(k * 22050 / frame_rate) for k in range(1000) if round(k * 22050 / frame_rate) <= len(samples)]
+    assert len(power) == len(centres)
+    padded = np.pad(samples, 1024)
+    for k in (0, 1, 2, len(centres) // 2, len(centres) - 1):
+        frame = padded[centres[k] : centres[k] + 2048]
+        expected = librosa.feature.melspectrogram(y=frame, sr=22050, n_fft=2048, n_mels=128, center=False)
+        np.testing.assert_allclose(power[k], expected[:, 0], rtol=1e-3, atol=1e-7 * power.max())

@@ -1,0 +1,48 @@
+"""A model file for tests that need one and not what it learned: a small network with weights from a seed."""
+
+from pathlib import Path
+
+import numpy as np
+
+from src import familiarity
+from src.backend import keras
+from src.card import write_card
+from src.spectrogram import Format
+
+GENRES = ["blues", "metal", "pop", "rap"]
+FORMAT = Format(sample_rate=22050, n_fft=1024, n_mels=32, frame_rate=22050 / 512, top_db=80.0)
+
+
+def write_model(
+    path: Path,
+    *,
+    form: Format = FORMAT,
+    clip_length_s: float = 1.0,
+    train: list[np.ndarray] | None = None,
+    val: list[np.ndarray] | None = None,
+    **card,
+) -> Path:
+    """Write an untrained network; with `train` and `val`, spectrograms, its card says what is usual."""
+    frames = form.frames(clip_length_s)
+    keras.utils.set_random_seed(3)
+    clips = keras.Input((frames, form.n_mels), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 60, -2)(clips)
+    x = keras.layers.Conv1D(8, 5, activation="relu")(x)
+    x = keras.layers.GlobalMaxPooling1D()(x)
+    network = keras.Model(clips, keras.layers.Dense(len(GENRES), activation="softmax")(x))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    network.save(path)
+    written = {
+        "architecture": path.stem,
+        "dataset": "folder",
+        "protocol": "artist",
+        "genres": GENRES,
+        "spectrogram": vars(form),
+        "clip_length_s": clip_length_s,
+        "frames": frames,
+        "run_id": None,
+    }
+    if train is not None and val is not None:
+        written["usual"] = familiarity.usual(train, val, form.top_db)
+    write_card(path, written | card)
+    return path
