@@ -228,7 +228,7 @@ def record(experiments: Sequence[Experiment]) -> None:
                 name = key if key.startswith("val") else f"test_{key}"
                 found[f"{protocol}/{row['arch']}/{name}"].append(row[key])
             if row["n_parameters"] is not None:
-                runs.append(revision.json(Path("models") / f"{row['arch']}.json")["run_id"])
+                runs.append(revision.card(row["arch"])["run_id"])
     first = experiments[0]
     tracking.gather(
         first.dataset,
