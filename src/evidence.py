@@ -73,32 +73,29 @@ def evidence(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray
     if genre not in classifier.genres:
         raise ValueError(f"genre must be one of {', '.join(classifier.genres)}; received {genre}")
     column = classifier.genres.index(genre)
-    inside, weights = _patches(window.shape)
-    covered = np.where(inside, filling(window), window)
+    time, band = distances(window.shape)
+    inside = (time < 1)[:, np.newaxis, :, np.newaxis] & (band < 1)[np.newaxis, :, np.newaxis, :]
+    covered = np.where(inside.reshape(-1, *window.shape), filling(window), window)
     log_odds = _log_odds(classifier.probabilities(np.concatenate([window[np.newaxis], covered]))[:, column])
-    return np.tensordot(log_odds[0] - log_odds[1:], weights, axes=1)
+    lost = (log_odds[0] - log_odds[1:]).reshape(len(time), len(band))
+    # Between the middles of the patches it is interpolated, linearly in both directions.
+    return (1 - time).clip(min=0).T @ lost @ (1 - band).clip(min=0)
 
 
-def _patches(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Patches of 2 x 2 cells in steps of one cell, also half over the edges.
+def distances(shape: tuple[int, ...]) -> list[np.ndarray]:
+    """How far each place is from the middle of each patch, in cells: along time and along the bands.
+
+    A patch covers what is less than a cell from its middle, so 2 x 2 cells; the first and the last along an axis have
+    their middle on the edge.
 
     Returns
     -------
-    inside : np.ndarray [shape=(patches, frames, n_mels), dtype=bool]
-        What each patch covers.
-    weights : np.ndarray [same shape]
-        How much each patch counts at each place: 1 in its middle, falling to 0 at its edges; all patches sum to 1.
-        So what was found is interpolated between the middles of the patches.
+    list of two np.ndarray [shape=(cells + 1, length)]
     """
-    distances = []  # along one axis, of each place from the middle of each patch, in cells: [shape=(patches, length)]
-    for length, cells in zip(shape, GRID, strict=True):
-        places = (np.arange(length) + 0.5) * cells / length
-        distances.append(np.abs(places - np.arange(cells + 1)[:, np.newaxis]))
-    time, band = distances
-    across = (len(time) * len(band), *shape)
-    inside = (time < 1)[:, np.newaxis, :, np.newaxis] & (band < 1)[np.newaxis, :, np.newaxis, :]
-    weights = (1 - time).clip(min=0)[:, np.newaxis, :, np.newaxis] * (1 - band).clip(min=0)[np.newaxis, :, np.newaxis]
-    return inside.reshape(across), weights.reshape(across)
+    return [
+        np.abs((np.arange(length) + 0.5) * cells / length - np.arange(cells + 1)[:, np.newaxis])
+        for length, cells in zip(shape, GRID, strict=True)
+    ]
 
 
 def filling(window: np.ndarray) -> np.ndarray:
@@ -264,11 +261,11 @@ def main() -> None:
             f"--plot: {arguments.plot}: pictures are PNG: call it {arguments.plot.with_suffix('.png').name}"
         )
     classifier = Classifier(choose_model(arguments.model))
+    if arguments.genre not in (None, *classifier.genres):
+        raise UserError(f"--genre: '{arguments.genre}' is none of {', '.join(classifier.genres)}")
     files = [path for path in (arguments.original, arguments.song) if path]
     spectrograms = [listen(classifier, path) for path in files]
     genre = arguments.genre or default_genre(classifier, spectrograms)
-    if genre not in classifier.genres:
-        raise UserError(f"--genre: '{genre}' is none of {', '.join(classifier.genres)}")
     parts = [telling(classifier, each, genre, path.name) for path, each in zip(files, spectrograms, strict=True)]
     name = genre.replace("_", " ")
     card = classifier.card
