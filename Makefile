@@ -12,7 +12,7 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test soak lint format spotify-login ui experiments tune bench clean
+.PHONY: help repro test soak lint format spotify-login ui experiments tune register bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
 tune: $(RUNTIME) ## search hyperparameters on validation: make tune ARGS="baseline --trials 10"
 	dvc repro clips mels
 	python -m src.tune $(ARGS)
+
+register: $(RUNTIME) ## put the best model into MLflow's registry, to be served: make register ARGS=baseline takes another
+	python -m src.register $(ARGS)
 
 bench: $(RUNTIME) ## measure mel caching and training; on your own music: make bench DIR=/path/to/music
 	python -m benchmarks.mels "$(DIR)"
