@@ -141,7 +141,7 @@ class Classifier:
         parts = []
         for first in range(0, len(starts), BATCH_SIZE):  # an hour has a thousand windows
             batch = [
-                windows.cut(spectrogram, start, self.frames, repeat_short=self.card["window_s"] is not None)
+                windows.cut(spectrogram, start, self.frames, repeat_short=self.card.get("window_s") is not None)
                 for start in starts[first : first + BATCH_SIZE]
             ]
             parts.append(self.probabilities(np.stack(batch)))

@@ -68,7 +68,7 @@ def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.
         )
     clips = _windows_of(tracks, settings.clips)
     if by_clip(settings):
-        pairs = set(tracks["track_id"][tracks["version"] != ""])
+        pairs = set(tracks["track_id"][folds.of_pairs(tracks)])
         clips = clips[~clips["track_id"].isin(pairs)].reset_index(drop=True)
         genre = dict(zip(tracks["track_id"], tracks["genre"], strict=True))
         clips["fold"] = folds.of_clips(clips["track_id"].map(genre).to_numpy(), settings.split, settings.seed)

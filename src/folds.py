@@ -35,8 +35,8 @@ def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(n,), dtype=object]
-        train, val or test, or empty for a track that is left out: one of a remix pair, whatever shares a group with
-        it, and under `predefined` what the data set's lists leave out.
+        train, val or test, or empty for a track that is left out: see :func:`of_pairs`, and under `predefined` what
+        the data set's lists leave out.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
         If a genre does not reach all three folds.
     """
     groups = group(tracks, by_artist=split.protocol in ("artist", "predefined"))
-    usable = ~np.isin(groups, groups[(tracks["version"] != "").to_numpy()])
+    usable = ~of_pairs(tracks)
     folds = np.full(len(tracks), LEFT_OUT, dtype=object)
     if split.protocol == "predefined":
         folds[usable] = _predefined(tracks[usable], groups[usable], split, seed)
@@ -69,6 +69,25 @@ def group(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
     if by_artist:
         groups.join_equal(artist.strip().casefold() for artist in tracks["artist"])
     return np.array(groups.roots(), dtype=int)
+
+
+def of_pairs(tracks: pd.DataFrame) -> np.ndarray:
+    """Which tracks are kept out of all folds for the sake of the remix pairs, under every protocol.
+
+    Those of the pairs, other copies of their recordings, and all other songs of their artists: a network that knows
+    the sound of an artist would tell the artists of original and remix apart, not the genres.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        Columns artist, recording, version (all str).
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=bool]
+    """
+    groups = group(tracks, by_artist=True)
+    return np.isin(groups, groups[(tracks["version"] != "").to_numpy()])
 
 
 def of_clips(genres: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:

@@ -69,6 +69,10 @@ class Format:
         """The number of frames nearest to a duration, at least one."""
         return max(1, round(seconds * self.frame_rate))
 
+    def band_centres(self) -> np.ndarray:
+        """The frequency at which each band peaks, in Hz [shape=(n_mels,)]; rising."""
+        return mel_edges(self.n_mels, self.fmin, self.fmax or self.sample_rate / 2)[1:-1]
+
 
 def format_of(settings: MelParams) -> Format:
     """The format of spectrograms that are computed with these parameters."""
@@ -183,8 +187,25 @@ def _window_and_filters(
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
     """Triangles of equal area on Slaney's mel scale, equal to ``librosa.filters.mel``: float32 [shape=(n_mels, bins)].
 
-    Not taken from there, since loading librosa takes each worker two seconds, the time of fifty tracks. The scale is
-    that of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above.
+    Not taken from there, since loading librosa takes each worker two seconds, the time of fifty tracks.
+    """
+    edges = mel_edges(n_mels, fmin, fmax)
+    distances = edges[:, np.newaxis] - np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    widths = np.diff(edges)[:, np.newaxis]
+    triangles = np.minimum(-distances[:-2] / widths[:-1], distances[2:] / widths[1:]).clip(min=0).astype(np.float32)
+    triangles *= (2 / (edges[2:] - edges[:-2]))[:, np.newaxis]
+    return triangles
+
+
+def mel_edges(n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+    """Where the bands' triangles begin, peak and end: band k is 0 at edges k and k + 2, highest at edge k + 1.
+
+    The scale is that of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mels + 2,)]
+        Hz, rising; equal to ``librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax)``.
     """
     hz_a_mel, knee_hz, log_step = 200 / 3, 1000.0, np.log(6.4) / 27
     knee = knee_hz / hz_a_mel
@@ -193,12 +214,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
         return hz / hz_a_mel if hz < knee_hz else knee + np.log(hz / knee_hz) / log_step
 
     mels = np.linspace(to_mel(fmin), to_mel(fmax), n_mels + 2)
-    edges = np.where(mels < knee, mels * hz_a_mel, knee_hz * np.exp(log_step * (mels - knee)))
-    distances = edges[:, np.newaxis] - np.fft.rfftfreq(n_fft, 1 / sample_rate)
-    widths = np.diff(edges)[:, np.newaxis]
-    triangles = np.minimum(-distances[:-2] / widths[:-1], distances[2:] / widths[1:]).clip(min=0).astype(np.float32)
-    triangles *= (2 / (edges[2:] - edges[:-2]))[:, np.newaxis]
-    return triangles
+    return np.where(mels < knee, mels * hz_a_mel, knee_hz * np.exp(log_step * (mels - knee)))
 
 
 def to_bytes(decibels: np.ndarray, top_db: float) -> np.ndarray:

@@ -4,13 +4,18 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
-from benchmarks import machine
+from benchmarks import held_out, machine, perturbations
+from src import audio
+from src.console import UserError
+from src.files import TRACKS, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -116,3 +121,38 @@ def test_training_runs():
     assert "an epoch has 10 clips" in result.stdout
     assert "baseline: random crops : resident batch" in result.stdout
     assert "target 0.9" in result.stdout
+
+
+# ── Songs that a model does not know ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_songs_outside_of_training_and_validation_are_measured_with(project: Path, tmp_path: Path):
+    music = tmp_path / "music"
+    names = ["pop/train.wav", "pop/val.wav", "pop/test.wav", "pop/pair.wav", "rock/new.wav"]
+    for name in names:
+        (music / name).parent.mkdir(parents=True, exist_ok=True)
+        (music / name).write_bytes(b"audio")
+    known = pd.DataFrame({"track_id": names[:4], "path": [str(music / name) for name in names[:4]]})
+    write_table(project / "data/raw/folder/tracks.csv", known)
+    folds = known.assign(fold=["train", "val", "test", ""])
+    write_table(TRACKS, folds[["track_id", "fold"]])
+    songs, said = held_out.songs(music, "folder")
+    assert [path.name for path in songs] == ["pair.wav", "test.wav", "new.wav"]
+    assert said == "1 test tracks and 2 of no fold"
+    write_table(TRACKS, folds.assign(track_id=["a", "b", "c", "d"]))
+    with pytest.raises(UserError, match="is not of data set folder"):
+        held_out.songs(music, "folder")
+
+
+def test_perturbations_do_what_they_say(tmp_path: Path, compose: Callable):
+    rate = 22050
+    samples = compose(3, 4.0, rate)
+    perturbations.encode_mp3(samples, rate, tmp_path / "song.mp3")
+    assert (tmp_path / "song.mp3").stat().st_size == pytest.approx(64_000 / 8 * 4, rel=0.1)
+    decoded = audio.load(tmp_path / "song.mp3", rate)
+    best = max(np.corrcoef(samples[:80000], decoded[lag : lag + 80000])[0, 1] for lag in range(0, 2400))
+    assert best > 0.98
+    assert np.abs(perturbations.louder(samples, -3)).max() == pytest.approx(0.7 * 10 ** (-3 / 20), rel=1e-3)
+    assert perturbations.louder(samples, 30).max() == 1
+    faster = perturbations.faster(samples, 1.02)
+    assert len(faster) == pytest.approx(len(samples) / 1.02, abs=2)

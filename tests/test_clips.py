@@ -49,6 +49,16 @@ def test_remix_pairs_have_no_clips(configure: Callable) -> None:
         assert set(cut["track_id"]) == set(raw["track_id"][raw["version"] == ""])
 
 
+def test_other_songs_of_the_artists_of_pairs_have_no_clips_under_any_protocol(configure: Callable) -> None:
+    raw = raw_tracks([6.0] * 14)
+    raw.loc[[2, 3], "version"] = ["original", "remix"]
+    raw.loc[[5, 9], "artist"] = "Artist 3 "  # of the remix
+    for protocol in ("artist", "track", "clip"):
+        tracks, cut = clips.split_tracks(raw, configure({"split.protocol": protocol}))
+        assert set(raw["track_id"]) - set(cut["track_id"]) == set(raw["track_id"][[2, 3, 5, 9]])
+        assert tracks["fold"].eq("").tolist() == [row in (2, 3, 5, 9) for row in raw.index]
+
+
 def test_short_tracks_are_padded_or_dropped(configure: Callable, capsys: pytest.CaptureFixture[str]) -> None:
     raw = raw_tracks([30.0] * 12 + [2.5, 1.0])
     tracks, cut = clips.split_tracks(raw, configure({"clips.short_tracks": "pad"}))

@@ -14,7 +14,22 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src.figures import added, comparison, confounding, differences, model, ranks, repetitions, search, style
+from src import pairs
+from src.figures import (
+    added,
+    comparison,
+    confounding,
+    differences,
+    evidence,
+    model,
+    ranks,
+    remix,
+    repetitions,
+    search,
+    style,
+)
+from src.pairs import Pair, Song
+from src.spectrogram import Format
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -107,6 +122,24 @@ CHANGES = [
     for genre, change in zip(["all old genres", *GENRES[:9]], np.linspace(-0.3, 0.1, 10), strict=True)
 ]
 WENT = pd.DataFrame(np.random.default_rng(1).dirichlet(np.ones(9), 2), ["rap", "brazilian_funk"], GENRES[:9])
+
+
+def song_of(genre: str, windows: int, seed: int) -> Song:
+    """A song that is mostly of its genre, with one window that is not."""
+    weights = np.full(len(GENRES), 0.2)
+    weights[GENRES.index(genre)] = 6
+    starts = 3.0 * np.arange(windows)
+    return Song(f"{genre}{seed}", genre, np.random.default_rng(seed).dirichlet(weights, windows), starts, starts + 3)
+
+
+PAIRS = [Pair(f"Song {n}", song_of("pop", 10, n), song_of("brazilian_funk", 8, 50 + n)) for n in range(7)]
+HEARD = pairs.table(PAIRS, [song_of("pop", 10, 99)], GENRES)
+PALETTE = remix.palette(HEARD, GENRES)
+FORM = Format(sample_rate=22050, n_fft=2048, n_mels=64, frame_rate=43.0, top_db=80.0)
+LOOKED = [
+    evidence.Part(name, np.full((129, 64), 90, np.uint8), np.random.default_rng(n).normal(0, 1 + n, (129, 64)), 3.0 * n)
+    for n, name in enumerate(("original (pop), 0 to 3 s", "remix (brazilian funk), 3 to 6 s"))
+]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -121,6 +154,10 @@ DRAWN = {
     "added_genres": lambda: added.added_genres(CHANGES, WENT, {"rap": 0.9, "brazilian_funk": math.nan}, **ABOUT),
     "leak": lambda: comparison.leak(LEAK, **ABOUT),
     "source": lambda: confounding.source(CONFOUNDING, ARCHITECTURES, **ABOUT),
+    "remix pair": lambda: remix.versions(PAIRS[0], GENRES, PALETTE, **ABOUT),
+    "remix overview": lambda: remix.overview(HEARD, pairs.shifts(HEARD, GENRES), **ABOUT),
+    "remix, none": lambda: remix.overview(HEARD[:0], HEARD[:0], **ABOUT),
+    "evidence": lambda: evidence.evidence(LOOKED, FORM, "brazilian_funk", **ABOUT),
     "source, one": lambda: confounding.source(CONFOUNDING | {"families": 1}, ARCHITECTURES, **ABOUT),
 }
 
@@ -378,6 +415,57 @@ def test_source_draws_what_is_known(drawn):
 
 def test_source_of_one_family_says_that_there_is_nothing_to_control(drawn):
     assert texts(drawn["source, one"], "none") == ["one source: nothing to control"]
+
+
+def test_a_pair_is_drawn_over_the_same_seconds_and_as_slopes(drawn):
+    original, slopes, changed = drawn["remix pair"].axes
+    assert original.get_xlim() == changed.get_xlim() == (0, 30)
+    for axes, song in ((original, PAIRS[0].original), (changed, PAIRS[0].remix)):
+        floor = 0.0
+        for genre in PALETTE:  # stacked in its order
+            (area,) = named(axes, genre)
+            left = [y for x, y in area.get_paths()[0].vertices if x == 0]  # the first window's left edge
+            top = floor + song.windows[0][GENRES.index(genre)]
+            assert (min(left), max(left)) == pytest.approx((floor, top))
+            floor = top
+    ends = {tuple(line.get_ydata()) for line in named(slopes, "slope")}
+    assert ends == set(zip(PAIRS[0].original.whole, PAIRS[0].remix.whole, strict=True))
+    assert overlapping(named(slopes, "label")) == []
+    funk = PAIRS[0].remix.whole[GENRES.index("brazilian_funk")]
+    assert f"{style.percent(funk)}  brazilian funk" in texts(slopes, "label")
+
+
+@pytest.mark.parametrize("values", [[0.9, 0.05, 0.04], [0.5, 0.49, 0.48, 0.02, 0.01], [0.0, 0.0, 0.0], [0.3], []])
+def test_labels_keep_apart_in_order_and_above_zero(values):
+    places = remix.spread(values, 0.05)
+    assert len(places) == len(values)
+    assert all(above - below >= 0.05 - 1e-9 for above, below in itertools.pairwise(places))
+    assert all(place >= -1e-9 for place in places)
+    if len(values) == 3 and values[0] == 0.9:
+        assert places[0] == 0.9
+
+
+def test_the_overview_shows_every_shift_and_every_distance(drawn):
+    left, right = drawn["remix overview"].axes
+    tested = pairs.shifts(HEARD, GENRES)
+    assert [dot.get_xdata()[0] for dot in named(left, "difference")] == tested["shift"].tolist()
+    assert texts(left, "beside")[0] == f"p = {tested['p_holm'][0]:.2g}"
+    strips = [sorted(line.get_xdata()) for line in named(right, "pair")]
+    expected = ["distance", "distance_same_genre", "distance_halves"]
+    assert strips == [pytest.approx(sorted(HEARD[column])) for column in expected]
+    assert texts(right, "mean value") == [f"{HEARD[column].mean():.2f}" for column in expected]
+    assert overlapping([*left.get_yticklabels(), *named(left, "beside"), *right.get_yticklabels()]) == []
+
+
+def test_evidence_is_red_for_and_blue_against_on_one_scale(drawn):
+    images = [np.asarray(image.get_array()) for image in named(drawn["evidence"], "evidence")]
+    for image, part in zip(images, LOOKED, strict=True):
+        is_red = image[..., 0] > image[..., 2]
+        np.testing.assert_array_equal(is_red, part.evidence.T > 0)
+    assert images[1][..., 3].max() == pytest.approx(evidence.OPACITY)
+    assert images[0][..., 3].max() < 0.75 * evidence.OPACITY  # its evidence is half as strong
+    labels = [label for axes in drawn["evidence"].axes for label in axes.get_yticklabels()]
+    assert overlapping(labels) == []
 
 
 @pytest.mark.parametrize(

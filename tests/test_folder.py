@@ -178,11 +178,26 @@ def test_remix_pairs_are_marked(music: Path) -> None:
     assert songs.loc["jazz/f.M4A", "song"] == ""
 
 
+def test_one_original_may_have_several_remixes(music: Path) -> None:
+    (music / "remixes.csv").write_text("song,original,remix\nHit,pop/a.wav,jazz/e.ogg\nHit,pop/a.wav,rock/d.Au\n")
+    songs = collect(music).set_index("track_id")
+    assert songs["version"][songs["song"] == "Hit"].to_dict() == {
+        "jazz/e.ogg": "remix",
+        "pop/a.wav": "original",
+        "rock/d.Au": "remix",
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         ("song,original,remix\nHit,pop/a.wav,pop/nothing.wav\n", "pop/nothing.wav is not among the songs"),
         ("song,original\nHit,pop/a.wav\n", "has no column 'remix'"),
+        ("song,original,remix\n ,pop/a.wav,pop/b.mp3\n", "pop/b.mp3 has no song"),
+        (
+            "song,original,remix\nHit,pop/a.wav,jazz/e.ogg\nOther,pop/a.wav,rock/d.Au\n",
+            "pop/a.wav is the original of 'Other' and the original of 'Hit'; several remixes",
+        ),
     ],
 )
 def test_remixes_csv_that_cannot_be_used(music: Path, content: str, says: str) -> None:

@@ -12,7 +12,7 @@ from checkout import Checkout, use_small_music, write_song
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
-STAGES = {"ingest", "clips", "mels", "train@baseline", "evaluate@baseline", "compare", "confounding"}
+STAGES = {"ingest", "clips", "mels", "train@baseline", "evaluate@baseline", "compare", "confounding", "remix"}
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,8 @@ def test_a_parameter_makes_stale_what_uses_it(restored, change, stale):
         ("src/compare.py", {"compare"}),
         ("src/folds.py", {"clips", "confounding"}),
         ("src/train.py", {"train@baseline"}),
-        ("src/scores.py", {"evaluate@baseline", "compare", "confounding"}),
+        ("src/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
+        ("src/pairs.py", {"remix"}),
         ("tests/checkout.py", set()),
     ],
 )

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 HELPFUL = ["ingest", "ingest.spotify", "clips", "mels", "train", "evaluate", "confounding", "compare", "leak"]
-HELPFUL += ["export_mels", "tune", "aggregate", "predict", "register"]
+HELPFUL += ["aggregate", "evidence", "export_mels", "predict", "register", "remix", "tune"]
 SOURCES = {recipe["source"] for recipe in YAML(typ="safe").load(ROOT / "params.yaml")["datasets"].values()}
 
 

@@ -128,8 +128,16 @@ def _mark_pairs(songs: pd.DataFrame, folder: Path) -> pd.DataFrame:
             raise UserError(f"{table}: has no column '{column}'")
     rows = {track_id: row for row, track_id in enumerate(songs["track_id"])}
     for pair in pairs.to_dict("records"):
+        if not pair["song"].strip():
+            raise UserError(f"{table}: {pair['remix']} has no song: give the pair a name")
         for version in ("original", "remix"):
             if pair[version] not in rows:
                 raise UserError(f"{table}: {pair[version]} is not among the songs of {folder}")
+            known = list(songs.loc[rows[pair[version]], ["song", "version"]])
+            if known not in (["", ""], [pair["song"], version]):
+                raise UserError(
+                    f"{table}: {pair[version]} is the {version} of '{pair['song']}' and the {known[1]} of "
+                    f"'{known[0]}'; several remixes of one original share one song name"
+                )
             songs.loc[rows[pair[version]], ["song", "version"]] = [pair["song"], version]
     return songs
