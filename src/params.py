@@ -272,8 +272,6 @@ class TrainParams(Strict):
             raise ValueError(
                 "monitor: last_epoch looks at no validation score: early_stopping_patience: null, and no plateau"
             )
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs must be below epochs; received {self.warmup_epochs} and {self.epochs}")
         return self
 
 

@@ -389,10 +389,11 @@ def learning_rate(history: History, settings: TrainParams) -> float:
     last epoch (Loshchilov and Hutter 2017, without restarts), after it has risen in equal steps over the first ones.
     """
     rate, done = settings.learning_rate, len(history)
-    if settings.schedule == "cosine" and done < settings.warmup_epochs:
-        return rate * (done + 1) / (settings.warmup_epochs + 1)
+    warmup = min(settings.warmup_epochs, settings.epochs - 1)
+    if settings.schedule == "cosine" and done < warmup:
+        return rate * (done + 1) / (warmup + 1)
     if settings.schedule == "cosine":
-        share = (done - settings.warmup_epochs) / (settings.epochs - settings.warmup_epochs)
+        share = (done - warmup) / (settings.epochs - warmup)
         return rate * (1 + math.cos(math.pi * share)) / 2
     if settings.schedule == "plateau":
         sign = -1 if settings.monitor == "val_accuracy" else 1
