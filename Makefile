@@ -12,7 +12,7 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test soak lint format spotify-login ui experiments tune register bench clean
+.PHONY: help repro test soak lint format spotify-login ui experiments leak tune register bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ ui: $(RUNTIME) ## browse the MLflow runs
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
 	python -m src.experiments
+
+leak: $(RUNTIME) ## what a split inflates: make leak ARGS="--seeds 1,2,3 -S dataset=folder -S datasets.folder.dir=/music"
+	python -m src.leak --run $(ARGS)
 
 tune: $(RUNTIME) ## search hyperparameters on validation: make tune ARGS="baseline --trials 10"
 	dvc repro clips mels

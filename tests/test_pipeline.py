@@ -123,6 +123,13 @@ def test_a_second_repro_has_nothing_to_do(project):
     assert changed_stages(project) == set()
 
 
+def test_a_clone_without_data_is_up_to_date_but_for_what_is_missing(project, tmp_path):
+    assert project.run("git", "ls-files", "models", "predictions") == ""
+    project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "clone"))
+    output = project.run("dvc", "--cd", str(tmp_path / "clone"), "repro", "--dry", "--allow-missing")
+    assert "Data and pipelines are up to date." in output
+
+
 def test_repro_made_one_whole_mlflow_run(project):
     first = next(run for run in runs(project) if run["dvc_experiment"] == "")
     assert first["name"] == "baseline"
