@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from src import windows
 from src.audio import AudioError
 from src.classifier import Classifier, choose_model
 from src.console import UserError, command, print_table
@@ -195,17 +196,18 @@ def telling(classifier: Classifier, spectrogram: np.ndarray, genre: str, name: s
     of_genre = timeline.probabilities[:, classifier.genres.index(genre)]
     chosen = int(of_genre.argmax())
     start_s = float(timeline.start_s[chosen])
-    window = cut(spectrogram, start_s, classifier.frames, classifier.format)
+    window = window_at(classifier, spectrogram, start_s)
     place = f"{start_s:.0f} to {start_s + classifier.window_s:.0f} s"
     name = f"{name}, {place}: {100 * of_genre[chosen]:.0f} % {genre.replace('_', ' ')}"
     return Part(name, window, evidence(classifier, window, genre), start_s)
 
 
-def cut(spectrogram: np.ndarray, start_s: float, frames: int, form: Format) -> np.ndarray:
-    """A window as the networks see it: silence follows the end of a song that is shorter."""
-    start = max(0, min(round(start_s * form.frame_rate), len(spectrogram) - frames))
-    window = spectrogram[start : start + frames]
-    return np.pad(window, ((0, frames - len(window)), (0, 0)))
+def window_at(classifier: Classifier, spectrogram: np.ndarray, start_s: float) -> np.ndarray:
+    """The window that starts there, as the network sees it: uint8 [shape=(frames, n_mels)]; within the song."""
+    last = max(0, len(spectrogram) - classifier.frames)
+    start = max(0, min(round(start_s * classifier.format.frame_rate), last))
+    repeat = classifier.card.get("window_s") is not None
+    return windows.cut(spectrogram, start, classifier.frames, repeat_short=repeat)
 
 
 def draw_evidence(

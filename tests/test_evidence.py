@@ -1,9 +1,13 @@
 """Where a network looks, shown on networks of which one knows where they look."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from networks import write_model
 
 from src import evidence
+from src.classifier import Classifier
 from src.spectrogram import Format
 
 FORM = Format(sample_rate=22050, n_fft=2048, n_mels=64, frame_rate=43.0, top_db=80.0)
@@ -95,12 +99,15 @@ def test_deletion_tells_evidence_from_its_opposite_and_from_noise(spot: np.ndarr
     assert abs(np.mean(noise)) < 0.06
 
 
-def test_cutting_keeps_within_the_song_and_pads_a_short_one() -> None:
+def test_windows_keep_within_the_song_and_are_filled_up_as_in_training(tmp_path: Path) -> None:
     song = np.arange(200, dtype=np.uint8)[:, np.newaxis] * np.ones(64, np.uint8)
-    assert evidence.cut(song, 1.0, 129, FORM)[0, 0] == 43
-    assert evidence.cut(song, 99.0, 129, FORM)[-1, 0] == 199
-    short = evidence.cut(song[:50], 0.0, 129, FORM)
-    assert short.shape == (129, 64) and short[49, 0] == 49 and (short[50:] == 0).all()
+    for window_s, filled in ((None, 0), (3.0, 5)):
+        card = {"clip_length_s": 3.0, "window_s": window_s}
+        classifier = Classifier(write_model(tmp_path / f"{window_s}.keras", form=FORM, **card))
+        assert evidence.window_at(classifier, song, 1.0)[0, 0] == 43
+        assert evidence.window_at(classifier, song, 99.0)[-1, 0] == 199
+        short = evidence.window_at(classifier, song[:50], 0.0)
+        assert short.shape == (129, 64) and short[49, 0] == 49 and short[55, 0] == filled
 
 
 def test_regions_are_of_what_speaks_for_the_genre() -> None:
