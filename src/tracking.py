@@ -1,4 +1,6 @@
-"""MLflow: the view of the runs for people. The only module that imports it; the truth is in metrics/ and plots/.
+"""MLflow: the view of the runs for people; the truth is in metrics/ and plots/.
+
+The only module that imports it, but for src/serving.py, which MLflow loads.
 
 Runs of every kind of execution (`dvc repro`, `dvc exp run`, temporary and queued experiments) reach the project's own
 database, mlflow.db beside dvc.yaml, unless MLFLOW_TRACKING_URI names another place. Each data set is an experiment.

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 from checkout import ROOT
-from networks import GENRES, write_model
+from fakes.spotify import make_track
+from networks import FORMAT, GENRES, write_model
+from spotify_world import FAST, World
 
 from src import predict
 from src.console import UserError
@@ -101,6 +103,26 @@ def test_a_spotify_link_without_an_account_is_a_line(
     assert "CLIENT_ID" in line
 
 
+def test_a_spotify_link_is_its_preview(
+    songs: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    with World() as world:
+        configure({"services.requests_per_second": FAST})
+        for name, value in world.environment.items():
+            monkeypatch.setenv(name, value)
+        there, nowhere = make_track(1), make_track(2)
+        world.spotify.tracks |= {track["id"]: track for track in (there, nowhere)}
+        world.sell(there, deezer_isrc=True)
+        links = [f"https://open.spotify.com/track/{track['id']}" for track in (there, nowhere)]
+        with pytest.raises(SystemExit):
+            predict.main([*links, "--json"])
+    output = capsys.readouterr()
+    (answer,) = json.loads(output.out)
+    assert answer["file"] == links[0]
+    assert len(answer["timeline"]) == 12
+    assert f"error: {links[1]}: no source has" in output.err
+
+
 def test_bars_and_timeline(songs: Path, capsys: pytest.CaptureFixture) -> None:
     predict.main(["songs/one.wav", "--top", "2"])
     first, *bars, timeline, _ = capsys.readouterr().out.splitlines()
@@ -124,8 +146,6 @@ def test_numbers_from_synthetic_music_or_a_leaky_split_say_so(
 def test_a_song_unlike_training_is_warned_of(
     songs: Path, project: Path, compose: Callable, write_audio: Callable, capsys: pytest.CaptureFixture
 ) -> None:
-    from networks import FORMAT
-
     known = [of_blocks([compose(seed)], FORMAT) for seed in range(30)]
     write_model(project / "models/wary.keras", train=known[:20], val=known[20:])
     white = 0.1 * np.random.default_rng(0).standard_normal(88200).astype(np.float32)
@@ -193,8 +213,6 @@ def test_a_song_takes_neither_mlflow_nor_a_plot(songs: Path, project: Path) -> N
 def test_an_hour_takes_no_more_memory_than_a_few_minutes(project: Path, reference: str) -> None:
     """A mix of 60 minutes in stereo at 44.1 kHz: 1.3 GB of floats, which never lie in memory."""
     from dataclasses import replace
-
-    from networks import FORMAT
 
     write_model(project / "models/tiny.keras", form=replace(FORMAT, n_mels=128, reference=reference))
     rng = np.random.default_rng(0)
