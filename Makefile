@@ -12,7 +12,7 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test soak lint format spotify-login app ui experiments tune bench clean
+.PHONY: help repro test soak lint format spotify-login app ui experiments leak tune register bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,8 +38,8 @@ format: $(DEVELOPMENT) ## format the code
 spotify-login: $(RUNTIME) ## log in to Spotify, for data sets from playlists (docs/spotify.md)
 	python -m src.ingest.spotify login
 
-app: $(RUNTIME) ## a page to play with: make app, or make app ARGS="--model bn_5x5 --port 8000"
-	python -m src.app --open $(ARGS)
+app: $(RUNTIME) ## a page to play with: make app, or make app ARGS="--port 8000 --open"
+	python -m src.app $(ARGS)
 
 ui: $(RUNTIME) ## browse the MLflow runs
 	@echo "In some seconds: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
@@ -48,9 +48,15 @@ ui: $(RUNTIME) ## browse the MLflow runs
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
 	python -m src.experiments
 
+leak: $(RUNTIME) ## what a split inflates: make leak ARGS="--seeds 1,2,3 -S dataset=folder -S datasets.folder.dir=/music"
+	python -m src.leak --run $(ARGS)
+
 tune: $(RUNTIME) ## search hyperparameters on validation: make tune ARGS="baseline --trials 10"
 	dvc repro clips mels
 	python -m src.tune $(ARGS)
+
+register: $(RUNTIME) ## put the best model into MLflow's registry, to be served: make register ARGS=baseline takes another
+	python -m src.register $(ARGS)
 
 bench: $(RUNTIME) ## measure mel caching and training; on your own music: make bench DIR=/path/to/music
 	python -m benchmarks.mels "$(DIR)"

@@ -10,25 +10,21 @@ on GTZAN: there they come out somewhat too high.
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from benchmarks.descriptors import N_MELS, WINDOW, describe
 from src.console import UserError, command, print_table, progress
+from src.discriminant import Floats, Ints, fit_discriminant
 from src.files import read_table
 from src.folds import deal, group
 from src.ingest import mels
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from src.models.descriptors import N_MELS, WINDOW, Descriptors, sizes
 
 SVM_C = 4.0
 SEED = 42
@@ -44,15 +40,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.splits < 2 or arguments.deals < 1:
         raise UserError("--splits must be at least 2, --deals at least 1")
-    tracks, columns, sizes = read(arguments.dir)
+    tracks, columns, blocks = read(arguments.dir)
     genres, labels = np.unique(tracks["genre"], return_inverse=True)
     artists = group(tracks, by_artist=True)
     parts = [deal_parts(tracks, artists, arguments.splits, number) for number in range(arguments.deals)]
-    mfcc = columns[:, : sizes[0]]  # the first block
+    mfcc = columns[:, : blocks[0]]  # the first block
     contenders: list[tuple[str, Floats, str, Classifier]] = [
         ("MFCC", mfcc, "SVM", svm),
         ("descriptors", columns, "SVM", svm),
-        ("descriptors", columns, "discriminant", partial(discriminant, sizes=sizes)),
+        ("descriptors", columns, "discriminant", partial(discriminant, sizes=blocks)),
     ]
     rows = []
     for what, chosen, name, classify in progress(contenders, what="classifiers", unit="classifier"):
@@ -97,10 +93,10 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
         raise UserError(f"{folder / 'tracks.csv'}: lists {missing[0]}, which mels.npz does not hold")
     positions = [position_of[track_id] for track_id in tracks["track_id"]]
     tracks["recording"] = [mels.digest(spectrograms[i], ranges[i]) for i in positions]
-    levels = (mels.decibels(spectrograms[i], ranges[i]).T for i in positions)
-    described = [describe(level) for level in progress(levels, total=len(positions), what="descriptors")]
-    columns = np.array([np.concatenate(list(blocks.values())) for blocks in described], dtype=np.float64)
-    return tracks, columns, [len(block) for block in described[0].values()]
+    describe = Descriptors()
+    levels = (mels.decibels(spectrograms[i], ranges[i]).T[np.newaxis] for i in positions)
+    columns = [np.asarray(describe(level))[0] for level in progress(levels, total=len(positions), what="descriptors")]
+    return tracks, np.array(columns, dtype=np.float64), sizes()
 
 
 def deal_parts(tracks: pd.DataFrame, artists: Ints, splits: int, number: int) -> Ints:
@@ -132,85 +128,8 @@ def svm(columns: Floats, labels: Ints, artists: Ints, others: Floats) -> Ints:
 
 
 def discriminant(columns: Floats, labels: Ints, artists: Ints, others: Floats, *, sizes: list[int]) -> Ints:
-    """The discriminant below, with its settings as they are; `sizes` are those of the blocks of columns."""
+    """The discriminant with its settings as they are; `sizes` are those of the blocks of columns."""
     return fit_discriminant(columns, labels, artists, sizes).scores(others).argmax(axis=1)
-
-
-@dataclass(frozen=True)
-class Discriminant:
-    """A linear classifier of clipped standard scores."""
-
-    mean: Floats  # (descriptors,)
-    deviation: Floats  # (descriptors,)
-    clip: float
-    kernel: Floats  # (descriptors, classes)
-    bias: Floats  # (classes,)
-
-    def scores(self, columns: Floats) -> Floats:
-        """Log probabilities (tracks, classes) up to a constant of the track."""
-        return clipped(columns, self.mean, self.deviation, self.clip) @ self.kernel + self.bias
-
-
-def fit_discriminant(
-    columns: Floats,
-    labels: Ints,
-    artists: Ints,
-    sizes: list[int],
-    *,
-    shrinkage: float = 0.85,
-    artist_power: float = 0.25,
-    block_power: float = 0.5,
-    clip: float = 3.0,
-) -> Discriminant:
-    """Linear discriminant analysis, all classes equally likely, with changes for few tracks and many columns.
-
-    The covariance within classes is shrunk towards a multiple of the identity (Friedman 1989). Where it is nearly
-    the identity, all columns count alike, so blocks are scaled down by their size, or 190 correlations would drown
-    45 numbers on onsets. A track counts for less the more tracks its artist has, since these are much alike. And
-    standard scores are clipped, since a few tracks lie far out in single columns.
-
-    Parameters
-    ----------
-    columns : np.ndarray [shape=(tracks, descriptors)]
-    labels : np.ndarray [shape=(tracks,)]
-        0 to classes - 1; each occurs.
-    artists : np.ndarray [shape=(tracks,)]
-        A number of each artist.
-    sizes : list of int
-        Of the blocks of columns, in order.
-    shrinkage : float
-        0: the covariance as it is, 1: nothing but the identity; neither end itself.
-    artist_power, block_power : float
-        Powers of 1 / tracks of the artist and 1 / size of the block; 0: all count the same.
-    clip : float
-        Standard scores are clipped smoothly at so many deviations, by tanh.
-    """
-    mean, deviation = columns.mean(axis=0), columns.std(axis=0) + 1e-6
-    scale = np.repeat(np.power(sizes, -block_power, dtype=np.float64), sizes)
-    z = clipped(columns, mean, deviation, clip) * scale
-    weights = artist_weights(labels, artists, artist_power)
-    n_classes = labels.max() + 1
-    centres = np.stack([weights[labels == k] @ z[labels == k] for k in range(n_classes)])
-    within = (z - centres[labels]) * np.sqrt(weights / n_classes)[:, np.newaxis]
-    # covariance = shrink * I + keep * within.T @ within; its inverse by the Woodbury identity, since a matrix of
-    # tracks by tracks is smaller than one of descriptors by descriptors.
-    shrink, keep = shrinkage * np.square(within).sum() / z.shape[1], 1 - shrinkage
-    inner = np.linalg.solve(np.eye(len(z)) * shrink / keep + within @ within.T, within @ centres.T)
-    kernel = (centres.T - within.T @ inner) / shrink
-    bias = -0.5 * np.sum(centres.T * kernel, axis=0)
-    return Discriminant(mean, deviation, clip, kernel * scale[:, np.newaxis], bias)
-
-
-def artist_weights(labels: Ints, artists: Ints, power: float) -> Floats:
-    """1 / (tracks of the artist) ** power, each class scaled to a sum of 1."""
-    _, positions, counts = np.unique(artists, return_inverse=True, return_counts=True)
-    weights = (1 / counts[positions]) ** power
-    return weights / np.bincount(labels, weights)[labels]
-
-
-def clipped(columns: Floats, mean: Floats, deviation: Floats, clip: float) -> Floats:
-    """Standard scores, smoothly clipped."""
-    return clip * np.tanh((columns - mean) / deviation / clip)
 
 
 if __name__ == "__main__":

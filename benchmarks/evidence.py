@@ -19,7 +19,7 @@ from benchmarks.machine import describe, spread
 from src.audio import AudioError
 from src.classifier import Classifier
 from src.console import UserError, command, print_table, progress
-from src.evidence import cut, deletion, evidence, filling
+from src.evidence import deletion, evidence, filling, window_at
 from src.figures.style import whose
 from src.permutation import sign_flip
 
@@ -48,7 +48,7 @@ def main() -> None:
             song = classifier.spectrogram(path)
         except AudioError as error:
             raise UserError(f"{path}: {error}") from None
-        window = cut(song, (len(song) - classifier.frames) / 2 / form.frame_rate, classifier.frames, form)
+        window = window_at(classifier, song, (len(song) - classifier.frames) / 2 / form.frame_rate)
         genre = classifier.genres[int(classifier.probabilities(window[np.newaxis])[0].argmax())]
         started = time.perf_counter()
         found = evidence(classifier, window, genre)

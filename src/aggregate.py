@@ -1,53 +1,71 @@
 """Several experiments of the same kind, that is seeds or folds, as one: mean, deviation and interval.
 
+    python -m src.aggregate --run --seeds 1,2,3,4,5 [--folds K] [--protocols A,B] [-S KEY=VALUE ...] [--plot FILE]
     python -m src.aggregate EXPERIMENT EXPERIMENT ... [--plot FILE]
 
-Each argument is a DVC experiment (or a git revision). Prints a Markdown table, one row an architecture and protocol,
-best first by mean validation accuracy: mean test accuracy over tracks, standard deviation, Student's 95 % interval of
-the mean, and against the first row the mean difference with its interval and the paired t-test's p after Holm's
-correction. Under protocol artist a seed also deals other folds; under predefined the test tracks stay the same, and
-the interval tells the chance in training alone.
+The experiments are run as far as they are not there yet, or named as `dvc exp list` shows them (or git revisions).
+Prints a Markdown table, one row an architecture and protocol, best first by mean validation accuracy: mean test
+accuracy over tracks, standard deviation, 95 % interval of the mean, and against the first row the mean difference with
+its interval and p after Holm's correction. Intervals and tests take into account that repetitions share training data
+(Nadeau and Bengio 2003). Under protocol predefined the test tracks stay the same, and they tell of the chance in
+training alone. Five repetitions or more of three architectures are also ranked (Friedman's test, Nemenyi's critical
+difference), with a second picture: FILE_ranks.png beside FILE.png.
 """
 
-import argparse
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import ttest_rel
 
-from src import scores
+from src import repeated, scores, sweep
 from src.compare import ENSEMBLE
 from src.console import UserError, command, warn
+from src.figures import ranks as rank_figure
 from src.figures import repetitions
-from src.figures.style import save, whose
-from src.revisions import REPETITION, Revision
+from src.figures.style import p_value, percent, save, whose
+from src.repeated import Folds
+from src.revisions import REPETITION, Revision, in_use
 
 Row = dict[str, Any]
+INTERVAL = "with the 95 % interval, corrected for shared training data (Nadeau and Bengio)"
 
 
 @command
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m src.aggregate", description=__doc__.splitlines()[0])
-    parser.add_argument("experiments", nargs="+", metavar="EXPERIMENT", help="names as `dvc exp list` shows them")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, too")
-    arguments = parser.parse_args()
-    rows = read(arguments.experiments)
+    arguments = sweep.parser("src.aggregate", __doc__.splitlines()[0]).parse_args()
+    if arguments.run and not (arguments.seeds or arguments.folds):
+        raise UserError("--run: needs --seeds or --folds: a mean is over several experiments")
+    rows = read(sweep.chosen(arguments))
     found = against_first(summarise(rows), rows)
+    ranked = by_rank(rows)
     print(table(found))
+    for line in (*what_is_shared(rows), *map(sentence, ranked)):
+        print(f"\n{line}")
     if arguments.plot:
-        protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
-        title = f"Test accuracy over {len(arguments.experiments)} experiments"
-        note = f"{whose(rows[0]['dataset'], protocols)}; a dot an experiment, the mean with its 95 % interval"
-        if "clip" in protocols.split(", ") and "LEAKY" not in note:
-            note += "; clip: LEAKY"
-        save(repetitions.repetitions(found, title=title, note=note), arguments.plot)
+        draw(found, ranked, rows, arguments.plot)
+
+
+def draw(found: Sequence[Row], ranked: Sequence[Row], rows: Sequence[Row], path: Path) -> None:
+    """Write the picture, and beside it the one of the ranks where there are any."""
+    protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
+    whom = whose(rows[0]["dataset"], protocols)
+    if "clip" in protocols.split(", ") and "LEAKY" not in whom:
+        whom += "; clip: LEAKY"
+    note = "; ".join([whom, f"a dot an experiment, the mean {INTERVAL}", *what_is_shared(rows)])
+    title = f"Test accuracy over {len({row['experiment'] for row in rows})} experiments"
+    save(repetitions.repetitions(found, title=title, note=note), path)
+    if ranked:
+        note = "; ".join([whom, "Nemenyi's test at 5 %, as if repetitions were independent", *what_is_shared(rows)])
+        note += "; *: worse than the first, whose bar ends at the dashed line"
+        figure = rank_figure.ranks(ranked, title="Mean ranks over repetitions", note=note)
+        save(figure, path.with_stem(f"{path.stem}_ranks"))
 
 
 def read(experiments: Sequence[str]) -> list[Row]:
-    """The scores of all experiments, one row an experiment and architecture.
+    """The scores of all experiments, one row an experiment and architecture; `shared` is what the protocol's share.
 
     Raises
     ------
@@ -55,12 +73,17 @@ def read(experiments: Sequence[str]) -> list[Row]:
         If they are of different data sets, or two of them are the same repetition.
     """
     revisions = [Revision(name) for name in dict.fromkeys(experiments)]
-    rows = []
+    rows: list[Row] = []
+    folds: dict[str, list[Folds]] = defaultdict(list)
     for revision in revisions:
         summary = revision.json(Path("metrics/summary.json"))
         about = {"dataset": summary["dataset"], "protocol": summary["protocol"]}
         rows += [row | about for row in revision.scores()]
+        folds[summary["protocol"]].append(revision.folds())
     check(rows)
+    common = {protocol: repeated.shared(members) for protocol, members in folds.items()}
+    for row in rows:
+        row["shared"] = common[row["protocol"]]
     params, architectures = [revision.params for revision in revisions], {row["arch"] for row in rows}
     for name in differing(params, rows[0]["dataset"], architectures):
         warn(f"the experiments differ in {name}, too: a mean over them may mix what is not alike")
@@ -86,12 +109,11 @@ def check(rows: Sequence[Row]) -> None:
 def differing(params: Sequence[dict[str, Any]], dataset: str, architectures: Collection[str]) -> list[str]:
     """The parameters in use that differ, beside those that make a repetition, the protocol and the architectures."""
     passed_over = (*REPETITION, "split.protocol", "architectures")
-    in_use = (f"datasets.{dataset}.", *(f"models.{name}." for name in architectures))
     return [
         name
         for name in dict.fromkeys(name for values in params for name in values)
         if name not in passed_over
-        and (name.startswith(in_use) or not name.startswith(("tune.", "models.", "datasets.")))
+        and in_use(name, dataset, architectures)
         and len({str(values.get(name)) for values in params}) > 1
     ]
 
@@ -113,7 +135,7 @@ def summarise(rows: Sequence[Row]) -> list[Row]:
         mean, deviation = values[0], None
         low, high = members[0]["track_accuracy_ci95_low"], members[0]["track_accuracy_ci95_high"]
         if len(members) > 1:
-            mean, deviation, low, high = scores.mean_interval(values)
+            mean, deviation, low, high, _ = repeated.interval(values, _correction(members[0]))
         sizes = [row["test_tracks"] for row in members if row.get("test_tracks") is not None]
         summary = {"arch": arch, "dataset": members[0]["dataset"], "protocol": protocol, "n": len(members)}
         summary |= {"values": values, "track_accuracy": mean, "deviation": deviation}
@@ -142,13 +164,59 @@ def against_first(found: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
             ]
             if len(pairs) > 1:
                 mine, best = np.array(pairs).T
-                row["difference"], _, row["difference_low"], row["difference_high"] = scores.mean_interval(mine - best)
-                # Without any spread the test has nothing to divide by: alike is 1, else the same difference each time.
-                p = float(ttest_rel(mine, best).pvalue) if np.ptp(mine - best) > 0 else float((mine == best).all())
+                correction = _correction(next(r for r in rows if r["protocol"] == protocol))
+                row["difference"], _, row["difference_low"], row["difference_high"], p = repeated.interval(
+                    mine - best, correction
+                )
                 tested.append((row, p))
         for (row, p), corrected in zip(tested, scores.holm([p for _, p in tested]), strict=True):
             row |= {"p": p, "p_holm": float(corrected)}
     return result
+
+
+def _correction(row: Row) -> float:
+    return row["shared"].correction if row.get("shared") else 0.0
+
+
+def by_rank(rows: Sequence[Row]) -> list[Row]:
+    """Of each protocol with enough repetitions, what :func:`src.figures.ranks.ranks` draws.
+
+    Architectures that are missing in a repetition are left out.
+    """
+    found = []
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        mine = [row for row in rows if row["protocol"] == protocol]
+        experiments = list(dict.fromkeys(row["experiment"] for row in mine))
+        accuracy = {(row["experiment"], row["arch"]): row["track_accuracy"] for row in mine}
+        names = [
+            arch
+            for arch in dict.fromkeys(row["arch"] for row in mine)
+            if all((name, arch) in accuracy for name in experiments)
+        ]
+        if len(experiments) >= repeated.FEWEST and len(names) >= 3:
+            ranks = repeated.ranks([[accuracy[name, arch] for arch in names] for name in experiments])
+            about = {"protocol": protocol, "names": names, "repetitions": len(experiments)}
+            found.append(about | ranks._asdict())
+    return found
+
+
+def sentence(ranked: Row) -> str:
+    """The ranks in words."""
+    order = sorted(zip(ranked["means"], ranked["names"], strict=True))
+    return (
+        f"`{ranked['protocol']}`, mean ranks: {', '.join(f'{name} {mean:.2f}' for mean, name in order)}; Nemenyi's "
+        f"critical difference {ranked['critical_difference']:.2f}, all equal: {p_value(ranked['p'])} (Friedman)"
+    )
+
+
+def what_is_shared(rows: Sequence[Row]) -> list[str]:
+    """What the repetitions of each protocol have in common, in one sentence; none where there are no repetitions."""
+    found = []
+    for protocol, common in {row["protocol"]: row.get("shared") for row in rows}.items():
+        if common is not None:
+            fixed = " (chance in training alone)" if common.correction == 0 else ""
+            found.append(f"{protocol} {percent(common.test)} and {percent(common.train)}{fixed}")
+    return [f"shared by two repetitions, of their test and training clips: {', '.join(found)}"] if found else []
 
 
 def table(found: Sequence[Row]) -> str:

@@ -26,6 +26,13 @@ SILENCE_PEAK = 1e-4
 TRUNCATION_SECONDS = 1.0
 
 
+# What FFmpeg may take a file for: no playlists, which would let a song that somebody sent open other files.
+_CONTAINERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp2,mp3,mpeg,mpegts,"
+    "ogg,tta,voc,w64,wav,wv"
+)
+
+
 class AudioError(Exception):
     """A file that cannot be used as music; the message is the reason in a few words."""
 
@@ -141,7 +148,8 @@ def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[
     import av  # loads 60 MB of FFmpeg, which most folders never need
 
     try:
-        with av.open(f"file:{path}") as container:  # so that a colon in the name is no protocol
+        # "file:", so that a colon in the name is no protocol.
+        with av.open(f"file:{path}", options={"format_whitelist": _CONTAINERS}) as container:
             if not container.streams.audio:
                 raise AudioError("has no audio stream")
             stream = container.streams.audio[0]

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from src import familiarity
+from src import familiarity, windows
 from src.card import read_card, write_card
 from src.console import UserError
 from src.files import read_json
 from src.song import spectrogram_of
 from src.spectrogram import Format
-from src.windows import windows
 
 __all__ = ["Classifier", "Timeline", "choose_model", "read_card", "write_card"]
 
@@ -110,10 +109,10 @@ class Classifier:
         self.format = Format(**self.card["spectrogram"])
         self.frames: int = self.card["frames"]
         self.window_s: float = self.frames / self.format.frame_rate
-        from src.backend import keras  # takes seconds
+        from src import models  # loads Keras: takes seconds
 
         try:
-            self._network = keras.models.load_model(model_file, compile=False, safe_mode=True)
+            self._network = models.load(model_file)
         except (ValueError, TypeError, OSError, KeyError) as error:
             raise UserError(f"{model_file}: Keras cannot load it ({error})") from None
 
@@ -133,17 +132,19 @@ class Classifier:
         Parameters
         ----------
         spectrogram : np.ndarray [shape=(frames, n_mels), dtype=uint8]
-            Of any length; one that is shorter than a window is padded with silence.
+            Of any length; one that is shorter than a window is filled up as in training.
         """
         rate, length = self.format.frame_rate, self.card["clip_length_s"]
         seconds = len(spectrogram) / rate
-        wanted = np.array(windows(seconds, length, self.card.get("clip_overlap_s", 0.0)))
+        wanted = np.array(windows.starts(seconds, length, self.card.get("clip_overlap_s", 0.0)))
         starts = np.minimum(np.round(wanted * rate).astype(int), max(0, len(spectrogram) - self.frames))
         parts = []
         for first in range(0, len(starts), BATCH_SIZE):  # an hour has a thousand windows
-            batch = [spectrogram[start : start + self.frames] for start in starts[first : first + BATCH_SIZE]]
-            padded = [np.pad(window, ((0, self.frames - len(window)), (0, 0))) for window in batch]
-            parts.append(self.probabilities(np.stack(padded)))
+            batch = [
+                windows.cut(spectrogram, start, self.frames, repeat_short=self.card.get("window_s") is not None)
+                for start in starts[first : first + BATCH_SIZE]
+            ]
+            parts.append(self.probabilities(np.stack(batch)))
         start_s = starts / rate
         return Timeline(start_s, np.minimum(start_s + self.window_s, seconds), np.concatenate(parts))
 
@@ -158,12 +159,13 @@ class Classifier:
         usual = self.card.get("usual")
         return None if usual is None else float(usual["threshold"])
 
-    def probabilities(self, windows: np.ndarray) -> np.ndarray:
+    def probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Genre probabilities of windows.
 
         Parameters
         ----------
-        windows : np.ndarray [shape=(n, frames, n_mels), dtype=uint8]
+        clips : np.ndarray [shape=(n, frames, n_mels), dtype=uint8]
+            Windows of spectrograms.
 
         Returns
         -------
@@ -173,9 +175,9 @@ class Classifier:
         from src.backend import keras
 
         parts = [np.empty((0, len(self.genres)))]
-        for first in range(0, len(windows), BATCH_SIZE):
+        for first in range(0, len(clips), BATCH_SIZE):
             # Called, not model.predict(), which takes longer to set up than a song takes.
-            batch = self._network(windows[first : first + BATCH_SIZE], training=False)
+            batch = self._network(clips[first : first + BATCH_SIZE], training=False)
             parts.append(keras.ops.convert_to_numpy(batch).astype(float))
         found = np.concatenate(parts)
         return found / found.sum(axis=1, keepdims=True)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from src import folds, params
+from src import folds, params, windows
 from src.console import UserError, command, print_table, warn
 from src.files import CLIPS, TRACKS, read_table, write_table
 from src.params import ClipParams, Params
-from src.windows import windows
 
 
 @command
@@ -86,7 +85,7 @@ def _windows_of(tracks: pd.DataFrame, settings: ClipParams) -> pd.DataFrame:
     rows = [
         {"clip_id": f"{track_id}#{number:03d}", "track_id": track_id, "start_s": start}
         for track_id, seconds in zip(tracks["track_id"], tracks["duration_s"].astype(float), strict=True)
-        for number, start in enumerate(windows(seconds, settings.length_s, settings.overlap_s))
+        for number, start in enumerate(windows.starts(seconds, settings.length_s, settings.overlap_s))
     ]
     return pd.DataFrame(rows, columns=["clip_id", "track_id", "start_s"])
 

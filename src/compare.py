@@ -42,6 +42,7 @@ def main() -> None:
     draw(rows, predictions, card)
     best = summary(rows, card)["best"]
     write_table(PLOTS / "per_genre.csv", per_genre(predictions, best, card["genres"], settings))
+    track(rows, cards, best)
     show(rows, card)
 
 
@@ -188,6 +189,15 @@ def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card:
     columns += [*DIFFERENCE, "mcnemar_p", "mcnemar_p_holm"]
     columns += ["log_loss", "log_loss_calibrated", "ece", "ece_calibrated", "temperature"]
     write_table(PLOTS / "leaderboard.csv", pd.DataFrame(rows)[columns])
+
+
+def track(rows: list[dict[str, Any]], cards: dict[str, dict[str, Any]], best: str) -> None:
+    """Tell MLflow's runs their scores on validation, and which is the best."""
+    from src import tracking  # loads MLflow: seconds, which --help need not cost
+
+    keys = ("val_track_accuracy", "val_log_loss")
+    scored = {cards[row["arch"]]["run_id"]: {key: row[key] for key in keys} for row in rows if row["arch"] in cards}
+    tracking.compared(cards[best]["dataset"], cards[best]["protocol"], scored, cards[best]["run_id"])
 
 
 def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 Counted are the products of weights and activations, in convolutions, dense and recurrent layers, one for each weight
 and place of the output; at a padded edge also those with a zero. Normalisation, activations, pooling and biases take
-a few operations a number and are left out, as usual (He et al. 2016, Howard et al. 2017).
+a few operations a number and are left out, as usual (He et al. 2016, Howard et al. 2017); so are transforms without a
+weight (src/models/descriptors.py).
 """
 
 import math

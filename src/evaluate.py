@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
-from src import familiarity, params, scores
+from src import familiarity, params, scores, windows
 from src.card import read_card
 from src.console import UserError, command, print_table
 from src.figures.model import confusion_matrix, learning_curves, reliability_plot
 from src.figures.style import save, whose
-from src.files import MELS, TRACKS, read_clips, read_table, write_json, write_table
+from src.files import MELS, TRACKS, read_table, write_json, write_table
 from src.params import EvaluateParams
 from src.spectrogram import Spectrograms
 
@@ -39,7 +39,7 @@ def main() -> None:
         raise UserError(f"{model_file}: no such model; train it with: dvc repro train@{architecture}")
     card = read_card(model_file)
 
-    clips = read_clips()
+    clips = windows.read(card["window_s"], Spectrograms(MELS).seconds)
     clips = clips[clips["fold"].isin(["val", "test"])].reset_index(drop=True)
     probabilities = predict_clips(model_file, clips, card)
     tracks = mean_by_track(clips, probabilities, card["genres"])
@@ -62,12 +62,19 @@ def main() -> None:
 
 def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any], spectrograms: Path = MELS) -> np.ndarray:
     """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
-    from src.backend import keras  # takes seconds to load: not for --help
+    from src import models  # loads Keras, which takes seconds: not for --help
     from src.feed import Clips
 
-    model = keras.models.load_model(model_file, compile=False, safe_mode=True)
+    model = models.load(model_file)
     labels = np.zeros(len(clips), dtype=int)  # prediction needs none
-    feed = Clips(Spectrograms(spectrograms), clips, labels, frames=card["frames"], batch_size=BATCH_SIZE)
+    feed = Clips(
+        Spectrograms(spectrograms),
+        clips,
+        labels,
+        frames=card["frames"],
+        batch_size=BATCH_SIZE,
+        repeat_short=card["window_s"] is not None,
+    )
     probabilities = model.predict(feed, verbose=0).astype(float)
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from src import windows
 from src.audio import AudioError
 from src.classifier import Classifier, choose_model
 from src.console import UserError, command, print_table
@@ -73,32 +74,29 @@ def evidence(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray
     if genre not in classifier.genres:
         raise ValueError(f"genre must be one of {', '.join(classifier.genres)}; received {genre}")
     column = classifier.genres.index(genre)
-    inside, weights = _patches(window.shape)
-    covered = np.where(inside, filling(window), window)
+    time, band = distances(window.shape)
+    inside = (time < 1)[:, np.newaxis, :, np.newaxis] & (band < 1)[np.newaxis, :, np.newaxis, :]
+    covered = np.where(inside.reshape(-1, *window.shape), filling(window), window)
     log_odds = _log_odds(classifier.probabilities(np.concatenate([window[np.newaxis], covered]))[:, column])
-    return np.tensordot(log_odds[0] - log_odds[1:], weights, axes=1)
+    lost = (log_odds[0] - log_odds[1:]).reshape(len(time), len(band))
+    # Between the middles of the patches it is interpolated, linearly in both directions.
+    return (1 - time).clip(min=0).T @ lost @ (1 - band).clip(min=0)
 
 
-def _patches(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Patches of 2 x 2 cells in steps of one cell, also half over the edges.
+def distances(shape: tuple[int, ...]) -> list[np.ndarray]:
+    """How far each place is from the middle of each patch, in cells: along time and along the bands.
+
+    A patch covers what is less than a cell from its middle, so 2 x 2 cells; the first and the last along an axis have
+    their middle on the edge.
 
     Returns
     -------
-    inside : np.ndarray [shape=(patches, frames, n_mels), dtype=bool]
-        What each patch covers.
-    weights : np.ndarray [same shape]
-        How much each patch counts at each place: 1 in its middle, falling to 0 at its edges; all patches sum to 1.
-        So what was found is interpolated between the middles of the patches.
+    list of two np.ndarray [shape=(cells + 1, length)]
     """
-    distances = []  # along one axis, of each place from the middle of each patch, in cells: [shape=(patches, length)]
-    for length, cells in zip(shape, GRID, strict=True):
-        places = (np.arange(length) + 0.5) * cells / length
-        distances.append(np.abs(places - np.arange(cells + 1)[:, np.newaxis]))
-    time, band = distances
-    across = (len(time) * len(band), *shape)
-    inside = (time < 1)[:, np.newaxis, :, np.newaxis] & (band < 1)[np.newaxis, :, np.newaxis, :]
-    weights = (1 - time).clip(min=0)[:, np.newaxis, :, np.newaxis] * (1 - band).clip(min=0)[np.newaxis, :, np.newaxis]
-    return inside.reshape(across), weights.reshape(across)
+    return [
+        np.abs((np.arange(length) + 0.5) * cells / length - np.arange(cells + 1)[:, np.newaxis])
+        for length, cells in zip(shape, GRID, strict=True)
+    ]
 
 
 def filling(window: np.ndarray) -> np.ndarray:
@@ -198,17 +196,18 @@ def telling(classifier: Classifier, spectrogram: np.ndarray, genre: str, name: s
     of_genre = timeline.probabilities[:, classifier.genres.index(genre)]
     chosen = int(of_genre.argmax())
     start_s = float(timeline.start_s[chosen])
-    window = cut(spectrogram, start_s, classifier.frames, classifier.format)
+    window = window_at(classifier, spectrogram, start_s)
     place = f"{start_s:.0f} to {start_s + classifier.window_s:.0f} s"
     name = f"{name}, {place}: {100 * of_genre[chosen]:.0f} % {genre.replace('_', ' ')}"
     return Part(name, window, evidence(classifier, window, genre), start_s)
 
 
-def cut(spectrogram: np.ndarray, start_s: float, frames: int, form: Format) -> np.ndarray:
-    """A window as the networks see it: silence follows the end of a song that is shorter."""
-    start = max(0, min(round(start_s * form.frame_rate), len(spectrogram) - frames))
-    window = spectrogram[start : start + frames]
-    return np.pad(window, ((0, frames - len(window)), (0, 0)))
+def window_at(classifier: Classifier, spectrogram: np.ndarray, start_s: float) -> np.ndarray:
+    """The window that starts there, as the network sees it: uint8 [shape=(frames, n_mels)]; within the song."""
+    last = max(0, len(spectrogram) - classifier.frames)
+    start = max(0, min(round(start_s * classifier.format.frame_rate), last))
+    repeat = classifier.card.get("window_s") is not None
+    return windows.cut(spectrogram, start, classifier.frames, repeat_short=repeat)
 
 
 def draw_evidence(
@@ -264,11 +263,11 @@ def main() -> None:
             f"--plot: {arguments.plot}: pictures are PNG: call it {arguments.plot.with_suffix('.png').name}"
         )
     classifier = Classifier(choose_model(arguments.model))
+    if arguments.genre not in (None, *classifier.genres):
+        raise UserError(f"--genre: '{arguments.genre}' is none of {', '.join(classifier.genres)}")
     files = [path for path in (arguments.original, arguments.song) if path]
     spectrograms = [listen(classifier, path) for path in files]
     genre = arguments.genre or default_genre(classifier, spectrograms)
-    if genre not in classifier.genres:
-        raise UserError(f"--genre: '{genre}' is none of {', '.join(classifier.genres)}")
     parts = [telling(classifier, each, genre, path.name) for path, each in zip(files, spectrograms, strict=True)]
     name = genre.replace("_", " ")
     card = classifier.card

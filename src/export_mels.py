@@ -105,7 +105,7 @@ def export(
             raise UserError(f"--genres: no '{genre}' in {audio_dir}; there is {', '.join(found['genre'].unique())}")
     if genres is not None:
         found = found[found["genre"].isin(genres)].reset_index(drop=True)
-    tracks = gtzan.describe(found, metadata)
+    tracks = gtzan.describe(found, metadata, "--metadata")
     mels, ranges, rows = [], [], []
     for row, path in progress(list(enumerate(tracks["path"])), what="mel spectrograms"):
         try:

@@ -123,7 +123,7 @@ def _drawn(genres: np.ndarray, groups: np.ndarray, split: SplitParams, seed: int
 
 
 def _predefined(tracks: pd.DataFrame, groups: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:
-    """The data set's own lists; without a list for val, an artist-grouped share of train is taken."""
+    """The data set's own lists; without one for val, an artist-grouped share of train. With folds: see below."""
     folds = tracks["split"].to_numpy(dtype=object).copy()
     unknown = sorted(set(folds) - {*FOLDS, LEFT_OUT})
     if unknown:
@@ -131,6 +131,12 @@ def _predefined(tracks: pd.DataFrame, groups: np.ndarray, split: SplitParams, se
     if not (folds == "test").any():
         raise UserError("split.protocol: predefined, but tracks.csv has no track with split 'test'")
     _drop_copies(tracks, folds)
+    if split.folds is not None:
+        # Cross-validation inside the training lists, where every choice is made: the published test list stays unseen.
+        listed = np.isin(folds, ("train", "val"))
+        folds[folds == "test"] = LEFT_OUT
+        folds[listed] = _drawn(tracks["genre"].to_numpy()[listed], groups[listed], split, seed)
+        return folds
     if not (folds == "val").any():
         train = np.flatnonzero(folds == "train")
         genres = tracks["genre"].to_numpy()[train]

@@ -1,31 +1,33 @@
 """How much a split inflates: the same architectures under several protocols, as a table and a picture.
 
+    python -m src.leak --run [--protocols clip,track,artist] [--seeds 1,2,3] [-S KEY=VALUE ...] [--plot FILE]
     python -m src.leak EXPERIMENT [EXPERIMENT ...] [--plot FILE]
 
-Each argument is a DVC experiment (or a git revision) of one protocol; see the README for the lines that make them.
-Prints the rows of a Markdown table: accuracy over tracks with its 95 % interval, and over clips. Of several seeds (or
-folds) of a protocol it is the mean, with Student's interval over them.
+Each experiment is of one protocol: those that --run asks for are run as far as they are not there yet; the names of
+others are as `dvc exp list` shows them (or git revisions). Prints the rows of a Markdown table: accuracy over tracks
+with its 95 % interval, and over clips. Of several seeds (or folds) of a protocol it is the mean, with the interval that
+src.aggregate gives.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from src import aggregate
+from src import aggregate, sweep
 from src.console import command
 from src.figures import comparison
 from src.figures.style import save, whose
+
+# The paper's way of splitting, the common one, and the honest one.
+PROTOCOLS = ("clip", "track", "artist")
 
 
 @command
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m src.leak", description=__doc__.splitlines()[0])
-    parser.add_argument("experiments", nargs="+", metavar="EXPERIMENT", help="names as `dvc exp list` shows them")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, too")
-    arguments = parser.parse_args()
-    rows = in_order(aggregate.without_ensemble(aggregate.read(arguments.experiments)))
+    arguments = sweep.parser("src.leak", __doc__.splitlines()[0]).parse_args()
+    experiments = sweep.chosen(arguments, PROTOCOLS)
+    single = aggregate.without_ensemble(aggregate.read(experiments))
+    rows = in_order(single)
     print(table(rows))
     if arguments.plot:
         protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
@@ -33,7 +35,8 @@ def main() -> None:
         note = whose(rows[0]["dataset"], protocols)
         repeated = sorted({row["n"] for row in rows if row["n"] > 1})
         if repeated:
-            note += f"; means of {' or '.join(map(str, repeated))} experiments, with Student's interval"
+            note += f"; means of {' or '.join(map(str, repeated))} experiments, {aggregate.INTERVAL}"
+            note = "; ".join([note, *aggregate.what_is_shared(single)])
         save(comparison.leak(rows, title=title, note=note), arguments.plot)
 
 

@@ -1,7 +1,5 @@
 """Integrated loudness after ITU-R BS.1770-4, of samples that come block by block."""
 
-from collections import deque
-
 import numpy as np
 
 # ITU-R BS.1770: energy is taken over blocks of 0.4 s, a new one each 0.1 s; those below -70 LUFS do not count, nor do
@@ -34,7 +32,7 @@ class Meter:
         self._filters = [(f.b, f.a, np.zeros(2)) for f in (shelf, high_pass)]
         self._filter, self._sample_rate = lfilter, sample_rate
         self._samples, self._squares, self.peak = 0, 0.0, 0.0
-        self._weighted: deque[np.ndarray] = deque()  # squares that a block still needs, from `_first` on
+        self._weighted: list[np.ndarray] = []  # squares that a block still needs, from `_first` on
         self._first = 0
         self._energies: list[float] = []
 
@@ -60,11 +58,9 @@ class Meter:
     def _energy(self, block: int) -> float:
         """The mean square of a block; one that ends behind the track's end is filled up with silence."""
         start, stop = self._bounds(block)
-        while self._first + len(self._weighted[0]) <= start:
-            self._first += len(self._weighted.popleft())
-        joined = self._weighted[0] if len(self._weighted) == 1 else np.concatenate(self._weighted)
-        self._weighted = deque([joined])
-        total = joined[start - self._first : stop - self._first].sum()
+        joined = np.concatenate(self._weighted)[start - self._first :]
+        self._weighted, self._first = [joined], start  # no later block begins earlier
+        total = joined[: stop - start].sum()
         return float(total) / (_BLOCK_SECONDS * self._sample_rate)
 
     def integrated(self, gain: float = 1.0) -> float:

@@ -230,9 +230,18 @@ class SplitParams(Strict):
             raise ValueError(f"val + test must leave something to train on; received {self.val} + {self.test}")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold must be below folds; received {self.fold} of {self.folds}")
-        if self.folds is not None and self.protocol == "predefined":
-            raise ValueError("protocol predefined has its own test list: set folds to null")
         return self
+
+
+class Augment(Strict):
+    """How training clips are changed at random; zero leaves that out."""
+
+    stretch: float = Field(ge=0, lt=1)
+    shift_bands: int = Field(ge=0)
+    equalizer_db: float = Field(ge=0)
+    mask_bands: int = Field(ge=0)
+    mask_s: float = Field(ge=0)
+    mixup: float = Field(ge=0)
 
 
 class TrainParams(Strict):
@@ -240,25 +249,55 @@ class TrainParams(Strict):
 
     epochs: Count
     batch_size: Count
-    optimizer: Literal["adam", "sgd_nesterov"]
+    optimizer: Literal["adam", "adamw", "sgd_nesterov"]
     momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
     learning_rate: Positive
     schedule: Literal["plateau", "cosine", "constant"]
+    warmup_epochs: int = Field(ge=0)
     plateau_factor: Fraction
     plateau_patience: Count
     early_stopping_patience: Count | None
-    monitor: Literal["val_loss", "val_accuracy"]
+    monitor: Literal["val_loss", "val_accuracy", "last_epoch"]
     crops: Literal["fixed", "random"]
+    crop_s: Positive | None
+    augment: Augment
+    label_smoothing: float = Field(ge=0, lt=1)
     class_weights: bool
     jit_compile: bool
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> "TrainParams":
+        if self.monitor == "last_epoch" and (self.schedule == "plateau" or self.early_stopping_patience is not None):
+            raise ValueError(
+                "monitor: last_epoch looks at no validation score: early_stopping_patience: null, and no plateau"
+            )
+        return self
+
+
+class Descriptors(Strict):
+    """A classifier of whole tracks' descriptors that is joined with a trained network."""
+
+    network_weight: float = Field(ge=0)
+    shrinkage: Fraction
+    artist_power: float = Field(ge=0)
+    block_power: float = Field(ge=0)
+    clip: Positive
+
 
 class ModelParams(BaseModel):
-    """An architecture: its builder, the builder's own arguments, and what it overrides of `train`."""
+    """An architecture: its builder, the builder's own arguments, and what holds whatever the builder is.
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    `window_s` is what the network sees at a time where that is not a clip, `frame_rate` at how many frames a second,
+    `descriptors` what it is joined with, `train` what it overrides.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     builder: str
+    window_s: Positive | None = None
+    frame_rate: Positive | None = None
+    descriptors: Descriptors | None = None
     train: dict[str, Any] = {}
 
     @property
@@ -366,7 +405,8 @@ class Params(Strict):
             (f"models.{architecture}.train", self.models[architecture].train),
             (f"datasets.{self.dataset}.train", self.recipe.train),
         ):
-            settings |= overrides
+            augment = settings["augment"] | overrides.get("augment", {})
+            settings |= overrides | {"augment": augment}
             try:
                 trained = TrainParams(**settings)
             except ValidationError as error:

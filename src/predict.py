@@ -198,7 +198,7 @@ def passages(timeline: list[dict[str, Any]]) -> list[str]:
 
 def clock(seconds: float) -> str:
     """75 as 1:15, and 3675 as 1:01:15."""
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -6,6 +6,7 @@ For the commands that set several experiments beside each other; nothing in the 
 import io
 import json
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ruamel.yaml import YAML
 from src.card import read_card
 from src.compare import LEADERBOARD
 from src.console import UserError
+from src.files import CLIPS
+from src.repeated import Folds
 
 # What may differ between the experiments of one mean.
 REPETITION = ("seed", "split.fold")
@@ -44,7 +47,7 @@ class Revision:
         except DvcException as error:
             raise self._unknown(error) from None
         params = YAML(typ="safe").load(self._text(Path("params.yaml")))
-        self.params: dict[str, Any] = dict(_flat(params))
+        self.params: dict[str, Any] = dict(flat(params))
 
     def _unknown(self, error: Exception) -> UserError:
         return UserError(f"{self.name}: no experiment or revision with results ({error}); see: dvc exp list")
@@ -77,6 +80,11 @@ class Revision:
             name = f"{architecture}.keras"
             return read_card(self.fetch(Path("models") / name, Path(folder) / name))
 
+    def folds(self) -> Folds:
+        """The clips that were trained and tested on."""
+        clips = self.table(CLIPS, dtype=str, usecols=["clip_id", "fold"])
+        return Folds(*(frozenset(clips["clip_id"][clips["fold"] == fold]) for fold in ("train", "test")))
+
     def scores(self) -> list[dict[str, Any]]:
         """One row an architecture: what the leaderboard and its metrics file say, and `seed`, `fold`, `experiment`."""
         which = {"experiment": self.name, "seed": self.params["seed"], "fold": None}
@@ -90,8 +98,15 @@ class Revision:
         return rows
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """The values of nested parameters, under dotted names as for `-S`."""
     found: list[tuple[str, Any]] = []
     for key, value in values.items():
-        found += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+        found += flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
     return found
+
+
+def in_use(name: str, dataset: str, architectures: Collection[str]) -> bool:
+    """Whether a parameter has a part in the results of these architectures on that data set."""
+    used = (f"datasets.{dataset}.", *(f"models.{architecture}." for architecture in architectures))
+    return name.startswith(used) or not name.startswith(("datasets.", "models.", "services.", "tune."))

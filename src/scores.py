@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 Floats = NDArray[np.float64]
@@ -244,27 +244,6 @@ def holm(p_values: ArrayLike) -> Floats:
     corrected = np.empty_like(p)
     corrected[order] = steps
     return corrected
-
-
-def mean_interval(values: ArrayLike) -> tuple[float, float, float, float]:
-    """Mean, standard deviation and Student's 95 % interval of the mean, of independent repetitions.
-
-    Parameters
-    ----------
-    values : (repetitions,) float
-        At least two.
-
-    Returns
-    -------
-    mean, deviation, low, high : float
-        The deviation is that of the sample, with one degree of freedom less.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 1 or sample.size < 2:
-        raise ValueError(f"needs at least two repetitions; received shape {sample.shape}")
-    mean, deviation = float(sample.mean()), float(sample.std(ddof=1))
-    reach = float(t.ppf(CI95[1], sample.size - 1)) * deviation / sample.size**0.5
-    return mean, deviation, mean - reach, mean + reach
 
 
 def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> float:

@@ -309,3 +309,7 @@ class Spectrograms:
         """A whole track: uint8 [shape=(frames, n_mels)], memory-mapped."""
         start, frames = self._runs[track_id]
         return self._frames[start : start + frames]
+
+    def seconds(self, track_id: str) -> float:
+        """How long a track is."""
+        return self._runs[track_id][1] / self.format.frame_rate

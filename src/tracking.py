@@ -1,12 +1,15 @@
-"""MLflow: the view of the runs for people. The only module that imports it; the truth is in metrics/ and plots/.
+"""MLflow: the view of the runs for people; the truth is in metrics/ and plots/.
+
+The only module that imports it, but for src/serving.py, which MLflow loads.
 
 Runs of every kind of execution (`dvc repro`, `dvc exp run`, temporary and queued experiments) reach the project's own
 database, mlflow.db beside dvc.yaml, unless MLFLOW_TRACKING_URI names another place. Each data set is an experiment.
 """
 
 import logging
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,11 +24,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
+import pandas as pd
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 # Only problems: not each of the 50 steps in which a database is made.
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+# Addresses that were set here: MLflow puts them into the environment, where they look like the user's choice.
+_own: set[str] = set()
 
 
 class Run:
@@ -68,14 +76,12 @@ def run(experiment: str, name: str, run_id: str | None = None, nested: bool = Fa
     nested : bool
         Make it a child of the run that is open.
     """
-    try:
+    with _telling():
         experiment_id = _experiment_id(experiment)
         if run_id is not None and not _exists(run_id):
             run_id = None
         new_name = None if run_id else name
         opened = mlflow.start_run(run_id=run_id, experiment_id=experiment_id, run_name=new_name, nested=nested)
-    except MlflowException as error:
-        raise UserError(f"MLflow at {mlflow.get_tracking_uri()}: {error.message}") from None
     with opened:
         if run_id is None:
             # The name that DVC gave to the experiment; a plain `dvc repro` has none.
@@ -97,19 +103,165 @@ def mark_killed(run_id: str) -> None:
         mlflow.MlflowClient().set_terminated(run_id, "KILLED")
 
 
+def register(model_file: Path, card: Mapping[str, Any], name: str, example: str, alias: str | None) -> tuple[str, str]:
+    """Log a model file as an MLflow pyfunc (src/serving.py) with its training's run, and give it a registry version.
+
+    The version carries this project's code and names its requirements; it is made to be served in the project's own
+    environment (--env-manager local).
+
+    Parameters
+    ----------
+    model_file : Path
+    card : Mapping
+        Its card.
+    name : str
+        In the registry.
+    example : str
+        A short audio file in base64, kept as the example of an input.
+    alias : str or None
+        Is taken from the version that has it and given to this one.
+
+    Returns
+    -------
+    version, address : str
+        Of the version, and of the tracking store that has it.
+    """
+    from mlflow.models import ModelSignature  # here: training does without
+    from mlflow.types.schema import Array, ColSpec, DataType, Object, Property, Schema
+
+    here = Path(__file__).resolve().parent
+    text, number = DataType.string, DataType.double
+    genres = Object([Property(genre, number) for genre in card["genres"]])
+    window = Object([Property("start_s", number), Property("end_s", number), Property("probabilities", genres)])
+    signature = ModelSignature(
+        Schema([ColSpec(text, "audio", required=False), ColSpec(text, "path", required=False)]),
+        Schema(
+            [
+                *(ColSpec(text, key, required=False) for key in ("genre", "warning", "model", "error")),
+                *(ColSpec(number, key, required=False) for key in ("distance", "threshold")),
+                ColSpec(genres, "probabilities", required=False),
+                ColSpec(Array(window), "timeline", required=False),
+            ]
+        ),
+    )
+    with run(card["dataset"], card["architecture"], card.get("run_id")):
+        logged = mlflow.pyfunc.log_model(
+            name="genres",
+            python_model=str(here / "serving.py"),
+            artifacts={"model": str(model_file.resolve())},
+            code_paths=[str(here)],
+            pip_requirements=str(here.parent / "requirements.txt"),
+            signature=signature,
+            input_example=pd.DataFrame({"audio": [example]}),
+            registered_model_name=name,
+        )
+        version = str(logged.registered_model_version)
+    client = mlflow.MlflowClient()
+    for key in ("architecture", "dataset", "protocol"):
+        client.set_model_version_tag(name, version, key, str(card[key]))
+    if alias is not None:
+        client.set_registered_model_alias(name, alias, version)
+    return version, mlflow.get_tracking_uri()
+
+
+def gather(
+    experiment: str, sweep: str, run_ids: Sequence[str], *, tags: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> None:
+    """Put runs that have ended under one parent run.
+
+    Parameters
+    ----------
+    experiment : str
+        The data set.
+    sweep : str
+        What the runs have in common: letters and digits, by which a later call finds the parent again.
+    run_ids : list of str
+        Those that this database does not have are passed over.
+    tags, metrics : dict
+        Of the parent.
+    """
+    with _telling():
+        found = mlflow.MlflowClient(_connect()).search_runs([_experiment_id(experiment)], f"tags.sweep = '{sweep}'")
+    with run(experiment, f"sweep {sweep}", found[0].info.run_id if found else None) as parent:
+        parent.tags({"sweep": sweep} | dict(tags))
+        parent.metrics(metrics)
+        for run_id in run_ids:
+            tag(run_id, {MLFLOW_PARENT_RUN_ID: parent.run_id})
+
+
+def compared(experiment: str, protocol: str, scores: Mapping[str, Mapping[str, float]], best: str) -> None:
+    """Log what a comparison says of runs that have ended, and give the best of a data set and protocol its tag.
+
+    Parameters
+    ----------
+    experiment, protocol : str
+        The data set and how it was split.
+    scores : dict of dict
+        By run id; with val_track_accuracy and val_log_loss. Runs that this database does not have are passed over.
+    best : str
+        The run id of the comparison's best. It has the tag `best`, unless the one that has it already is of a higher
+        accuracy over its own validation tracks (of equal ones: a lower log loss).
+    """
+    with _telling():
+        client, place = mlflow.MlflowClient(_connect()), _experiment_id(experiment)
+        for run_id, values in scores.items():
+            if _exists(run_id):
+                for name, value in values.items():
+                    client.log_metric(run_id, name, value)
+        if not _exists(best):
+            return
+        with _alone():  # several workers may compare at the same moment
+            earlier = client.search_runs([place], f"tags.best = 'true' AND tags.protocol = '{protocol}'")
+            candidates = [mlflow.get_run(best), *(found for found in earlier if found.info.run_id != best)]
+            first = min(candidates, key=_by_validation)
+            for found in candidates:
+                if found is first:
+                    client.set_tag(found.info.run_id, "best", "true")
+                elif "best" in found.data.tags:
+                    client.delete_tag(found.info.run_id, "best")
+
+
+def _by_validation(found: mlflow.entities.Run) -> tuple[float, float]:
+    known = found.data.metrics
+    return -known.get("val_track_accuracy", 0.0), known.get("val_log_loss", math.inf)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say in one line what is wrong with MLflow's database or server."""
+    try:
+        yield
+    except MlflowException as error:
+        raise UserError(f"MLflow at {mlflow.get_tracking_uri()}: {error.message}") from None
+
+
+def _alone() -> FileLock:
+    return FileLock(cache_dir("locks") / "mlflow.lock")
+
+
+def _connect() -> str:
+    """Use the project's own database, unless the environment names another place; the address of either."""
+    if not _elsewhere():
+        own = f"sqlite:///{project_root() / 'mlflow.db'}"
+        _own.add(own)
+        mlflow.set_tracking_uri(own)
+    return str(mlflow.get_tracking_uri())
+
+
+def _elsewhere() -> bool:
+    return os.environ.get("MLFLOW_TRACKING_URI", "") not in {"", *_own}
+
+
 def _experiment_id(name: str) -> str:
     """Find or make the experiment.
 
     Two workers that both find no database would break each other's first use, hence the lock; and an experiment
     keeps the artifact folder it was made with, which without the explicit address would be a temporary one.
     """
-    root = project_root()
-    if "MLFLOW_TRACKING_URI" in os.environ:
-        location = None  # a server knows where its artifacts lie
-    else:
-        mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
-        location = (root / "mlruns").as_uri()
-    with FileLock(cache_dir("locks") / "mlflow.lock"):
+    _connect()
+    # A server knows where its artifacts lie.
+    location = None if _elsewhere() else (project_root() / "mlruns").as_uri()
+    with _alone():
         found = mlflow.get_experiment_by_name(name)
         return found.experiment_id if found else mlflow.create_experiment(name, artifact_location=location)
 

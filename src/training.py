@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from src import familiarity, models, tracking
+from src import augment, discriminant, familiarity, feed, models, tracking, windows
 from src.backend import keras
 from src.card import write_card
 from src.console import UserError, warn
@@ -30,8 +30,8 @@ from src.files import (
     TRACKS,
     atomic,
     cache_dir,
-    read_clips,
     read_json,
+    read_table,
     sha256_of,
     write_json,
     write_table,
@@ -59,35 +59,51 @@ class Training:
         """Read the data; `overrides` are keys of `train` that come before all that params.yaml says of them."""
         self.architecture, self.all_settings = architecture, settings
         self.settings = settings.training_of(architecture).model_copy(update=overrides)
+        self.model_settings = settings.models[architecture]
         self.spectrograms = Spectrograms(MELS)
-        self.frames = self.spectrograms.format.frames(settings.clips.length_s)
-        clips = read_clips()
-        self.genres = sorted(set(clips["genre"]))
-        self.train, self.val = (self._feed(clips[clips["fold"] == fold], fold) for fold in ("train", "val"))
-        self.class_weights = balanced_weights(clips["genre"][clips["fold"] == "train"], self.genres)
-        self.name = f"{architecture}-{self.key()}"
-
-    def _feed(self, clips: pd.DataFrame, fold: str) -> Clips:
-        labels = np.searchsorted(self.genres, clips["genre"].to_numpy(dtype=str))
-        random_crops = fold == "train" and self.settings.crops == "random"
-        if random_crops and self.all_settings.split.protocol == "clip":
+        by_clip = settings.split.protocol == "clip"
+        # Under protocol clip only the clips have folds: a longer window would hold clips of several.
+        self.window_s = None if by_clip else self.model_settings.window_s
+        crops = self.settings.crops == "random" and not by_clip
+        variation = self.settings.augment
+        if self.settings.crops == "random" and by_clip:
             # Anywhere in the track would be where its test clips are: a worse leak than the one to be measured.
             warn("train.crops: fixed clips are used, since under protocol clip a random crop can overlap a test clip")
-            random_crops = False
-        return Clips(
-            self.spectrograms,
-            clips,
-            labels,
-            frames=self.frames,
-            batch_size=self.settings.batch_size,
-            shuffle_seed=self.all_settings.seed if fold == "train" else None,
-            random_crops=random_crops,
+            variation = variation.model_copy(update={"stretch": 0.0})
+        crop_s = self.settings.crop_s if crops and self.settings.crop_s else self.window_s
+        clips_in_use = windows.read(self.window_s, self.spectrograms.seconds)
+        clips_in_training = windows.read(crop_s, self.spectrograms.seconds)
+        self.genres = sorted(set(clips_in_use["genre"]))
+        self.windows = clips_in_use[clips_in_use["fold"] == "train"]
+        form, clip_s = self.spectrograms.format, settings.clips.length_s
+        self.frames, self.crop_frames = form.frames(self.window_s or clip_s), form.frames(crop_s or clip_s)
+        self.train = self.batches(
+            self.windows,
+            self.crop_frames,
+            shuffle_seed=settings.seed,
+            random_crops=crops,
+            variation=variation if any(variation.model_dump().values()) else None,
         )
+        self.val = self.batches(clips_in_training[clips_in_training["fold"] == "val"], self.crop_frames)
+        self.class_weights = balanced_weights(self.windows["genre"], self.genres)
+        self.name = f"{architecture}-{self.key()}"
+
+    def batches(self, clips: pd.DataFrame, frames: int, **how: Any) -> Clips:
+        """Batches of clips with their genres, as shares (one-hot)."""
+        genres = np.array(self.genres)
+        shares = (clips["genre"].to_numpy(dtype=str)[:, np.newaxis] == genres).astype(np.float32)
+        size, repeat = self.settings.batch_size, self.window_s is not None
+        return Clips(self.spectrograms, clips, shares, frames=frames, batch_size=size, repeat_short=repeat, **how)
 
     def key(self) -> str:
         """Identifies what a checkpoint belongs to: settings, data and code."""
-        model = self.all_settings.models[self.architecture]
-        sources = [Path(__file__), *sorted(Path(models.__file__).parent.glob("*.py"))]
+        model = self.model_settings
+        sources = [
+            Path(__file__),
+            Path(feed.__file__),
+            Path(augment.__file__),
+            *sorted(Path(models.__file__).parent.glob("*.py")),
+        ]
         parts = [
             self.settings.model_dump_json(),
             model.model_dump_json(),
@@ -110,12 +126,14 @@ class Training:
         name, dataset = self.architecture, self.all_settings.dataset
         with tracking.run(dataset, name, self.checkpoint.run_id) as run:
             if self.checkpoint.run_id is None:
-                self._describe(run, model)
+                self._describe(run)
                 self.checkpoint.run_id = run.run_id
             self.fit(model, self.checkpoint.history, lambda: self._after_epoch(model, run))
+            chosen = best(self.checkpoint.history, self.settings.monitor)["epoch"]
+            model = self.in_use(self.checkpoint.best_model(int(chosen)))
             card = self._card(model)
             run.metrics({key: card[key] for key in ("seconds", "clips_per_second", "best_epoch")})
-            self._write(card, run)
+            self._write(model, card, run)
         self.checkpoint.remove()
 
     def fit(self, model: keras.Model, history: History, after: Callable[[], None], verbose: int | None = None) -> None:
@@ -142,29 +160,62 @@ class Training:
     def new_model(self) -> keras.Model:
         """The network before its first epoch; the same one each time."""
         keras.utils.set_random_seed(self.all_settings.seed)
-        mean, deviation = self.train.mean_and_deviation()
-        chosen = self.all_settings.models[self.architecture]
-        try:
-            model = models.classifier(
-                chosen.builder,
-                chosen.arguments,
-                n_mels=self.spectrograms.format.n_mels,
-                frames=self.frames,
-                n_classes=len(self.genres),
-                mean=mean,
-                deviation=deviation,
-            )
-        except ValueError as error:
-            raise UserError(f"params.yaml: models.{self.architecture}: {error}") from None
+        model = self._network(self.crop_frames)
         model.compile(
             optimizer=optimizer(self.settings),
-            loss="sparse_categorical_crossentropy",
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=self.settings.label_smoothing),
             metrics=["accuracy"],
             jit_compile=self.settings.jit_compile,
         )
         return model
 
-    def _describe(self, run: tracking.Run, model: keras.Model) -> None:
+    def _network(self, frames: int) -> keras.Model:
+        mean, deviation = self.train.mean_and_deviation()
+        form, chosen = self.spectrograms.format, self.model_settings
+        try:
+            return models.classifier(
+                chosen.builder,
+                chosen.arguments,
+                n_mels=form.n_mels,
+                frames=frames,
+                n_classes=len(self.genres),
+                mean=mean,
+                deviation=deviation,
+                thinning=form.frame_rate / (chosen.frame_rate or form.frame_rate),
+            )
+        except ValueError as error:
+            raise UserError(f"params.yaml: models.{self.architecture}: {error}") from None
+
+    def in_use(self, trained: keras.Model | None = None) -> keras.Model:
+        """The network as it is used: for windows instead of crops, and joined with what it is to be joined with.
+
+        Without a trained one it is as it is before training, to look at.
+        """
+        wide = self.model_settings.descriptors
+        if self.frames == self.crop_frames and wide is None:
+            return trained or self._network(self.frames)
+        model = self._network(self.frames)
+        if trained:
+            model.set_weights(trained.get_weights())
+        if wide is None:
+            return model
+        form = self.spectrograms.format
+        try:
+            model = models.join(
+                model, top_db=form.top_db, frame_rate=form.frame_rate, network_weight=wide.network_weight
+            )
+        except ValueError as error:
+            raise UserError(f"params.yaml: models.{self.architecture}.descriptors: {error}") from None
+        if trained:
+            labels = np.array([self.genres.index(genre) for genre in self.windows["genre"]], dtype=np.int64)
+            artist_of = artist_numbers(read_table(TRACKS, dtype=str))
+            artists = np.array([artist_of[track_id] for track_id in self.windows["track_id"]], dtype=np.int64)
+            in_order = self.batches(self.windows, self.frames)
+            discriminant.fit(model, in_order, labels, artists, wide, self.all_settings.seed)
+        return model
+
+    def _describe(self, run: tracking.Run) -> None:
+        model = self.in_use()
         settings, form = self.all_settings, self.spectrograms.format
         run.params(
             {
@@ -174,8 +225,7 @@ class Training:
                 "split": settings.split.model_dump(),
                 "mels": vars(form),
                 "train": self.settings.model_dump(),
-                "model": {"builder": settings.models[self.architecture].builder}
-                | settings.models[self.architecture].arguments,
+                "model": self.model_settings.model_dump(exclude={"train"}, exclude_none=True),
                 "n_parameters": model.count_params(),
                 "multiply_adds": multiply_adds(model),
                 "backend": keras.backend.backend(),
@@ -189,7 +239,7 @@ class Training:
         history = self.checkpoint.history
         # The median: the first epoch also builds the graph.
         typical = statistics.median(epoch["training_seconds"] for epoch in history)
-        clips, form = read_clips(), self.spectrograms.format
+        clips, form = windows.read(None, self.spectrograms.seconds), self.spectrograms.format
         train, val = (
             map(self.spectrograms.track, sorted({*clips["track_id"][clips["fold"] == fold]}))
             for fold in ("train", "val")
@@ -200,8 +250,9 @@ class Training:
             "protocol": self.all_settings.split.protocol,
             "genres": self.genres,
             "spectrogram": vars(self.spectrograms.format),
-            "clip_length_s": self.all_settings.clips.length_s,
-            "clip_overlap_s": self.all_settings.clips.overlap_s,
+            "window_s": self.window_s,  # null: clips
+            "clip_length_s": self.window_s or self.all_settings.clips.length_s,
+            "clip_overlap_s": 0.0 if self.window_s else self.all_settings.clips.overlap_s,
             "frames": self.frames,
             "usual": familiarity.usual(train, val, form.top_db),
             "n_parameters": model.count_params(),
@@ -213,10 +264,10 @@ class Training:
             "run_id": self.checkpoint.run_id,
         }
 
-    def _write(self, card: dict[str, Any], run: tracking.Run) -> None:
+    def _write(self, model: keras.Model, card: dict[str, Any], run: tracking.Run) -> None:
         target = Path("models") / f"{self.architecture}.keras"
         with atomic(target) as temporary:
-            shutil.copyfile(self.checkpoint.best_model(card["best_epoch"]), temporary)
+            model.save(temporary)
             write_card(temporary, card)
         history = pd.DataFrame(self.checkpoint.history).drop(columns=CLOCK)
         write_table(Path("plots") / self.architecture / "history.csv", history.astype({"epoch": int}))
@@ -276,9 +327,9 @@ class Checkpoint:
         print(f"going on after epoch {len(self.history)}", flush=True)
         return keras.models.load_model(self.folder / f"last-{len(self.history)}.keras")
 
-    def best_model(self, epoch: int) -> Path:
-        """The file of the network after that epoch."""
-        return self.folder / f"best-{epoch}.keras"
+    def best_model(self, epoch: int) -> keras.Model:
+        """The network after that epoch, which was the best."""
+        return models.load(self.folder / f"best-{epoch}.keras")
 
     def save(self, model: keras.Model, is_best: bool) -> None:
         """Keep the network after the epoch that was just appended to the history."""
@@ -287,7 +338,7 @@ class Checkpoint:
         with atomic(last) as temporary:
             model.save(temporary)
         if is_best:
-            shutil.copyfile(last, self.best_model(epoch))
+            shutil.copyfile(last, self.folder / f"best-{epoch}.keras")
         write_json(self._state, {"run_id": self.run_id, "history": self.history})
         for path in self.folder.glob("[!.]*.keras"):  # not what a kill left half-written
             kind, number = path.stem.split("-")
@@ -303,6 +354,8 @@ def optimizer(settings: TrainParams) -> keras.optimizers.Optimizer:
     """The optimiser that `settings` names, at its first learning rate."""
     if settings.optimizer == "sgd_nesterov":
         return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum, nesterov=True)
+    if settings.optimizer == "adamw":
+        return keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
     return keras.optimizers.Adam(settings.learning_rate)
 
 
@@ -314,7 +367,9 @@ def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
 
 
 def best(history: History, monitor: str) -> dict[str, float]:
-    """The epoch with the lowest val_loss or the highest val_accuracy; the first of equals."""
+    """The epoch with the lowest val_loss or the highest val_accuracy, the first of equals; or simply the last."""
+    if monitor == "last_epoch":
+        return history[-1]
     return min(history, key=lambda epoch: -epoch[monitor] if monitor == "val_accuracy" else epoch[monitor])
 
 
@@ -330,12 +385,16 @@ def stopped(history: History, settings: TrainParams) -> bool:
 def learning_rate(history: History, settings: TrainParams) -> float:
     """The learning rate of the epoch that follows `history`; a function of it alone, so that nothing else is kept.
 
-    `plateau` gives what keras.callbacks.ReduceLROnPlateau does, `cosine` falls from the first epoch's rate to zero
-    behind the last (Loshchilov and Hutter 2017, without restarts).
+    `plateau` gives what keras.callbacks.ReduceLROnPlateau does, `cosine` falls from the full rate to zero behind the
+    last epoch (Loshchilov and Hutter 2017, without restarts), after it has risen in equal steps over the first ones.
     """
-    rate = settings.learning_rate
+    rate, done = settings.learning_rate, len(history)
+    warmup = min(settings.warmup_epochs, settings.epochs - 1)
+    if settings.schedule == "cosine" and done < warmup:
+        return rate * (done + 1) / (warmup + 1)
     if settings.schedule == "cosine":
-        return rate * (1 + math.cos(math.pi * len(history) / settings.epochs)) / 2
+        share = (done - warmup) / (settings.epochs - warmup)
+        return rate * (1 + math.cos(math.pi * share)) / 2
     if settings.schedule == "plateau":
         sign = -1 if settings.monitor == "val_accuracy" else 1
         lowest, waited = math.inf, 0
@@ -354,3 +413,11 @@ def balanced_weights(genres: pd.Series, names: list[str]) -> dict[int, float]:
     """Weights with which each genre counts the same: clips / (genres * clips of the genre)."""
     counts = genres.value_counts()
     return {index: len(genres) / (len(names) * counts[name]) for index, name in enumerate(names)}
+
+
+def artist_numbers(tracks: pd.DataFrame) -> dict[str, int]:
+    """A number of the artist of each track (columns track_id, artist); an unknown one is an artist of its own."""
+    names = tracks["artist"].str.strip().str.casefold()
+    unknown = "#" + tracks["track_id"]
+    numbers, _ = pd.factorize(names.where(names != "", unknown))
+    return dict(zip(tracks["track_id"], map(int, numbers), strict=True))

@@ -38,6 +38,7 @@ def write_model(
         "protocol": "artist",
         "genres": GENRES,
         "spectrogram": vars(form),
+        "window_s": None,
         "clip_length_s": clip_length_s,
         "frames": frames,
         "run_id": None,

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp, ttest_rel
+from scipy.stats import rankdata, ttest_1samp, ttest_rel
 
 from src import aggregate, leak
 from src.console import UserError
+from src.repeated import Shared
 
 RANDOM = np.random.default_rng(5)
 
@@ -89,6 +90,33 @@ def test_differences_without_spread_and_experiments_that_lack_one():
     lines = aggregate.table([first, same, once]).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert lines[4] == "| `artist` | once | 1 | 50.0% |  | 40.0% to 60.0% | 50.0% | 48.0% | 0.0% |  |  |"
+
+
+def test_what_repetitions_share_widens_the_intervals_and_is_said():
+    common = Shared(train=0.7, test=0.2, correction=0.25)
+    rows = [row | {"shared": common} for row in ROWS]
+    for plain, corrected in zip(aggregate.summarise(ROWS), aggregate.summarise(rows), strict=True):
+        width, wider = (r["track_accuracy_ci95_high"] - r["track_accuracy"] for r in (plain, corrected))
+        assert wider == pytest.approx(width * (1 + 4 * 0.25) ** 0.5)
+    _, *plain = aggregate.against_first(aggregate.summarise(ROWS), ROWS)
+    _, *corrected = aggregate.against_first(aggregate.summarise(rows), rows)
+    assert all(a["p"] < b["p"] for a, b in zip(plain, corrected, strict=True))
+    (said,) = aggregate.what_is_shared(rows)
+    assert said == "shared by two repetitions, of their test and training clips: artist 20 % and 70 %"
+    (said,) = aggregate.what_is_shared([ROWS[0] | {"shared": Shared(1.0, 1.0, 0.0)}])
+    assert said.endswith("artist 100 % and 100 % (chance in training alone)")
+    assert aggregate.what_is_shared([ROWS[0] | {"shared": None}]) == []
+
+
+def test_enough_repetitions_are_ranked_by_protocol():
+    assert aggregate.by_rank(ROWS) == []  # four seeds
+    more = ROWS + [row(arch, 4, value) for arch, value in (("one", 0.1), ("two", 0.9), ("three", 0.5), ("once", 1.0))]
+    (found,) = aggregate.by_rank([*more, row("one", 4, 0.9, protocol="clip", experiment="other")])
+    assert (found["protocol"], found["names"], found["repetitions"]) == ("artist", ["one", "two", "three"], 5)
+    values = np.array([[r["track_accuracy"] for r in more if r["arch"] == arch] for arch in found["names"]])
+    assert found["means"] == pytest.approx(rankdata(-values, axis=0).mean(axis=1))
+    best = found["names"][int(np.argmin(found["means"]))]
+    assert aggregate.sentence(found).startswith(f"`artist`, mean ranks: {best} ")
 
 
 def test_folds_of_unequal_size_are_pooled():

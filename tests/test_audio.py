@@ -237,3 +237,12 @@ def test_a_second_missing_at_the_end_is_no_truncation(tmp_path: Path, write_song
     path = write_song(tmp_path / "a.wav", 1)
     path.write_bytes(path.read_bytes()[: -22050 // 2 * 2])
     assert len(audio.load(path, 22050)) / 22050 == pytest.approx(3.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["list", "list.wav", "list.m4a"])
+def test_a_playlist_opens_no_other_file(tmp_path: Path, write_song: Callable, name: str) -> None:
+    """FFmpeg would read what a concat script names, which with a song that somebody sends is a hole."""
+    write_song(tmp_path / "secret.mp3")
+    (tmp_path / name).write_text("ffconcat version 1.0\nfile secret.mp3\n")
+    with pytest.raises(AudioError, match="cannot be decoded"):
+        audio.load(tmp_path / name, 22050)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from networks import FORMAT, GENRES, write_model
 
-from src import clips, evaluate, mels
+from src import evaluate, mels, windows
 from src.audio import AudioError
 from src.card import read_card
 from src.classifier import Classifier, choose_model
@@ -62,7 +62,7 @@ def test_a_song_gets_what_evaluation_gives_it(
     write_json(tmp_path / "format.json", vars(FORMAT))
     index = {"track_id": ["t"], "sha256": ["x"], "start": [0], "frames": [len(spectrogram)]}
     write_table(tmp_path / "index.csv", pd.DataFrame(index))
-    starts = clips.windows(seconds, length, overlap)
+    starts = windows.starts(seconds, length, overlap)
     table = pd.DataFrame({"track_id": "t", "fold": "test", "genre": "pop", "start_s": starts})
     found = evaluate.predict_clips(model_file, table, read_card(model_file), tmp_path)
     expected = evaluate.mean_by_track(table, found, GENRES)

@@ -4,47 +4,12 @@ import re
 import sys
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from src import clips
 from src.console import UserError
 from src.files import read_table, write_table
-
-
-@given(st.floats(0.05, 600), st.floats(0.5, 30), st.floats(0, 0.9))
-def test_windows_cover_a_track_and_stay_inside(duration: float, length: float, overlap: float) -> None:
-    step = length - length * overlap
-    starts = clips.windows(duration, length, length * overlap)
-    assert starts[0] == 0
-    if duration < length:
-        assert starts == [0]
-        return
-    assert (np.diff(starts) > 0).all()
-    assert (np.diff(starts) < step + 1e-5).all()
-    assert starts[-1] + length <= duration + 1e-5 * step + 1e-6
-    assert duration - (starts[-1] + length) <= step / 2 + 1e-5
-
-
-@pytest.mark.parametrize(
-    ("duration", "length", "overlap", "starts"),
-    [
-        (30.0, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]),
-        (29.93, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24, 26.93]),
-        (30.013, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]),
-        (28.4, 3.0, 0.0, [0, 3, 6, 9, 12, 15, 18, 21, 24]),
-        (9.0, 3.0, 1.5, [0, 1.5, 3, 4.5, 6]),
-        (30.0, 9.0, 6.0, [0, 3, 6, 9, 12, 15, 18, 21]),
-        (30.0, 9.0, 0.0, [0, 9, 18]),
-        (2.0, 3.0, 0.0, [0]),
-        (3.0, 3.0, 0.0, [0]),
-    ],
-)
-def test_windows_of_usual_tracks(duration: float, length: float, overlap: float, starts: list[float]) -> None:
-    assert clips.windows(duration, length, overlap) == pytest.approx(starts, abs=1e-6)
 
 
 def raw_tracks(durations: list[float]) -> pd.DataFrame:

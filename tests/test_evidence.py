@@ -1,9 +1,13 @@
 """Where a network looks, shown on networks of which one knows where they look."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from networks import write_model
 
 from src import evidence
+from src.classifier import Classifier
 from src.spectrogram import Format
 
 FORM = Format(sample_rate=22050, n_fft=2048, n_mels=64, frame_rate=43.0, top_db=80.0)
@@ -64,13 +68,12 @@ def test_a_network_that_looks_everywhere_equally_has_evidence_of_equal_parts() -
     np.testing.assert_allclose(found[:, 15:-15], np.broadcast_to(found[:, 20:21], (129, 34)), atol=0.02)
 
 
-@pytest.mark.parametrize("shape", [(129, 128), (40, 12), (1292, 64)])
-def test_patches_cover_every_place_and_their_weights_sum_to_one(shape: tuple[int, int]) -> None:
-    inside, weights = evidence._patches(shape)
-    np.testing.assert_allclose(weights.sum(axis=0), 1)
-    assert (inside.sum(axis=0) >= 1).all()
-    assert (weights[~inside] == 0).all()
-    assert len(inside) == 13 * 13
+@pytest.mark.parametrize("length", [12, 40, 129, 1292])
+def test_patches_cover_every_place_and_their_weights_sum_to_one(length: int) -> None:
+    (away, _) = evidence.distances((length, 64))
+    assert len(away) == 13
+    assert set((away < 1).sum(axis=0)) <= {1, 2}  # one, just in the middle of a patch
+    np.testing.assert_allclose((1 - away).clip(min=0).sum(axis=0), 1)
 
 
 def test_an_unknown_genre_is_refused(spot: np.ndarray, window: np.ndarray) -> None:
@@ -96,12 +99,15 @@ def test_deletion_tells_evidence_from_its_opposite_and_from_noise(spot: np.ndarr
     assert abs(np.mean(noise)) < 0.06
 
 
-def test_cutting_keeps_within_the_song_and_pads_a_short_one() -> None:
+def test_windows_keep_within_the_song_and_are_filled_up_as_in_training(tmp_path: Path) -> None:
     song = np.arange(200, dtype=np.uint8)[:, np.newaxis] * np.ones(64, np.uint8)
-    assert evidence.cut(song, 1.0, 129, FORM)[0, 0] == 43
-    assert evidence.cut(song, 99.0, 129, FORM)[-1, 0] == 199
-    short = evidence.cut(song[:50], 0.0, 129, FORM)
-    assert short.shape == (129, 64) and short[49, 0] == 49 and (short[50:] == 0).all()
+    for window_s, filled in ((None, 0), (3.0, 5)):
+        card = {"clip_length_s": 3.0, "window_s": window_s}
+        classifier = Classifier(write_model(tmp_path / f"{window_s}.keras", form=FORM, **card))
+        assert evidence.window_at(classifier, song, 1.0)[0, 0] == 43
+        assert evidence.window_at(classifier, song, 99.0)[-1, 0] == 199
+        short = evidence.window_at(classifier, song[:50], 0.0)
+        assert short.shape == (129, 64) and short[49, 0] == 49 and short[55, 0] == filled
 
 
 def test_regions_are_of_what_speaks_for_the_genre() -> None:

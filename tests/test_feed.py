@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from src.feed import Clips
+from src.params import Augment
 from src.spectrogram import Spectrograms
 
 FRAME_RATE, FRAMES, LENGTHS = 10.0, 20, {"a": 100, "b": 55, "short": 12}
@@ -99,3 +100,41 @@ def test_mean_and_deviation_are_those_of_the_clips(spectrograms, clips):
     source = feed(spectrograms, clips)
     x, _ = everything(source)
     assert source.mean_and_deviation() == pytest.approx((x.mean(), x.std()))
+
+
+def test_a_short_track_can_be_filled_up_with_itself(spectrograms):
+    clips = pd.DataFrame({"track_id": ["short"], "start_s": [0.0]})
+    x, _ = everything(feed(spectrograms, clips, repeat_short=True))
+    assert x[0, :, 0].tolist() == [*range(155, 167), *range(155, 163)]
+
+
+AUGMENT = Augment(stretch=0.2, shift_bands=1, equalizer_db=3.0, mask_bands=2, mask_s=0.5, mixup=0.0)
+
+
+def test_varied_clips_follow_from_seed_and_epoch_and_keep_their_labels(spectrograms, clips):
+    sources = [feed(spectrograms, clips, shuffle_seed=1, random_crops=True, variation=AUGMENT) for _ in range(2)]
+    for source in sources:
+        source.set_epoch(3)
+    (x, y), (again, _) = map(everything, sources)
+    np.testing.assert_array_equal(x, again)
+    assert x.dtype == np.uint8
+    assert sorted(y) == list(range(8))
+    sources[0].set_epoch(4)
+    assert (everything(sources[0])[0] != x).any()
+    plain = feed(spectrograms, clips, shuffle_seed=1, random_crops=True)
+    plain.set_epoch(3)
+    assert (everything(plain)[0] != x).any()
+    assert everything(plain)[1].tolist() == y.tolist()
+
+
+def test_mixup_mixes_clips_as_it_mixes_labels(spectrograms, clips):
+    labels = np.eye(len(clips), dtype=np.float32)
+    how = AUGMENT.model_copy(update=dict.fromkeys(("stretch", "equalizer_db", "mask_s"), 0.0))
+    how = how.model_copy(update={"shift_bands": 0, "mask_bands": 0, "mixup": 1.0})
+    options = {"frames": FRAMES, "batch_size": 8, "shuffle_seed": 1}
+    x, y = Clips(spectrograms, clips, labels, variation=how, **options)[0]
+    plain, _ = everything(feed(spectrograms, clips))
+    np.testing.assert_allclose(y.sum(axis=1), 1, rtol=1e-5)
+    assert (y > 0.05).sum() > 8
+    # Labels are one-hot, so each is the very share of its clip.
+    np.testing.assert_allclose(x, np.tensordot(y, plain.astype(float), axes=1), atol=0.51)

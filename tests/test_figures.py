@@ -15,7 +15,19 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from src import pairs
-from src.figures import added, comparison, confounding, differences, evidence, model, remix, repetitions, search, style
+from src.figures import (
+    added,
+    comparison,
+    confounding,
+    differences,
+    evidence,
+    model,
+    ranks,
+    remix,
+    repetitions,
+    search,
+    style,
+)
 from src.pairs import Pair, Song
 from src.spectrogram import Format
 
@@ -469,3 +481,17 @@ def test_amounts(number, shown):
 )
 def test_durations(seconds, shown):
     assert style.duration(seconds) == shown
+
+
+def test_ranks_are_drawn_best_first_with_half_a_critical_difference_to_both_sides():
+    panel = {"names": ["one", "two", "three"], "means": [2.9, 1.0, 2.1], "critical_difference": 1.5, "p": 1e-9}
+    panels = [panel | {"protocol": protocol, "repetitions": 5} for protocol in ("clip", "artist")]
+    figure = ranks.ranks(panels, **ABOUT)
+    for axes, name in zip(figure.axes, ("clip split (leaky)", "artist split"), strict=True):
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["two", "three", "one"]
+        assert [line.get_xdata()[0] for line in named(axes, "rank")] == [1.0, 2.1, 2.9]
+        ends = [tuple(line.get_segments()[0][:, 0]) for line in named(axes, "reach")]
+        np.testing.assert_allclose(ends, [(0.25, 1.75), (1.35, 2.85), (2.15, 3.65)])
+        assert [text.get_text() for text in named(axes, "beside")] == ["1.00", "2.10", "2.90 *"]
+        title = axes.get_title(loc="left")
+        assert title == f"{name}: critical difference 1.50 over 5 repetitions; all equal: p < 0.001"

@@ -285,3 +285,22 @@ def test_other_orders_are_tried_where_groups_of_several_genres_leave_a_part_with
                 parts = folds.deal(genres, groups, [0.7, 0.15, 0.15], np.random.default_rng(1))
             failures[tries] += any(set(parts[genres == genre]) != {0, 1, 2} for genre in np.unique(genres))
     assert failures[folds.DEALS] < failures[1]
+
+
+def test_cross_validation_of_predefined_lists_leaves_the_test_list_out() -> None:
+    rows = [
+        {"genre": genre, "artist": f"{genre}{artist}", "split": split}
+        for genre in ("rock", "fado")
+        for artist, split in [*((n, "train") for n in range(9)), (9, "val"), (10, "test"), (11, "")]
+        for _ in range(3)
+    ]
+    tracks = make_tracks(rows)
+    listed = tracks["split"].isin(["train", "val"]).to_numpy()
+    tested = np.zeros(len(tracks), dtype=int)
+    for fold in range(5):
+        assigned = folds.assign(tracks, make_split(protocol="predefined", folds=5, fold=fold), 0)
+        assert (assigned[~listed] == folds.LEFT_OUT).all()
+        assert set(assigned[listed]) == set(folds.FOLDS)
+        assert tracks.assign(fold=assigned)[listed].groupby("artist")["fold"].nunique().max() == 1
+        tested += assigned == "test"
+    assert (tested == listed).all()

@@ -224,6 +224,12 @@ def test_a_missing_metadata_file_is_named(tmp_path: Path, metadata: Path, name: 
         collect(lay_out(tmp_path / "gtzan"), metadata)
 
 
+def test_messages_name_the_key_of_the_recipe_that_is_used(tmp_path: Path) -> None:
+    tracks = gtzan.find_tracks(lay_out(tmp_path / "gtzan"))
+    with pytest.raises(UserError, match=r"^datasets.gtzan_plus.metadata: .* has no train_filtered.txt"):
+        gtzan.describe(tracks, str(tmp_path), "datasets.gtzan_plus.metadata")
+
+
 def test_lines_that_make_no_sense_are_named(tmp_path: Path, metadata: Path) -> None:
     folder = lay_out(tmp_path / "gtzan")
     (metadata / gtzan.INDEX_NAME).write_text(INDEX + "404: Not Found\n")

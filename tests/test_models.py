@@ -5,10 +5,15 @@ import itertools
 import numpy as np
 import pytest
 from checkout import ROOT
+from scipy.special import log_softmax, softmax
 
 from src import models, params
 from src.backend import keras
+from src.discriminant import Discriminant, set_weights
 from src.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet
+from src.models.blocks import AtFrameRate
+from src.models.descriptors import Descriptors
+from src.models.texture_cnn import Textures
 
 PAPER = {"filters": [8, 16, 32, 64, 128], "kernel_size": 3, "batch_norm": False, "dropout": 0.3}
 RESNET = {"filters": [4, 8], "dropout": 0.5}
@@ -212,3 +217,70 @@ def test_network_sees_frequency_as_height_and_normalised_levels():
 def test_wrong_names_list_the_right_ones(builder, arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         classifier(builder, arguments)
+
+
+# ── A network joined with a discriminant of descriptors ──────────────────────────────────────────────────────────
+
+
+def joined(frames: int = 300, frame_rate: float = 25.8) -> tuple[keras.Model, keras.Model]:
+    network = classifier("paper_cnn", PAPER, frames=frames, n_classes=3)
+    return network, models.join(network, top_db=80.0, frame_rate=frame_rate, network_weight=0.3)
+
+
+def test_a_joined_network_adds_log_probabilities(tmp_path):
+    """Against the discriminant in NumPy and SciPy's softmax, also from its file."""
+    network, both = joined()
+    clips = np.random.default_rng(0).integers(0, 256, (4, 300, 128), dtype=np.uint8)
+    # Every other frame: 25.8 a second become 12.9.
+    columns = np.asarray(Descriptors()((clips[:, ::2] / 255 - 1).astype(np.float32) * 80))
+    rng = np.random.default_rng(1)
+    found = Discriminant(
+        mean=columns.mean(axis=0),
+        deviation=columns.std(axis=0) + 0.01,
+        clip=3.0,
+        kernel=rng.normal(0, 0.05, (columns.shape[1], 3)),
+        bias=rng.normal(size=3),
+    )
+    set_weights(both, found, temperature=0.5)
+    deep = network.predict(clips, verbose=0)
+    expected = softmax(log_softmax(0.5 * found.scores(columns), axis=1) + 0.3 * np.log(deep), axis=1)
+    np.testing.assert_allclose(both.predict(clips, verbose=0), expected, atol=2e-3)
+    both.save(tmp_path / "model.keras")
+    again = models.load(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(clips, verbose=0), both.predict(clips, verbose=0))
+
+
+def test_a_clip_that_is_too_short_for_descriptors_is_repeated():
+    _, both = joined(frames=129, frame_rate=43.0)  # 3 s: 39 frames of 12.9 a second
+    clips = np.random.default_rng(0).integers(0, 256, (2, 129, 128), dtype=np.uint8)
+    np.testing.assert_allclose(both.predict(clips, verbose=0).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_descriptors_need_128_bands():
+    network = classifier("paper_cnn", PAPER, n_mels=64, frames=200, n_classes=3)
+    with pytest.raises(ValueError, match="128 mels"):
+        models.join(network, top_db=80.0, frame_rate=12.9, network_weight=0.3)
+
+
+def test_frames_are_thinned_to_the_nearest_and_never_past_the_end():
+    clips = np.arange(129, dtype=np.uint8)[np.newaxis, :, np.newaxis]
+    seen = np.asarray(AtFrameRate(43.07 / 12.9)(clips))[0, :, 0]
+    assert len(seen) == 39
+    np.testing.assert_allclose(seen, np.arange(39) * 43.07 / 12.9, atol=0.51)
+    assert np.asarray(AtFrameRate(4.0, least=70)(clips))[0, :, 0].tolist() == [*range(0, 128, 4)] * 2 + [
+        *range(0, 24, 4)
+    ]
+
+
+def test_textures_tell_tones_from_clicks_whatever_the_loudness():
+    rng = np.random.default_rng(0)
+    tones, clicks = rng.normal(0, 1, (2, 64, 80))
+    tones[10::16] += 30
+    clicks[:, 8::16] += 30
+    pictures = np.stack([tones, clicks, 3 * tones - 20])[..., np.newaxis].astype(np.float32)
+    seen = np.asarray(Textures()(pictures))
+    assert seen.shape == (3, 32, 80, 4)
+    lasting_less_broad = seen[..., 1]
+    assert lasting_less_broad[0].mean() > 0.1
+    assert lasting_less_broad[1].mean() < -0.1
+    np.testing.assert_allclose(seen[2], seen[0], atol=1e-2)

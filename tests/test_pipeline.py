@@ -123,6 +123,28 @@ def test_a_second_repro_has_nothing_to_do(project):
     assert changed_stages(project) == set()
 
 
+def test_a_clone_without_data_is_up_to_date_but_for_what_is_missing(project, tmp_path):
+    assert project.run("git", "ls-files", "models", "predictions") == ""
+    project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "clone"))
+    output = project.run("dvc", "--cd", str(tmp_path / "clone"), "repro", "--dry", "--allow-missing")
+    assert "Data and pipelines are up to date." in output
+
+
+def test_a_song_is_predicted_as_it_was_evaluated(project):
+    tested = pd.read_csv(project.folder / "predictions/baseline.csv").set_index("track_id")
+    songs = [str(project.folder.parent / "my music" / name) for name in tested.index]
+    answers = json.loads(project.run("python", "-m", "src.predict", *songs, "--json"))
+    for answer, (_, row) in zip(answers, tested.iterrows(), strict=True):
+        assert answer["model"] == "baseline"
+        assert answer["genre"] == row["predicted"]
+        for genre, share in answer["probabilities"].items():
+            assert share == pytest.approx(row[genre], abs=1e-6)
+    test = tested.index[tested["fold"] == "test"]
+    warned = [answer["warning"] is not None for answer, name in zip(answers, tested.index, strict=True) if name in test]
+    metrics = json.loads((project.folder / "metrics/baseline.json").read_text())
+    assert metrics["unlike_test"] == pytest.approx(sum(warned) / len(test))
+
+
 def test_repro_made_one_whole_mlflow_run(project):
     first = next(run for run in runs(project) if run["dvc_experiment"] == "")
     assert first["name"] == "baseline"

@@ -88,6 +88,8 @@ def test_the_tables_say_what_the_networks_say(make: Callable, capsys: pytest.Cap
     assert pictures[0] == "01_song_0_ü.png"
     assert sum("_why_" in name for name in pictures) == 1
     assert (remix.PLOTS / "overview.png").stat().st_size > 10_000
+    logged = {path.name for path in Path("mlruns").rglob("remix/*.png")}
+    assert logged == {"overview.png", *pictures}
     assert "none can be below 0.25" in capsys.readouterr().out
 
 

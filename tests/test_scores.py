@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binomtest
 
 from src import scores
 
@@ -234,16 +234,6 @@ def test_holm_lies_between_no_correction_and_bonferronis(p_values, seed):
     order = np.random.default_rng(seed).permutation(p.size)
     np.testing.assert_allclose(scores.holm(p[order]), corrected[order])
     assert (np.diff(corrected[np.argsort(p)]) >= 0).all()
-
-
-def test_mean_interval_is_scipys():
-    values = np.random.default_rng(0).normal(0.6, 0.03, 5)
-    mean, deviation, low, high = scores.mean_interval(values)
-    assert (mean, deviation) == pytest.approx((values.mean(), math.sqrt(((values - values.mean()) ** 2).sum() / 4)))
-    expected = ttest_1samp(values, 0).confidence_interval(0.95)
-    assert (low, high) == pytest.approx((expected.low, expected.high))
-    with pytest.raises(ValueError, match="at least two"):
-        scores.mean_interval([0.5])
 
 
 def test_unpaired_difference_is_that_of_tracks_drawn_one_by_one():

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 HELPFUL = ["ingest", "ingest.spotify", "clips", "mels", "train", "evaluate", "confounding", "compare", "leak"]
-HELPFUL += ["app", "evidence", "export_mels", "remix", "tune"]
+HELPFUL += ["aggregate", "app", "evidence", "export_mels", "predict", "register", "remix", "tune"]
 SOURCES = {recipe["source"] for recipe in YAML(typ="safe").load(ROOT / "params.yaml")["datasets"].values()}
 
 
@@ -94,6 +94,8 @@ def test_src_init_holds_no_code():
 def test_light_stages_do_not_import_keras(module):
     start = ROOT / "src" / module
     names = closure(start / "__main__.py" if start.is_dir() else start.with_suffix(".py"))
-    assert not names & {"src/backend.py", "src/tracking.py"}
+    assert "src/backend.py" not in names
+    if module != "compare":  # which tells MLflow what the best is
+        assert "src/tracking.py" not in names
     for name in names:
         assert "import keras" not in (ROOT / name).read_text()

@@ -16,7 +16,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from src import params, training
 from src.backend import keras
 from src.card import read_card
-from src.files import read_table
+from src.files import read_json, read_table
+from src.models import load
 
 SETTINGS = params.load().train
 
@@ -52,6 +53,14 @@ def test_cosine_falls_from_the_full_rate_to_zero():
     assert all(after < before for before, after in itertools.pairwise(rates))
 
 
+def test_cosine_can_rise_first():
+    settings = SETTINGS.model_copy(update={"schedule": "cosine", "epochs": 12, "warmup_epochs": 2})
+    rates = [training.learning_rate(history_of([1.0] * n), settings) for n in range(13)]
+    assert rates[:3] == pytest.approx([settings.learning_rate * share for share in (1 / 3, 2 / 3, 1)])
+    assert rates[7] == pytest.approx(settings.learning_rate / 2)
+    assert rates[12] == pytest.approx(0, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("losses", "patience", "stops"),
     [
@@ -74,6 +83,7 @@ def test_best_epoch_by_either_monitor():
     history[2]["val_accuracy"] = 0.99
     assert training.best(history, "val_loss")["epoch"] == 2
     assert training.best(history, "val_accuracy")["epoch"] == 3
+    assert training.best(history_of([1, 2, 3]), "last_epoch")["epoch"] == 3
 
 
 def test_nesterov_takes_the_steps_of_its_definition():
@@ -87,6 +97,20 @@ def test_nesterov_takes_the_steps_of_its_definition():
         v = 0.9 * v - 0.1 * 2 * ahead
         w += v
         assert float(place.value) == pytest.approx(w + 0.9 * v, rel=1e-5)
+
+
+def test_adamw_shrinks_weights_beside_its_steps():
+    settings = SETTINGS.model_copy(update={"optimizer": "adamw", "learning_rate": 0.1, "weight_decay": 0.5})
+    optimizer, place = training.optimizer(settings), keras.Variable(2.0)
+    optimizer.apply([keras.ops.zeros(())], [place])
+    assert float(place.value) == pytest.approx(2 * (1 - 0.1 * 0.5), rel=1e-6)
+
+
+def test_unknown_artists_are_each_their_own():
+    tracks = pd.DataFrame({"track_id": list("abcde"), "artist": ["Ana", " ANA ", "", "", "Bo"]})
+    numbers = training.artist_numbers(tracks)
+    assert numbers["a"] == numbers["b"]
+    assert len(set(numbers.values())) == 4
 
 
 def test_adam_is_the_default():
@@ -168,6 +192,36 @@ class TestRealTraining:
             output, errors = process.communicate(timeout=300)
             assert process.returncode == 0, output + errors
         assert not any(project.folder.glob(".cache/training/*"))
+
+    def test_a_network_with_windows_of_its_own_joined_with_descriptors(self, tmp_path):
+        """Trained on crops of 1 s, used on windows of 2 s; its descriptors' weights come after the last epoch."""
+        project = Checkout(tmp_path / "project")
+        use_small_music(
+            project,
+            tmp_path / "music",
+            architectures=["wide_and_deep"],
+            mels__n_mels=128,
+            models__wide_and_deep__filters=[4, 8],
+            models__wide_and_deep__embedding=8,
+            models__wide_and_deep__window_s=2.0,
+            models__wide_and_deep__train__crop_s=1.0,
+            models__wide_and_deep__train__epochs=2,
+            models__wide_and_deep__train__warmup_epochs=1,
+        )
+        for stage in (["ingest"], ["clips"], ["mels"], ["train", "wide_and_deep"]):
+            project.run("python", "-m", f"src.{stage[0]}", *stage[1:])
+        model_file = project.folder / "models/wide_and_deep.keras"
+        card, model = read_card(model_file), load(model_file)
+        rate = card["spectrogram"]["frame_rate"]
+        assert card["window_s"] == 2
+        assert model.input_shape == (None, card["frames"], 128)
+        assert card["frames"] == pytest.approx(2 * rate, abs=1)
+        assert np.abs(model.get_layer("discriminant").get_weights()[0]).max() > 0
+        assert card["multiply_adds"] > 1477 * 3
+        output = project.run("python", "-m", "src.evaluate", "wide_and_deep")
+        assert "track_accuracy" in output
+        # What tells those genres apart, timbre, is in the descriptors.
+        assert read_json(project.folder / "metrics/wide_and_deep.json")["track_accuracy"] == 1
 
     def test_one_epoch_on_jax_gives_a_model_that_tensorflow_reads(self, project):
         pytest.importorskip("jax")

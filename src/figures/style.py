@@ -149,6 +149,10 @@ def percent_tick(share: float, _: float) -> str:
     return f"{100 * share:.4g} %"
 
 
+def p_value(p: float) -> str:
+    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+
+
 def on_heat(share: float) -> str:
     """The text colour of more contrast on `HEAT`: at 0.65 both have 4:1."""
     return "white" if share > 0.65 else INK

@@ -76,7 +76,7 @@ def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> 
         raise UserError(f"{key}.dir: {folder}: no such folder")
     tracks = find_tracks(folder)
     if tracks.empty:
-        tracks = find_tracks(_downloaded_audio())
+        tracks = find_tracks(_downloaded_audio(key))
     found = ", ".join(tracks["genre"].unique()) or "nothing"
     for genre in recipe.genres or []:
         if genre in recipe.exclude_genres:
@@ -86,7 +86,7 @@ def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> 
     tracks = tracks[[recipe.wants(genre) for genre in tracks["genre"]]].reset_index(drop=True)
     if tracks.empty:
         raise UserError(f"{key}: genres and exclude_genres leave no track; there is {found}")
-    return describe(tracks, recipe.metadata)
+    return describe(tracks, recipe.metadata, f"{key}.metadata")
 
 
 def find_tracks(folder: Path) -> pd.DataFrame:
@@ -129,7 +129,7 @@ def _is_audio(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
 
 
-def _downloaded_audio() -> Path:
+def _downloaded_audio(key: str) -> Path:
     """The folder of the unpacked archive, downloaded where it is not there yet."""
     unpacked = cache_dir("gtzan") / "audio"
     if unpacked.is_dir():
@@ -139,12 +139,12 @@ def _downloaded_audio() -> Path:
         cache_dir("downloads") / "genres.tar.gz",
         md5=os.environ.get("GTZAN_ARCHIVE_MD5") or ARCHIVE_MD5,
         what="GTZAN's audio (1.2 GB)",
-        way_out="set datasets.gtzan.dir to a local copy",
+        way_out=f"set {key}.dir to a local copy",
     )
     return extract_tar(archive, unpacked)
 
 
-def describe(tracks: pd.DataFrame, metadata: str) -> pd.DataFrame:
+def describe(tracks: pd.DataFrame, metadata: str, setting: str) -> pd.DataFrame:
     """Add what is known of the tracks.
 
     Parameters
@@ -153,6 +153,8 @@ def describe(tracks: pd.DataFrame, metadata: str) -> pd.DataFrame:
         As `find_tracks` returns it.
     metadata : str
         "download", "none", or a folder that has the files of `METADATA_FILES`.
+    setting : str
+        What the user sets `metadata` by, for messages: a key of params.yaml or an option.
 
     Returns
     -------
@@ -167,7 +169,7 @@ def describe(tracks: pd.DataFrame, metadata: str) -> pd.DataFrame:
     artists: dict[str, tuple[str, str]] = {}
     splits: dict[str, str] = {}
     if metadata != "none":
-        files = _metadata_files(metadata)
+        files = _metadata_files(metadata, setting)
         splits = read_splits(files)
         artists = read_index(files[INDEX_NAME])
         strangers = [track_id for track_id in tracks["track_id"] if track_id not in artists]
@@ -183,7 +185,7 @@ def describe(tracks: pd.DataFrame, metadata: str) -> pd.DataFrame:
     return tracks.reindex(columns=CANDIDATE_COLUMNS, fill_value="")
 
 
-def _metadata_files(metadata: str) -> dict[str, Path]:
+def _metadata_files(metadata: str, setting: str) -> dict[str, Path]:
     if metadata == "download":
         mirror = os.environ.get("GTZAN_METADATA_URL")
         return {
@@ -193,7 +195,7 @@ def _metadata_files(metadata: str) -> dict[str, Path]:
                 sha256=sha256,
                 what=f"GTZAN's {name}",
                 way_out=f"offline? put the four files {', '.join(METADATA_FILES)} into a folder and set "
-                "datasets.gtzan.metadata to it, or to `none` to go without (each track then counts as its own "
+                f"{setting} to it, or to `none` to go without (each track then counts as its own "
                 "artist, and the artist protocol cannot keep artists apart)",
             )
             for name, (base, sha256) in METADATA_FILES.items()
@@ -202,7 +204,7 @@ def _metadata_files(metadata: str) -> dict[str, Path]:
     missing = [name for name in METADATA_FILES if not (folder / name).is_file()]
     if missing:
         raise UserError(
-            f"datasets.gtzan.metadata: {folder} has no {', '.join(missing)}; it is to be a folder with "
+            f"{setting}: {folder} has no {', '.join(missing)}; it is to be a folder with "
             f"{', '.join(METADATA_FILES)}, or `download`, or `none`"
         )
     return {name: folder / name for name in METADATA_FILES}

@@ -5,10 +5,15 @@ An entry of `models:` in params.yaml names a family by its `builder` and gives t
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from src.backend import keras
-from src.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet
+from src.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet, texture_cnn
+from src.models.blocks import AtFrameRate
+from src.models.wide_and_deep import join
+
+__all__ = ["BUILDERS", "classifier", "join", "load"]
 
 layers = keras.layers
 
@@ -19,7 +24,13 @@ BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "musicnn": musicnn.build,
     "crnn": crnn.build,
     "separable_cnn": separable_cnn.build,
+    "texture_cnn": texture_cnn.build,
 }
+
+
+def load(model_file: Path) -> keras.Model:
+    """Read a trained network; only layers of Keras and of this package are known, and no code comes from the file."""
+    return keras.models.load_model(model_file, compile=False, safe_mode=True)
 
 
 def classifier(
@@ -31,6 +42,7 @@ def classifier(
     n_classes: int,
     mean: float,
     deviation: float,
+    thinning: float = 1.0,
 ) -> keras.Model:
     """Build a network that takes stored clips as they are.
 
@@ -46,6 +58,8 @@ def classifier(
         Number of genres.
     mean, deviation : float
         Of the training clips' cells: the network sees numbers of mean 0 and variance 1.
+    thinning : float
+        Stored frames for each that the network sees.
 
     Returns
     -------
@@ -64,10 +78,13 @@ def classifier(
     for name in [*(name for name in arguments if name not in known), *(n for n in needed if n not in arguments)]:
         problem = "unknown key" if name in arguments else "is missing"
         raise ValueError(f"{name}: {problem}; {builder} takes {', '.join(known)}")
-    clips = keras.Input((frames, n_mels), dtype="uint8")
-    x = layers.Rescaling(1 / deviation, -mean / deviation)(clips)
+    clips = x = keras.Input((frames, n_mels), dtype="uint8")
+    if thinning > 1:
+        x = AtFrameRate(thinning)(x)
+    seen = x.shape[1]
+    x = layers.Rescaling(1 / deviation, -mean / deviation)(x)
     # A picture as people draw it, and as papers speak of kernels: height is frequency, width is time.
     x = layers.Permute((2, 1))(x)
-    x = layers.Reshape((n_mels, frames, 1))(x)
-    network = BUILDERS[builder]((n_mels, frames, 1), n_classes, **arguments)
+    x = layers.Reshape((n_mels, seen, 1))(x)
+    network = BUILDERS[builder]((n_mels, seen, 1), n_classes, **arguments)
     return keras.Model(clips, network(x))

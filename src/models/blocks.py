@@ -1,4 +1,6 @@
-"""What several families share: convolutions with batch normalisation."""
+"""What several families share: batch normalisation, and another number of frames a second."""
+
+import numpy as np
 
 from src.backend import keras
 
@@ -13,3 +15,30 @@ def normalised(x: keras.KerasTensor, activation: str | None = "relu") -> keras.K
     """Batch normalisation, and an activation unless it is None."""
     x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     return x if activation is None else layers.Activation(activation)(x)
+
+
+@keras.saving.register_keras_serializable("genres")
+class AtFrameRate(keras.Layer):
+    """Clips [shape=(batch, frames, n_mels)] with fewer frames a second: of each `thinning` frames the first.
+
+    Parameters
+    ----------
+    thinning : float
+        Frames that come in for each that goes out; need not be whole.
+    least : int
+        Frames that go out at least: a clip that has fewer is repeated.
+    """
+
+    def __init__(self, thinning: float, least: int = 1, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.thinning, self.least = thinning, least
+
+    def call(self, clips: keras.KerasTensor) -> keras.KerasTensor:
+        """Pick the frames."""
+        own = np.floor(np.arange(round(clips.shape[1] / self.thinning)) * self.thinning + 0.5).astype(int)
+        own = np.minimum(own, clips.shape[1] - 1)
+        return keras.ops.take(clips, np.resize(own, max(self.least, len(own))), axis=1)
+
+    def get_config(self) -> dict[str, object]:
+        """For the model file."""
+        return {**super().get_config(), "thinning": self.thinning, "least": self.least}
