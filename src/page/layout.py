@@ -61,9 +61,9 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
     return page
 
 
-# Of all events: no entry in a public interface, and no overlay over the whole part.
+# Of all events: no entry in a public interface; those that take a while say so where the answer will be.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "full"}
 
 
 def _welcome(networks: Networks, architecture: str | None) -> tuple[Any, Any]:
@@ -111,12 +111,22 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
         return f'<div class="wide paper">{pictures.picture(png, f"what speaks for {shown(genre)}")}</div>'
 
     shows = [song, answer, why, evidence]
-    upload.upload(lambda file, name: hear(_uploaded(file), name), [upload, network], shows, **BUSY)
+    upload.upload(
+        lambda file, name: hear(_uploaded(file), name), [upload, network], shows, show_progress_on=answer, **BUSY
+    )
     upload.clear(lambda name: hear(None, name), network, shows, **QUIET)
-    record.stop_recording(lambda file, name: hear(_uploaded(file, "recording"), name), [record, network], shows, **BUSY)
-    network.input(hear, [song, network], shows, **BUSY)
+    record.stop_recording(
+        lambda file, name: hear(_uploaded(file, "recording"), name),
+        [record, network],
+        shows,
+        show_progress_on=answer,
+        **BUSY,
+    )
+    network.input(hear, [song, network], shows, show_progress_on=answer, **BUSY)
     for button, example in buttons:
-        button.click(partial(hear, Song(example.file.resolve(), example.name)), network, shows, **BUSY)
+        button.click(
+            partial(hear, Song(example.file.resolve(), example.name)), network, shows, show_progress_on=answer, **BUSY
+        )
     why.click(explain, [song, network], evidence, **BUSY)
 
 
@@ -150,12 +160,12 @@ def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
     shows = [*songs, answer]
     for number, upload in enumerate(uploads):
         sent = partial(_with_upload, compare, number)
-        upload.upload(sent, [upload, *songs, network], shows, **BUSY)
+        upload.upload(sent, [upload, *songs, network], shows, show_progress_on=answer, **BUSY)
         upload.clear(sent, [upload, *songs, network], shows, **QUIET)
-    network.input(compare, [*songs, network], shows, **BUSY)
+    network.input(compare, [*songs, network], shows, show_progress_on=answer, **BUSY)
     for button, pair in buttons:
         before, after = (Song(example.file.resolve(), example.name) for example in (pair.before, pair.after))
-        button.click(partial(compare, before, after), network, shows, **BUSY)
+        button.click(partial(compare, before, after), network, shows, show_progress_on=answer, **BUSY)
 
 
 def _with_upload(

@@ -12,6 +12,7 @@ import numpy as np
 
 from src.figures.style import percent, shown, whose
 from src.page.listening import Heard
+from src.predict import clock
 
 # Rows of a timeline, and columns of a spectrogram: a page is about that wide.
 _ROWS, _COLUMNS = 6, 900
@@ -137,12 +138,6 @@ def axis(seconds: float, longest_s: float | None = None) -> str:
     step = next((step for step in steps if (longest_s or seconds) / step <= 6), steps[-1])
     places = np.arange(0, seconds - 0.03 * (longest_s or seconds) if seconds > step else seconds, step)
     return "".join(f'<span style="left: {100 * at / seconds:.2f}%">{clock(at)}</span>' for at in places)
-
-
-def clock(seconds: float) -> str:
-    """83 as 1:23."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def bars(heard: Heard) -> str:
