@@ -4,7 +4,8 @@
 
 DIR holds mels.npz and tracks.csv, as the recipe `mels` takes it. Only its tracks of split "train" are used, in
 cross-validation with whole artists held out (an unknown artist is one of its own), so that the test tracks stay unseen
-whatever is chosen by these numbers. The descriptors and the settings of the discriminant were chosen by such numbers
+whatever is chosen by these numbers. Or DIR is `data` after `dvc repro clips mels`: then all tracks that have a fold are
+used, in parts of their own. The descriptors and the settings of the discriminant were chosen by such numbers
 on GTZAN: there they come out somewhat too high.
 """
 
@@ -22,9 +23,11 @@ from sklearn.svm import SVC
 from src.console import UserError, command, print_table, progress
 from src.discriminant import Floats, Ints, fit_discriminant
 from src.files import read_table
-from src.folds import deal, group
+from src.folds import LEFT_OUT, deal, group
 from src.ingest import mels
-from src.models.descriptors import N_MELS, WINDOW, Descriptors, sizes
+from src.models.blocks import AtFrameRate
+from src.models.descriptors import FRAME_RATE, N_MELS, WINDOW, Descriptors, sizes
+from src.spectrogram import Spectrograms, to_decibels
 
 SVM_C = 4.0
 SEED = 42
@@ -34,7 +37,7 @@ SEED = 42
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.classical", description=__doc__.splitlines()[0])
-    parser.add_argument("dir", type=Path, help="a folder with mels.npz and tracks.csv")
+    parser.add_argument("dir", type=Path, help="a folder with mels.npz and tracks.csv, or data")
     parser.add_argument("--splits", type=int, default=5, metavar="N", help="parts of a cross-validation (5)")
     parser.add_argument("--deals", type=int, default=3, metavar="N", help="how often artists are dealt to parts (3)")
     arguments = parser.parse_args()
@@ -74,6 +77,8 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
     sizes : list of int
         Of each block of descriptors, in order; MFCC first.
     """
+    if (folder / "mels" / Spectrograms.ARRAY).exists():
+        return read_stages(folder)
     for path in (folder / "mels.npz", folder / "tracks.csv"):
         if not path.exists():
             raise UserError(f"{path}: no such file; name a folder of published spectrograms")
@@ -96,6 +101,21 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
     describe = Descriptors()
     levels = (mels.decibels(spectrograms[i], ranges[i]).T[np.newaxis] for i in positions)
     columns = [np.asarray(describe(level))[0] for level in progress(levels, total=len(positions), what="descriptors")]
+    return tracks, np.array(columns, dtype=np.float64), sizes()
+
+
+def read_stages(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
+    """The same of what the stages `clips` and `mels` have left, thinned to the frames that the descriptors are of."""
+    spectrograms, tracks = Spectrograms(folder / "mels"), read_table(folder / "tracks.csv", dtype=str)
+    tracks = tracks[tracks["fold"] != LEFT_OUT].reset_index(drop=True).assign(recording=lambda table: table["track_id"])
+    form = spectrograms.format
+    if form.n_mels != N_MELS:
+        raise UserError(f"{folder / 'mels'}: has {form.n_mels} bands; {N_MELS} are needed")
+    thin, describe = AtFrameRate(max(1.0, form.frame_rate / FRAME_RATE), least=WINDOW), Descriptors()
+    columns = []
+    for track_id in progress(tracks["track_id"], what="descriptors"):
+        levels = to_decibels(spectrograms.track(track_id), form.top_db)
+        columns.append(np.asarray(describe(thin(levels[np.newaxis])))[0])
     return tracks, np.array(columns, dtype=np.float64), sizes()
 
 
