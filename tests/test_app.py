@@ -358,6 +358,7 @@ def test_results_and_a_recording(site: Site, visit: Callable) -> None:
     assert "LEAKY" in page.inner_text("#board .by")
     page.wait_for_function("document.querySelector('#pictures img')?.naturalWidth > 100")
     page.get_by_role("tab", name="A song").click()
+    page.get_by_text("Or record one").click()
     page.locator("#record button:has-text('Record')").click()
     page.wait_for_timeout(2500)
     page.locator("#record button:has-text('Stop')").first.click()

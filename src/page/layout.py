@@ -57,13 +57,19 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
             with gr.Tab("Results", id="results"):
                 _results_tab(page)
         page.load(partial(_welcome, networks, architecture), outputs=[notice, network], **QUIET)
-    page.queue(max_size=40, default_concurrency_limit=2)
+    page.queue(max_size=40)
     return page
 
 
-# Of all events: no entry in a public interface; those that take a while say so where the answer will be.
+# Of all events: no entry in a public interface. Those that listen say so where the answer will be, and come one after
+# the other: of two songs that are sent at once, the second must find the first in its visitor's session.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "full"}
+BUSY: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "full",
+    "concurrency_id": "listening",
+    "concurrency_limit": 1,
+}
 
 
 def _welcome(networks: Networks, architecture: str | None) -> tuple[Any, Any]:
@@ -71,7 +77,7 @@ def _welcome(networks: Networks, architecture: str | None) -> tuple[Any, Any]:
     names = networks.names()
     chosen = architecture if architecture in names else next(iter(names), None)
     notice = gr.HTML(pictures.message(NO_MODEL, "hint"), visible=not names)
-    return notice, gr.Dropdown(choices=[(shown(name), name) for name in names], value=chosen)
+    return notice, gr.Dropdown(choices=names, value=chosen)
 
 
 def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
@@ -80,7 +86,8 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
         with gr.Column(scale=1, min_width=300):
             upload = gr.File(label="Drop a song", type="filepath", height=132, elem_id="upload")
             gr.HTML(f'<p class="by">{LIMITS}</p>', js_on_load=None)
-            record = gr.Audio(label="Or record one", sources=["microphone"], type="filepath", elem_id="record")
+            with gr.Accordion("Or record one", open=False, elem_id="recorder"):
+                record = gr.Audio(show_label=False, sources=["microphone"], type="filepath", elem_id="record")
             buttons = _examples(
                 "Or try one of these (synthetic music)", [(e.label, e) for e in examples.songs()], "examples"
             )
@@ -114,7 +121,7 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
     upload.upload(
         lambda file, name: hear(_uploaded(file), name), [upload, network], shows, show_progress_on=answer, **BUSY
     )
-    upload.clear(lambda name: hear(None, name), network, shows, **QUIET)
+    upload.clear(lambda name: hear(None, name), network, shows, **(BUSY | QUIET))
     record.stop_recording(
         lambda file, name: hear(_uploaded(file, "recording"), name),
         [record, network],
@@ -161,7 +168,7 @@ def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
     for number, upload in enumerate(uploads):
         sent = partial(_with_upload, compare, number)
         upload.upload(sent, [upload, *songs, network], shows, show_progress_on=answer, **BUSY)
-        upload.clear(sent, [upload, *songs, network], shows, **QUIET)
+        upload.clear(sent, [upload, *songs, network], shows, **(BUSY | QUIET))
     network.input(compare, [*songs, network], shows, show_progress_on=answer, **BUSY)
     for button, pair in buttons:
         before, after = (Song(example.file.resolve(), example.name) for example in (pair.before, pair.after))
@@ -203,7 +210,7 @@ def _results_tab(page: gr.Blocks) -> None:
     def refresh() -> tuple[str, Any, str]:
         names = results.with_pictures()
         first = next(iter(names), None)
-        choice = gr.Radio(choices=[(shown(name), name) for name in names], value=first, visible=bool(names))
+        choice = gr.Radio(choices=names, value=first, visible=bool(names))
         return results.leaderboard(), choice, results.pictures(first)
 
     page.load(refresh, outputs=[board, which, drawn], **QUIET)

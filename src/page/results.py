@@ -6,7 +6,7 @@ from typing import Any
 
 from src.classifier import LEADERBOARD
 from src.console import UserError
-from src.figures.style import amount, duration, known, shown, whose
+from src.figures.style import amount, duration, known, whose
 from src.files import read_json
 from src.page.pictures import message, picture
 
@@ -35,7 +35,7 @@ def _row(rank: int, row: dict[str, Any]) -> str:
     low, high = row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]
     cells = (
         str(rank),
-        shown(row["arch"]),
+        row["arch"],
         _share(row["val_track_accuracy"]),
         _share(row["track_accuracy"]),
         f"{100 * low:.0f} to {100 * high:.0f}",
@@ -81,7 +81,7 @@ def pictures(architecture: str | None) -> str:
     for name, caption in PICTURES.items():
         file = Path("plots") / architecture / f"{name}.png"
         if file.is_file():
-            described = f"{caption} ({shown(architecture)})"
+            described = f"{caption} ({architecture})"
             figures.append(
                 f'<figure class="{name}"><figcaption>{escape(caption)}</figcaption>'
                 f'<div class="wide">{picture(file.read_bytes(), described)}</div></figure>'
