@@ -264,6 +264,7 @@ class TrainParams(Strict):
     augment: Augment
     label_smoothing: float = Field(ge=0, lt=1)
     class_weights: bool
+    refit: bool
     jit_compile: bool
 
     @model_validator(mode="after")
@@ -272,6 +273,8 @@ class TrainParams(Strict):
             raise ValueError(
                 "monitor: last_epoch looks at no validation score: early_stopping_patience: null, and no plateau"
             )
+        if self.refit and self.monitor != "last_epoch":
+            raise ValueError("refit: needs monitor: last_epoch, for what is trained on cannot choose the epoch")
         return self
 
 

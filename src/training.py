@@ -55,8 +55,22 @@ class DivergedError(UserError):
 class Training:
     """One training of one architecture: data, network, and what is kept to go on after a kill."""
 
-    def __init__(self, architecture: str, settings: Params, **overrides: Any) -> None:
-        """Read the data; `overrides` are keys of `train` that come before all that params.yaml says of them."""
+    def __init__(
+        self, architecture: str, settings: Params, *, folds: tuple[str, ...] = ("train",), **overrides: Any
+    ) -> None:
+        """Read the data.
+
+        Parameters
+        ----------
+        architecture : str
+            A key of `models`.
+        settings : Params
+            All of params.yaml.
+        folds : tuple of str
+            What is trained on.
+        **overrides
+            Keys of `train` that come before all that params.yaml says of them.
+        """
         self.architecture, self.all_settings = architecture, settings
         self.settings = settings.training_of(architecture).model_copy(update=overrides)
         self.model_settings = settings.models[architecture]
@@ -74,7 +88,8 @@ class Training:
         clips_in_use = windows.read(self.window_s, self.spectrograms.seconds)
         clips_in_training = windows.read(crop_s, self.spectrograms.seconds)
         self.genres = sorted(set(clips_in_use["genre"]))
-        self.windows = clips_in_use[clips_in_use["fold"] == "train"]
+        self.windows = clips_in_use[clips_in_use["fold"].isin(folds)]
+        self.val_windows = clips_in_use[clips_in_use["fold"] == "val"]
         form, clip_s = self.spectrograms.format, settings.clips.length_s
         self.frames, self.crop_frames = form.frames(self.window_s or clip_s), form.frames(crop_s or clip_s)
         self.train = self.batches(
@@ -86,7 +101,7 @@ class Training:
         )
         self.val = self.batches(clips_in_training[clips_in_training["fold"] == "val"], self.crop_frames)
         self.class_weights = balanced_weights(self.windows["genre"], self.genres)
-        self.name = f"{architecture}-{self.key()}"
+        self.name = "-".join([architecture, *folds[1:], self.key()])
 
     def batches(self, clips: pd.DataFrame, frames: int, **how: Any) -> Clips:
         """Batches of clips with their genres, as shares (one-hot)."""
@@ -129,20 +144,48 @@ class Training:
                 self._describe(run)
                 self.checkpoint.run_id = run.run_id
             self.fit(model, self.checkpoint.history, lambda: self._after_epoch(model, run))
-            chosen = best(self.checkpoint.history, self.settings.monitor)["epoch"]
-            model = self.in_use(self.checkpoint.best_model(int(chosen)))
+            model = self.trained()
             card = self._card(model)
+            if self.settings.refit:
+                val = self.batches(self.val_windows, self.frames)
+                card["validation"] = model.predict(val, verbose=0).astype(float).tolist()
+                model = self._refitted(card)
             run.metrics({key: card[key] for key in ("seconds", "clips_per_second", "best_epoch")})
             self._write(model, card, run)
         self.checkpoint.remove()
 
-    def fit(self, model: keras.Model, history: History, after: Callable[[], None], verbose: int | None = None) -> None:
+    def _refitted(self, card: dict[str, Any]) -> keras.Model:
+        """The network trained once more, as long as before, on the validation tracks, too."""
+        again = Training(self.architecture, self.all_settings, folds=("train", "val"))
+        with again.alone():
+            print("once more, with the validation tracks", flush=True)
+            model, history = again.checkpoint.model() or again.new_model(), again.checkpoint.history
+            again.fit(model, history, lambda: again.checkpoint.save(model, is_best=True), validate=False)
+            model = again.trained()
+            card["seconds"] = round(card["seconds"] + sum(epoch["seconds"] for epoch in history), 1)
+            again.checkpoint.remove()
+        return model
+
+    def trained(self) -> keras.Model:
+        """The network after its best epoch, as it is used."""
+        chosen = best(self.checkpoint.history, self.settings.monitor)["epoch"]
+        return self.in_use(self.checkpoint.best_model(int(chosen)))
+
+    def fit(
+        self,
+        model: keras.Model,
+        history: History,
+        after: Callable[[], None],
+        *,
+        validate: bool = True,
+        verbose: int | None = None,
+    ) -> None:
         """Train from the end of `history` on, which grows by an entry an epoch; `after` is called after each."""
         if stopped(history, self.settings):
             return
         model.fit(
             self.train,
-            validation_data=self.val,
+            validation_data=self.val if validate else None,
             initial_epoch=len(history),
             epochs=self.settings.epochs,
             class_weight=self.class_weights if self.settings.class_weights else None,
@@ -280,12 +323,13 @@ class _Epochs(keras.callbacks.Callback):
     def __init__(self, training: Training, history: History, after: Callable[[], None]) -> None:
         super().__init__()
         self._training, self._history, self._after = training, history, after
+        self._trained: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._training.train.set_epoch(epoch)
         seed_dropout(self.model, self._training.all_settings.seed, epoch)
         self.model.optimizer.learning_rate = learning_rate(self._history, self._training.settings)
-        self._started = time.perf_counter()
+        self._started, self._trained = time.perf_counter(), None
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         self._trained = time.perf_counter()  # validation begins
@@ -296,7 +340,8 @@ class _Epochs(keras.callbacks.Callback):
             name = self._training.architecture
             raise DivergedError(f"{name}: the loss is no number after epoch {epoch + 1}: lower the rate")
         entry |= {"learning_rate": learning_rate(self._history, self._training.settings)}
-        clock = [time.perf_counter() - self._started, self._trained - self._started]
+        ended = time.perf_counter()
+        clock = [ended - self._started, (self._trained or ended) - self._started]
         self._history.append(entry | dict(zip(CLOCK, clock, strict=True)))
         self._after()
         self.model.stop_training = stopped(self._history, self._training.settings)

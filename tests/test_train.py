@@ -218,8 +218,16 @@ class TestRealTraining:
         assert card["frames"] == pytest.approx(2 * rate, abs=1)
         assert np.abs(model.get_layer("discriminant").get_weights()[0]).max() > 0
         assert card["multiply_adds"] > 1477 * 3
+        # Trained twice: what it says of validation is from before it was trained on it.
+        clips = pd.read_csv(project.folder / "data/tracks.csv", keep_default_na=False)
+        assert len(card["validation"]) == 2 * (clips["fold"] == "val").sum()  # songs of 4 s
+        assert not any(project.folder.glob(".cache/training/*"))
         output = project.run("python", "-m", "src.evaluate", "wide_and_deep")
         assert "track_accuracy" in output
+        predictions = pd.read_csv(project.folder / "predictions/wide_and_deep.csv")
+        by_track = np.array(card["validation"]).reshape(-1, 2, 3).mean(axis=1)
+        val = predictions[predictions["fold"] == "val"][["genre0", "genre1", "genre2"]].to_numpy()
+        np.testing.assert_allclose(np.sort(val, axis=0), np.sort(by_track, axis=0), atol=1e-6)
         # What tells those genres apart, timbre, is in the descriptors.
         assert read_json(project.folder / "metrics/wide_and_deep.json")["track_accuracy"] == 1
 
