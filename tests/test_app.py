@@ -166,7 +166,7 @@ def visit(browser) -> Iterator[Callable]:
         page.on("websocket", lambda socket: foreign.append(socket.url))
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(site.url)
-        page.wait_for_selector("#upload input[type=file]", state="attached")
+        page.wait_for_function("document.querySelector('#network input')?.value || document.querySelector('#notice p')")
         return page
 
     yield visit
@@ -179,6 +179,7 @@ def visit(browser) -> Iterator[Callable]:
 def send(page, song: Path, where: str = "#upload") -> None:
     if page.locator(f"{where} input[type=file]").count() == 0:
         page.locator(f"{where} button[aria-label]").first.click()
+        page.wait_for_selector("#answer .nothing")
     page.locator(f"{where} input[type=file]").set_input_files(str(song))
 
 
@@ -321,8 +322,9 @@ def test_a_phone_has_no_horizontal_scrolling(site: Site, visit: Callable, half_a
     page.wait_for_selector("#evidence img")
     widths = [page.evaluate("document.documentElement.scrollWidth")]
     page.get_by_role("tab", name="Two versions").click()
-    for where in ("#before", "#after"):
-        send(page, half_and_half, where)
+    send(page, half_and_half, "#before")
+    page.wait_for_selector("text=Now the other version")
+    send(page, half_and_half, "#after")
     page.wait_for_selector("#comparison .versions")
     widths.append(page.evaluate("document.documentElement.scrollWidth"))
     page.get_by_role("tab", name="Results").click()

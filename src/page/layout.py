@@ -63,7 +63,8 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
 
 # Of all events: no entry in a public interface. Those that listen say so where the answer will be, and come one after
 # the other: of two songs that are sent at once, the second must find the first in its visitor's session.
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# The quick ones stay out of the queue: an answer that joins it just when another leaves may be lost to the browser.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 BUSY: dict[str, Any] = {
     "api_visibility": "private",
     "show_progress": "full",
@@ -121,7 +122,7 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
     upload.upload(
         lambda file, name: hear(_uploaded(file), name), [upload, network], shows, show_progress_on=answer, **BUSY
     )
-    upload.clear(lambda name: hear(None, name), network, shows, **(BUSY | QUIET))
+    upload.clear(lambda name: hear(None, name), network, shows, **QUIET)
     record.stop_recording(
         lambda file, name: hear(_uploaded(file, "recording"), name),
         [record, network],
@@ -168,7 +169,7 @@ def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
     for number, upload in enumerate(uploads):
         sent = partial(_with_upload, compare, number)
         upload.upload(sent, [upload, *songs, network], shows, show_progress_on=answer, **BUSY)
-        upload.clear(sent, [upload, *songs, network], shows, **(BUSY | QUIET))
+        upload.clear(sent, [upload, *songs, network], shows, **QUIET)
     network.input(compare, [*songs, network], shows, show_progress_on=answer, **BUSY)
     for button, pair in buttons:
         before, after = (Song(example.file.resolve(), example.name) for example in (pair.before, pair.after))
