@@ -263,13 +263,17 @@ def show(heard: dict[str, Heard], about: dict[str, Any]) -> None:
         return
     summaries = {name: found.summary for name, found in heard.items()}
     one = next(iter(summaries.values()))
-    nulls = [null for null in pairs.NULLS if f"distance_{null}" in one]
+    # A network that hears a whole song in one window has no halves of it.
+    nulls = [null for null in pairs.NULLS if any(f"distance_{null}" in found for found in summaries.values())]
     rows: list[list[str]] = []
     for name, found in summaries.items():
         cells = [name, f"{found['towards']} {100 * found['towards_shift']:+.0f}", f"{found['towards_p_holm']:.2g}"]
         cells += [f"{found['first_genre_changes']:.0%}", f"{found['distance']:.2f}"]
         for null in nulls:
-            cells += [f"{found[f'distance_{null}']:.2f}", f"{found[f'further_than_{null}_p_holm']:.2g}"]
+            has = f"distance_{null}" in found
+            cells += (
+                [f"{found[f'distance_{null}']:.2f}", f"{found[f'further_than_{null}_p_holm']:.2g}"] if has else ["", ""]
+            )
         rows.append(cells)
     header = ["architecture", "shifts most to", "p", "first genre changes", "distance"]
     print_table(
