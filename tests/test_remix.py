@@ -107,6 +107,21 @@ def test_without_pairs_it_says_so_in_one_line(make: Callable, capsys: pytest.Cap
     assert (remix.PLOTS / "overview.png").exists()
 
 
+@pytest.mark.parametrize("drawn", ARCHITECTURES)
+def test_a_network_that_hears_a_song_in_one_window_has_no_halves(
+    drawn: str, make: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(3)
+    write_model(Path("models/bn_5x5.keras"), clip_length_s=60.0)
+    write_json(remix.SUMMARY, {"best": drawn})
+    remix.main()
+    found = read_json(Path("metrics/remix.json"))
+    assert "baseline_distance_halves" in found
+    assert "bn_5x5_distance_halves" not in found
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "bn_5x5" in line and "│" in line]
+    assert row.count("│") == 10
+
+
 def test_a_version_that_lacks_the_other_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     raw = raw_table(2)
     found = remix.versions_of(raw[raw["track_id"] != "original1"])
