@@ -184,7 +184,7 @@ def test_a_parameter_makes_stale_what_uses_it(restored, change, stale):
     ("module", "stale"),
     [
         ("src/compare.py", {"compare"}),
-        ("src/folds.py", {"clips", "confounding"}),
+        ("src/folds.py", {"clips", "confounding", "train@baseline"}),
         ("src/train.py", {"train@baseline"}),
         ("src/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
         ("src/pairs.py", {"remix"}),
