@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast, verdict
-from src import models, params
+from src import models, params, shards
 from src.backend import keras
 from src.console import UserError, command, print_table
 from src.feed import Clips
-from src.files import write_json, write_table
 from src.params import Params, TrainParams
-from src.spectrogram import Spectrograms, format_of
+from src.shards import Spectrograms
+from src.spectrogram import format_of
 from src.training import Checkpoint, balanced_weights
 
 TARGET = 0.9  # of the speed with a resident batch
@@ -57,13 +57,10 @@ def write_random_tracks(folder: Path, settings: Params, n_tracks: int) -> pd.Dat
     form = format_of(settings.mels)
     frames = form.frames(settings.clips.length_s) * CLIPS_A_TRACK
     rng = np.random.default_rng(settings.seed)
-    np.save(folder / Spectrograms.ARRAY, rng.integers(0, 256, (n_tracks * frames, form.n_mels), dtype=np.uint8))
+    noise = rng.integers(0, 256, (n_tracks, frames, form.n_mels), dtype=np.uint8)
     ids = [f"track{number:05d}" for number in range(n_tracks)]
-    write_table(
-        folder / Spectrograms.INDEX,
-        pd.DataFrame({"track_id": ids, "start": np.arange(n_tracks) * frames, "frames": frames}),
-    )
-    write_json(folder / Spectrograms.FORMAT, vars(form))
+    tracks = pd.DataFrame({"track_id": ids, "sha256": ids})
+    shards.write(folder, tracks, noise.__getitem__, form, key="noise", n_shards=1)
     genres = [f"genre{number % 9}" for number in range(n_tracks)]
     starts = np.arange(CLIPS_A_TRACK) * settings.clips.length_s
     return pd.DataFrame(

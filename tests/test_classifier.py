@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from networks import FORMAT, GENRES, write_model
 
-from src import evaluate, mels, windows
+from src import evaluate, mels, shards, windows
 from src.audio import AudioError
 from src.card import read_card
 from src.classifier import Classifier, choose_model
 from src.console import UserError
 from src.files import MELS, sha256_of, write_json, write_table
-from src.spectrogram import Spectrograms, format_of
+from src.shards import Spectrograms
+from src.spectrogram import format_of
 
 
 @pytest.mark.parametrize("reference", ["peak", "loudness"])
@@ -58,10 +59,8 @@ def test_a_song_gets_what_evaluation_gives_it(
     classifier = Classifier(model_file)
     song = write_audio(tmp_path / "song.wav", compose(1, seconds))
     spectrogram = classifier.spectrogram(song)
-    np.save(tmp_path / "mels.npy", spectrogram)
-    write_json(tmp_path / "format.json", vars(FORMAT))
-    index = {"track_id": ["t"], "sha256": ["x"], "start": [0], "frames": [len(spectrogram)]}
-    write_table(tmp_path / "index.csv", pd.DataFrame(index))
+    only = pd.DataFrame({"track_id": ["t"], "sha256": ["x"]})
+    shards.write(tmp_path, only, lambda row: spectrogram, FORMAT, key="", n_shards=1)
     starts = windows.starts(seconds, length, overlap)
     table = pd.DataFrame({"track_id": "t", "fold": "test", "genre": "pop", "start_s": starts})
     found = evaluate.predict_clips(model_file, table, read_card(model_file), tmp_path)
