@@ -30,7 +30,8 @@ def raw_table(pairs: int) -> pd.DataFrame:
         for version, genre in (("original", "pop"), ("remix", "rap")):
             about = {"song": f"Song {n}/ü", "version": version}
             rows.append({"track_id": f"{version}{n}", "genre": genre, "artist": f"{version} {n}", **about})
-    return pd.DataFrame(rows, columns=["track_id", "genre", "artist", "song", "version"]).fillna("").assign(sha256="")
+    table = pd.DataFrame(rows, columns=["track_id", "genre", "artist", "song", "version"]).fillna("")
+    return table.assign(sha256=table["track_id"])
 
 
 @pytest.fixture
