@@ -38,7 +38,8 @@ def test_the_picture_is_the_one_that_training_saw(
         samples = compose(number, 4.0, rate)
         both = np.stack([samples, 0.3 * samples[::-1]], axis=1) if number % 2 else samples
         path = write_audio(project / "music" / name, both, rate)
-        rows.append({"track_id": name, "path": str(path), "sha256": sha256_of(path)})
+        about = {"track_id": name, "path": str(path), "sha256": sha256_of(path), "duration_s": 4.0}
+        rows.append(about)
     write_table(project / "data/raw/folder/tracks.csv", pd.DataFrame(rows))
     monkeypatch.setattr(sys, "argv", ["mels"])
     mels.main()
