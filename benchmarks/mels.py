@@ -23,7 +23,7 @@ import soundfile
 from joblib.externals import loky
 from matplotlib.figure import Figure
 
-from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast, verdict
+from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast
 from src import audio, mels, params, spectrogram
 from src.console import UserError, command, print_table, progress, warn
 from src.files import sha256_of

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast, verdict
+from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast
 from src import models, params
 from src.backend import keras
 from src.console import UserError, command, print_table
