@@ -10,7 +10,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +69,12 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def interleaved(contenders: dict[str, Callable[[], float]], rounds: int, what: str) -> dict[str, list[float]]:
+def interleaved(contenders: Mapping[str, Callable[[], float]], rounds: int, what: str) -> dict[str, list[float]]:
     """Let contenders take turns; every other round goes backwards, so that a slow drift favours none.
 
     Parameters
     ----------
-    contenders : dict of str to callable
+    contenders : mapping of str to callable
         Each one runs once and returns its seconds (see :func:`timed`), without its own preparations.
     rounds : int
         How often each one runs.
@@ -88,7 +88,7 @@ def interleaved(contenders: dict[str, Callable[[], float]], rounds: int, what: s
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
-        for name in list(contenders) if number % 2 == 0 else reversed(contenders):
+        for name in list(contenders) if number % 2 == 0 else reversed(list(contenders)):
             print(f"{what}: round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
             seconds[name].append(contenders[name]())
     return seconds

@@ -1,0 +1,134 @@
+"""Prediction: its start, a song, many songs.
+
+Of an untrained network of the recommended architecture (what it says does not matter here) and songs of the folder.
+*Start* is a fresh process of `python -m src.predict` with one song, against one that does no more than import Keras;
+*a song* is one in a running process, against its decoding alone; *in bulk* are all of them in one fresh call.
+
+    python -m benchmarks.prediction DIR [--tracks N] [--rounds N]
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import songs
+from benchmarks.figures import Figure, show
+from benchmarks.machine import describe, interleaved, timed, times_as_fast
+from src import audio, familiarity, models, params, predict
+from src.backend import keras
+from src.card import write_card
+from src.classifier import Classifier
+from src.console import UserError, command
+from src.params import Params
+from src.spectrogram import format_of
+
+KERAS, START, BULK = "import keras", "start with one song", "in bulk"
+SONG, DECODING = "a song", "its decoding alone"
+GENRES = [f"genre{number}" for number in range(9)]
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@command
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.prediction", description=__doc__.splitlines()[0])
+    parser.add_argument("dir", type=Path, help="a folder of music, searched with all its subfolders")
+    parser.add_argument("--tracks", type=int, default=20, help="at most so many songs (20)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
+    arguments = parser.parse_args()
+    if arguments.tracks < 1 or arguments.rounds < 1:
+        raise UserError("--tracks and --rounds: must be at least 1")
+    print(describe(), flush=True)
+    show("Prediction", measure(arguments.dir, tracks=arguments.tracks, rounds=arguments.rounds))
+
+
+def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int = 5) -> list[Figure]:
+    """Measure with `tracks` songs at most; see benchmarks/figures.py."""
+    if quick:
+        tracks, rounds = 5, 2
+    paths = next(iter(songs.find(music, tracks).values()))
+    settings = params.load()
+    architecture = settings.architectures[-1]
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
+        model_file = write_untrained(Path(temporary) / f"{architecture}.keras", settings, architecture)
+        classifier = Classifier(model_file)
+        for path in paths[:2]:
+            predict.predict(classifier, path)  # the first ones build things
+        rate = classifier.format.sample_rate
+        contenders: dict[str, Callable[[], float]] = {
+            KERAS: lambda: fresh("-c", "import keras"),
+            START: lambda: fresh("-m", "src.predict", str(paths[0]), "--model", str(model_file)),
+            BULK: lambda: fresh("-m", "src.predict", *map(str, paths), "--model", str(model_file)),
+            SONG: lambda: timed(lambda: [predict.predict(classifier, path) for path in paths]) / len(paths),
+            DECODING: lambda: timed(lambda: [audio.load(path, rate) for path in paths]) / len(paths),
+        }
+        return figures_of(interleaved(contenders, rounds, architecture), len(paths))
+
+
+def figures_of(seconds: dict[str, list[float]], n_songs: int) -> list[Figure]:
+    """What the seconds of the contenders say, round by round."""
+    found = [
+        Figure(name, tuple(seconds[name]), "seconds", higher_is_better=False) for name in (START, KERAS, SONG, DECODING)
+    ]
+    for name, floor in ((START, KERAS), (SONG, DECODING)):
+        slow = times_as_fast(seconds[floor], seconds[name])
+        found.append(Figure(f"{name}: time against {floor}", slow, higher_is_better=False, comparable=True))
+    found.append(Figure(BULK, tuple(n_songs / value for value in seconds[BULK]), "songs a second"))
+    return found
+
+
+def fresh(*arguments: str) -> float:
+    """Seconds of a Python process of its own.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    call = [sys.executable, *arguments]
+    return timed(lambda: subprocess.run(call, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True))
+
+
+def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
+    """A model file as the stage `train` writes it, of a network as it is before training."""
+    chosen, form = settings.models[architecture], format_of(settings.mels)
+    length_s = chosen.window_s or settings.clips.length_s
+    frames = form.frames(length_s)
+    keras.utils.set_random_seed(settings.seed)
+    model = models.classifier(
+        chosen.builder,
+        chosen.arguments,
+        n_mels=form.n_mels,
+        frames=frames,
+        n_classes=len(GENRES),
+        mean=127.5,
+        deviation=74.0,
+        thinning=form.frame_rate / (chosen.frame_rate or form.frame_rate),
+    )
+    if chosen.descriptors:
+        weight = chosen.descriptors.network_weight
+        model = models.join(model, top_db=form.top_db, frame_rate=form.frame_rate, network_weight=weight)
+    model.save(path)
+    noise = [np.random.default_rng(seed).integers(0, 256, (frames, form.n_mels), np.uint8) for seed in range(4)]
+    card = {
+        "architecture": architecture,
+        "dataset": "noise",
+        "protocol": "artist",
+        "genres": GENRES,
+        "spectrogram": vars(form),
+        "window_s": chosen.window_s,
+        "clip_length_s": length_s,
+        "frames": frames,
+        "usual": familiarity.usual(noise[:2], noise[2:], form.top_db),
+    }
+    write_card(path, card)
+    return path
+
+
+if __name__ == "__main__":
+    main()
