@@ -1,8 +1,9 @@
 """Prediction: its start, a song, many songs.
 
-Of an untrained network of the recommended architecture (what it says does not matter here) and songs of the folder.
-*Start* is a fresh process of `python -m src.predict` with one song, against one that does no more than import Keras;
-*a song* is one in a running process, against its decoding alone; *in bulk* are all of them in one fresh call.
+Of untrained networks (what they say does not matter here), the first and the last of those that params.yaml names, and
+songs of the folder. *Start* is a fresh process of `python -m src.predict` with one song, against one that does no more
+than import Keras; *a song* is one in a running process, against its decoding alone; *in bulk* are all of them in one
+fresh call. Start and bulk are the last network's.
 
     python -m benchmarks.prediction DIR [--tracks N] [--rounds N]
 """
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ from src.params import Params
 from src.spectrogram import format_of
 
 KERAS, START, BULK = "import keras", "start with one song", "in bulk"
-SONG, DECODING = "a song", "its decoding alone"
+DECODING = "its decoding alone"
 GENRES = [f"genre{number}" for number in range(9)]
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,32 +55,48 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int =
         tracks, rounds = 5, 2
     paths = next(iter(songs.find(music, tracks).values()))
     settings = params.load()
-    architecture = settings.architectures[-1]
+    names = list(dict.fromkeys((settings.architectures[0], settings.architectures[-1])))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
-        model_file = write_untrained(Path(temporary) / f"{architecture}.keras", settings, architecture)
-        classifier = Classifier(model_file)
-        for path in paths[:2]:
-            predict.predict(classifier, path)  # the first ones build things
-        rate = classifier.format.sample_rate
+        files = [write_untrained(Path(temporary) / f"{name}.keras", settings, name) for name in names]
+        classifiers = dict(zip(names, map(Classifier, files), strict=True))
+        for classifier in classifiers.values():
+            for path in paths[:2]:
+                predict.predict(classifier, path)  # the first ones build things
+        last = ("--model", str(files[-1]))
         contenders: dict[str, Callable[[], float]] = {
             KERAS: lambda: fresh("-c", "import keras"),
-            START: lambda: fresh("-m", "src.predict", str(paths[0]), "--model", str(model_file)),
-            BULK: lambda: fresh("-m", "src.predict", *map(str, paths), "--model", str(model_file)),
-            SONG: lambda: timed(lambda: [predict.predict(classifier, path) for path in paths]) / len(paths),
-            DECODING: lambda: timed(lambda: [audio.load(path, rate) for path in paths]) / len(paths),
+            START: lambda: fresh("-m", "src.predict", str(paths[0]), *last),
+            BULK: lambda: fresh("-m", "src.predict", *map(str, paths), *last),
+            DECODING: lambda: timed(lambda: [audio.load(path, settings.mels.sample_rate) for path in paths]),
         }
-        return figures_of(interleaved(contenders, rounds, architecture), len(paths))
+        for name, classifier in classifiers.items():
+            contenders[name] = partial(timed, partial(all_of, classifier, paths))
+        return figures_of(interleaved(contenders, rounds, "prediction"), names, len(paths))
 
 
-def figures_of(seconds: dict[str, list[float]], n_songs: int) -> list[Figure]:
-    """What the seconds of the contenders say, round by round."""
+def all_of(classifier: Classifier, paths: list[Path]) -> None:
+    """Tell the genre of some songs."""
+    for path in paths:
+        predict.predict(classifier, path)
+
+
+def figures_of(seconds: dict[str, list[float]], names: list[str], n_songs: int) -> list[Figure]:
+    """What the seconds of the contenders say, round by round; of songs they are those of all."""
+    against_keras = times_as_fast(seconds[KERAS], seconds[START])
     found = [
-        Figure(name, tuple(seconds[name]), "seconds", higher_is_better=False) for name in (START, KERAS, SONG, DECODING)
+        Figure(START, tuple(seconds[START]), "seconds", higher_is_better=False),
+        Figure(f"{START}: time against {KERAS}", against_keras, higher_is_better=False, comparable=True),
+        Figure(BULK, tuple(n_songs / value for value in seconds[BULK]), "songs a second"),
     ]
-    for name, floor in ((START, KERAS), (SONG, DECODING)):
-        slow = times_as_fast(seconds[floor], seconds[name])
-        found.append(Figure(f"{name}: time against {floor}", slow, higher_is_better=False, comparable=True))
-    found.append(Figure(BULK, tuple(n_songs / value for value in seconds[BULK]), "songs a second"))
+    for name in names:
+        of_one, slow = (
+            tuple(value / n_songs for value in seconds[name]),
+            times_as_fast(seconds[DECODING], seconds[name]),
+        )
+        found += [
+            Figure(f"a song, {name}", of_one, "seconds", higher_is_better=False),
+            Figure(f"a song, {name}: time against {DECODING}", slow, higher_is_better=False),
+        ]
     return found
 
 
