@@ -10,21 +10,34 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 
+# What the speed depends on.
+LIBRARIES = (
+    *("numpy", "scipy", "librosa", "soundfile", "soxr", "av", "joblib", "matplotlib", "keras", "tensorflow", "jax"),
+    *("dvc", "mlflow"),
+)
 
-def describe(libraries: tuple[str, ...]) -> str:
+
+def describe(libraries: tuple[str, ...] = LIBRARIES) -> str:
     """Processor, cores, memory, load, Python and the versions of some libraries; nothing that names the machine."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in libraries)
+    versions = ", ".join(f"{name} {_version(name)}" for name in libraries)
     cores = f"{joblib.cpu_count()} cores"
     return (
         f"{_processor()}, {cores}{_memory()}, {platform.system()} {platform.machine()}{_load()}\n"
         f"Python {platform.python_version()}, {versions}"
     )
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:  # jax is for development only
+        return "not installed"
 
 
 def _processor() -> str:
@@ -56,12 +69,12 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def interleaved(contenders: dict[str, Callable[[], float]], rounds: int, what: str) -> dict[str, list[float]]:
+def interleaved(contenders: Mapping[str, Callable[[], float]], rounds: int, what: str) -> dict[str, list[float]]:
     """Let contenders take turns; every other round goes backwards, so that a slow drift favours none.
 
     Parameters
     ----------
-    contenders : dict of str to callable
+    contenders : mapping of str to callable
         Each one runs once and returns its seconds (see :func:`timed`), without its own preparations.
     rounds : int
         How often each one runs.
@@ -75,7 +88,7 @@ def interleaved(contenders: dict[str, Callable[[], float]], rounds: int, what: s
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
-        for name in list(contenders) if number % 2 == 0 else reversed(contenders):
+        for name in list(contenders) if number % 2 == 0 else reversed(list(contenders)):
             print(f"{what}: round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
             seconds[name].append(contenders[name]())
     return seconds
@@ -90,7 +103,7 @@ class Spread:
     high: float
 
     def __str__(self) -> str:
-        digits = 0 if self.median >= 100 else 1 if self.median >= 10 else 2
+        digits = 0 if self.median >= 100 else 1 if self.median >= 10 else 2 if self.median >= 0.1 else 3
         return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
 
 
@@ -99,11 +112,6 @@ def spread(values: list[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def times_as_fast(seconds: list[float], reference: list[float]) -> Spread:
-    """How many times as fast as the reference: ratios within each round."""
-    return spread([theirs / ours for ours, theirs in zip(seconds, reference, strict=True)])
-
-
-def verdict(measured: float, target: float) -> str:
-    """Whether a figure reaches the least that it should be."""
-    return f"target {target:g}: " + ("met" if measured >= target else f"missed by {target - measured:.2g}")
+def times_as_fast(seconds: list[float], reference: list[float]) -> tuple[float, ...]:
+    """How many times as fast as the reference: the ratio within each round."""
+    return tuple(theirs / ours for ours, theirs in zip(seconds, reference, strict=True))

@@ -1,12 +1,19 @@
-"""Speed of the mel spectrograms, on any folder of music.
+"""Mel spectrograms: caching.
+
+What the stage `mels` does, over all cores with its workers started, of the same songs in each format (those of the
+folder, or made from them). *Cold* is with an empty cache, *warm* with all of them in it. It is compared with
+
+- a plain loop over librosa.load and melspectrogram, which cannot read m4a;
+- the paper's way: a JPEG of each clip of 3 s (extrapolated from 5 clips);
+- the floor, below which nothing could be: in the same workers, with one thread each, libsndfile or FFmpeg and soxr
+  alone, and scipy.fft.rfft alone of the same frames with their window. It lacks the bands, the logarithm, the check
+  that the song is the one that was ingested, and the writing.
 
     python -m benchmarks.mels DIR [--tracks N] [--rounds N]
-
-What the stage `mels` does (decoding, spectrogram, writing to its cache; over all cores) is compared with a plain loop
-over librosa, and with the paper's way: a picture of each clip of 3 s. Each format in the folder has a row of its own.
 """
 
 import argparse
+import functools
 import os
 import tempfile
 import time
@@ -17,27 +24,30 @@ from unittest import mock
 import joblib
 import librosa
 import librosa.display as librosa_display
+import matplotlib.figure
 import numpy as np
 import pandas as pd
-import soundfile
+import scipy.fft
+import soxr
 from joblib.externals import loky
-from matplotlib.figure import Figure
 
-from benchmarks.machine import describe, interleaved, spread, timed, times_as_fast, verdict
-from src import audio, mels, params, spectrogram
-from src.console import UserError, command, print_table, progress, warn
+from benchmarks import songs
+from benchmarks.figures import Figure, show
+from benchmarks.machine import describe, interleaved, timed, times_as_fast
+from src import mels, params
+from src.console import UserError, command
 from src.files import sha256_of
 from src.params import MelParams
 
 CLIP_SECONDS = 3  # the paper's
 PICTURES = 5  # a round, each of which takes a tenth of a second or more
-STEP_TRACKS = 20  # of the single steps, which vary little
 
-PLAIN, PAPER, OURS, STARTING = "plain loop", "paper's way", "ours", "ours, with start"
-DECODING, SPECTROGRAM = "decoding only", "spectrogram only"
+PLAIN, PAPER, FLOOR = "plain loop", "paper's way", "floor"
+COLD, STARTING, WARM, ONE, TWO = "cold", "cold, with start", "warm", "one process", "two processes"
 
-# What we want to be at least, in times as fast.
-TARGETS = {(".mp3", OURS, PLAIN): 1.8, (".mp3", STARTING, PLAIN): 1.5, (".wav", OURS, PAPER): 60.0}
+# What we want to be, in times as fast; and at most, in times as slow as the floor.
+GOALS = {(".mp3", COLD, PLAIN): 1.8, (".mp3", STARTING, PLAIN): 1.5, (".wav", COLD, PAPER): 60.0}
+FLOOR_GOAL, PROCESSES_GOAL = 1.3, 1.8
 
 
 @command
@@ -45,69 +55,72 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mels", description=__doc__.splitlines()[0])
     parser.add_argument("dir", type=Path, help="a folder of music, searched with all its subfolders")
-    parser.add_argument("--tracks", type=int, default=300, help="at most so many files of each format (300)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything takes its turn (3)")
+    parser.add_argument("--tracks", type=int, default=40, help="at most so many songs of each format (40)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
     arguments = parser.parse_args()
     if arguments.tracks < 1 or arguments.rounds < 1:
         raise UserError("--tracks and --rounds: must be at least 1")
+    print(describe(), flush=True)
+    show("Mel caching", measure(arguments.dir, tracks=arguments.tracks, rounds=arguments.rounds))
+
+
+def measure(music: Path, quick: bool = False, *, tracks: int = 40, rounds: int = 5) -> list[Figure]:
+    """Measure each format, `tracks` songs at most; see benchmarks/figures.py."""
+    if quick:
+        tracks, rounds = 8, 2
     settings = params.load().mels
-    music = find(arguments.dir, arguments.tracks, settings.sample_rate)
-    print(describe(("numpy", "scipy", "librosa", "soundfile", "soxr", "joblib", "matplotlib")), flush=True)
-    show(music, {kind: measure(lengths, settings, arguments.rounds) for kind, lengths in music.items()})
-
-
-def find(folder: Path, at_most: int, sample_rate: int) -> dict[str, dict[Path, float]]:
-    """For each format its files, evenly taken, with their lengths in seconds.
-
-    Reading them all once leaves them in the page cache, so that no disk is measured. Of equal files, which the stage
-    computes once, one is taken.
-    """
-    music: dict[str, dict[Path, float]] = {}
-    seen: set[str] = set()
-    for extension in audio.EXTENSIONS:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == extension and path.is_file())
-        for path in progress(paths[:: max(1, -(-len(paths) // at_most))], what=f"reading {extension}"):
-            digest = sha256_of(path)
-            if digest in seen:
-                continue
-            seen.add(digest)
-            try:
-                soundfile.info(path)
-                music.setdefault(extension, {})[path] = len(audio.load(path, sample_rate)) / sample_rate
-            except audio.AudioError as error:
-                warn(f"{path}: left out: {error}")
-            except soundfile.LibsndfileError:
-                warn(f"{path}: left out: librosa alone cannot read it, so there is nothing to compare with")
-    if not music:
-        raise UserError(f"{folder}: no music in it ({', '.join(audio.EXTENSIONS)}): name a folder that has some")
-    return music
-
-
-def measure(lengths: dict[Path, float], settings: MelParams, rounds: int) -> dict[str, list[float]]:
-    """Let everything take turns on the files of one format.
-
-    Returns
-    -------
-    dict of str to list of float
-        For each contender and round the seconds that one track takes, on average.
-    """
-    paths = list(lengths)
-    some = paths[:: -(-len(paths) // STEP_TRACKS)]
-    clip = librosa.load(paths[0], sr=settings.sample_rate, duration=CLIP_SECONDS)[0]
-    pictures_a_track = sum(lengths.values()) / len(paths) / CLIP_SECONDS / PICTURES
+    measured = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
-        folder = Path(temporary)
+        for suffix, paths in songs.in_each_format(music, tracks, Path(temporary)).items():
+            seconds = take_turns(paths, settings, rounds, Path(temporary))
+            measured += figures_of(suffix, len(paths), seconds)
+    return measured
+
+
+def figures_of(suffix: str, n_songs: int, seconds: dict[str, list[float]]) -> list[Figure]:
+    """What the seconds of the contenders say, round by round."""
+    kind = suffix[1:]
+    found = [
+        Figure(f"{kind}, {name}", tuple(n_songs / value for value in seconds[name]), "songs a second")
+        for name in (COLD, WARM, FLOOR)
+    ]
+    for name, reference in ((COLD, PLAIN), (STARTING, PLAIN), (COLD, PAPER)):
+        if reference in seconds:
+            ratios = times_as_fast(seconds[name], seconds[reference])
+            found.append(
+                Figure(f"{kind}, {name}: as fast as the {reference}", ratios, goal=GOALS.get((suffix, name, reference)))
+            )
+    slow = times_as_fast(seconds[FLOOR], seconds[COLD])
+    found.append(Figure(f"{kind}, {COLD}: time against the {FLOOR}", slow, "times", FLOOR_GOAL, False, comparable=True))
+    if TWO in seconds:
+        ratios = times_as_fast(seconds[TWO], seconds[ONE])
+        found.append(
+            Figure(f"{kind}, {COLD}: {TWO} as fast as {ONE}", ratios, "times", PROCESSES_GOAL, comparable=True)
+        )
+    return found
+
+
+def take_turns(paths: list[Path], settings: MelParams, rounds: int, folder: Path) -> dict[str, list[float]]:
+    """The seconds that each contender takes for all songs of one format, in each round."""
+    suffix = paths[0].suffix.lower()
+    contenders: dict[str, Callable[[], float]] = {
+        STARTING: lambda: stage_seconds(paths, settings, folder, start=True),
+        COLD: lambda: stage_seconds(paths, settings, folder),
+        FLOOR: lambda: floor_seconds(paths, settings),
+        WARM: lambda: stage_seconds(paths, settings, folder, warm=True),
+    }
+    if suffix != ".m4a":
         plain_loop(paths[:1], settings)  # the first use loads and compiles things, here and in pictures()
+        contenders[PLAIN] = lambda: timed(lambda: plain_loop(paths, settings))
+    if suffix == ".wav":
+        clip = librosa.load(paths[0], sr=settings.sample_rate, duration=CLIP_SECONDS)[0]
+        n_pictures = sum(map(songs.seconds, paths)) / CLIP_SECONDS
         pictures(clip, settings, folder)
-        contenders: dict[str, Callable[[], float]] = {
-            PLAIN: lambda: timed(lambda: plain_loop(paths, settings)) / len(paths),
-            STARTING: lambda: stage_seconds(paths, settings, folder, start=True) / len(paths),
-            OURS: lambda: stage_seconds(paths, settings, folder, start=False) / len(paths),
-            PAPER: lambda: timed(lambda: pictures(clip, settings, folder)) * pictures_a_track,
-            DECODING: lambda: steps_in_worker(some, settings)[0] / len(some),
-            SPECTROGRAM: lambda: steps_in_worker(some, settings)[1] / len(some),
-        }
-        return interleaved(contenders, rounds, paths[0].suffix.lower())
+        contenders[PAPER] = lambda: timed(lambda: pictures(clip, settings, folder)) * n_pictures / PICTURES
+        if joblib.cpu_count() > 1:
+            contenders[ONE] = lambda: stage_seconds(paths, settings, folder, processes=1)
+            contenders[TWO] = lambda: stage_seconds(paths, settings, folder, processes=2)
+    return interleaved(contenders, rounds, suffix)
 
 
 def plain_loop(paths: list[Path], settings: MelParams) -> None:
@@ -122,26 +135,37 @@ def plain_loop(paths: list[Path], settings: MelParams) -> None:
 def pictures(clip: np.ndarray, settings: MelParams, folder: Path) -> None:
     """What the paper does with each clip, a few times: a spectrogram on a logarithmic axis, drawn and saved as JPEG."""
     for _ in range(PICTURES):
-        figure = Figure()
+        figure = matplotlib.figure.Figure()
         decibels = librosa.amplitude_to_db(np.abs(librosa.stft(clip)), ref=np.max)
         librosa_display.specshow(decibels, sr=settings.sample_rate, y_axis="log", ax=figure.subplots())
         figure.savefig(folder / "clip.jpg")
 
 
-def stage_seconds(paths: list[Path], settings: MelParams, folder: Path, *, start: bool) -> float:
-    """Seconds of the stage's function with an empty cache, with or without the start of its workers."""
-    if start:
-        loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
-    else:
-        start_workers(paths[0], settings)
+def stage_seconds(
+    paths: list[Path],
+    settings: MelParams,
+    folder: Path,
+    *,
+    start: bool = False,
+    warm: bool = False,
+    processes: int | None = None,
+) -> float:
+    """Seconds of the stage's function, with an empty cache or a warm one, with or without the start of its workers."""
+    cores = {} if processes is None else {"LOKY_MAX_CPU_COUNT": str(processes)}
     digests = [sha256_of(path) for path in paths]  # which comes with the tracks
     tracks = pd.DataFrame({"path": [str(path.resolve()) for path in paths], "sha256": digests})
-    with tempfile.TemporaryDirectory(dir=folder) as empty, mock.patch.dict(os.environ, DVC_ROOT=empty):  # holds .cache
-        return timed(lambda: mels.compute(tracks, folder, settings))
+    with tempfile.TemporaryDirectory(dir=folder) as root, mock.patch.dict(os.environ, cores, DVC_ROOT=root):
+        if start:
+            loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        else:
+            start_workers(paths[0], settings)
+        if warm:
+            list(mels.compute(tracks, folder, settings))  # its cache lies in DVC_ROOT
+        return timed(lambda: list(mels.compute(tracks, folder, settings)))
 
 
 def start_workers(path: Path, settings: MelParams) -> None:
-    """Have a process on each core that has done a track."""
+    """Have a process on each core that has done a song."""
     ready: set[int] = set()
     while len(ready) < joblib.cpu_count():
         run = joblib.Parallel(n_jobs=-1, batch_size=1)
@@ -149,61 +173,30 @@ def start_workers(path: Path, settings: MelParams) -> None:
 
 
 def _warm_up(path: Path, settings: MelParams) -> int:
-    step_seconds([path], settings)
+    floor(path, settings)
+    mels.spectrogram_of(path, mels.format_of(settings))
     time.sleep(0.2)  # or a quick worker takes all of these tasks, while another is starting
     return os.getpid()
 
 
-def steps_in_worker(paths: list[Path], settings: MelParams) -> tuple[float, float]:
-    """Seconds of the single steps in one of the stage's workers, where linear algebra keeps to one thread."""
-    return joblib.Parallel(n_jobs=-1)([joblib.delayed(step_seconds)(paths, settings)])[0]
+def floor_seconds(paths: list[Path], settings: MelParams) -> float:
+    """Seconds of the floor in the stage's workers, where linear algebra keeps to one thread."""
+    start_workers(paths[0], settings)
+    run = joblib.Parallel(n_jobs=-1, batch_size=4)
+    return timed(lambda: run(joblib.delayed(floor)(path, settings) for path in paths))
 
 
-def step_seconds(paths: list[Path], settings: MelParams) -> tuple[float, float]:
-    """Seconds of the decoding of some tracks, and of their spectrograms."""
-    decoding = spectrograms = 0.0
-    for path in paths:
-        started = time.perf_counter()
-        samples = audio.load(path, settings.sample_rate)
-        decoded = time.perf_counter()
-        spectrogram.of_samples(samples, settings)
-        decoding, spectrograms = decoding + decoded - started, spectrograms + time.perf_counter() - decoded
-    return decoding, spectrograms
-
-
-def show(music: dict[str, dict[Path, float]], measured: dict[str, dict[str, list[float]]]) -> None:
-    """Print tracks a second, ratios, and what is still missing."""
-    speeds, ratios, verdicts = [], [], []
-    for extension, seconds in measured.items():
-        lengths = list(music[extension].values())
-        speeds.append(
-            [extension, len(lengths), f"{np.mean(lengths):.1f} s"]
-            + [spread([1 / value for value in values]) for values in seconds.values()]
-        )
-        row = [extension]
-        for contender, reference in ((OURS, PLAIN), (STARTING, PLAIN), (OURS, PAPER)):
-            ratio = times_as_fast(seconds[contender], seconds[reference])
-            target = TARGETS.get((extension, contender, reference))
-            row.append(str(ratio))
-            if target is not None:
-                verdicts.append(f"{extension}: {contender} : {reference}: {ratio}; {verdict(ratio.median, target)}")
-        started = [(a - b) * len(lengths) for a, b in zip(seconds[STARTING], seconds[OURS], strict=True)]
-        ratios.append([*row, f"{spread(started)} s"])
-    print_table(
-        "Tracks a second: median (lowest–highest) of the rounds",
-        ["format", "tracks", "mean length", PLAIN, STARTING, OURS, PAPER, DECODING, SPECTROGRAM],
-        speeds,
-    )
-    print_table(
-        "Times as fast, within a round",
-        ["format", f"{OURS} : {PLAIN}", f"{STARTING} : {PLAIN}", f"{OURS} : {PAPER}", "start of the workers"],
-        ratios,
-    )
-    print("\n".join(verdicts))
-    print(
-        f"{OURS}: the stage's function over {joblib.cpu_count()} cores, workers already started; single steps in one"
-        f"\n{PAPER}: measured on {PICTURES} clips of {CLIP_SECONDS} s, extrapolated to whole tracks (ten clips in 30 s)"
-    )
+def floor(path: Path, settings: MelParams) -> None:
+    """The least that any way to a spectrogram does: decode, and transform each frame."""
+    samples, rate = songs.decode(path)
+    mono = samples[0] if len(samples) == 1 else functools.reduce(np.add, samples) / len(samples)  # mean() is slow
+    if rate != settings.sample_rate:
+        mono = soxr.resample(mono, rate, settings.sample_rate, quality="HQ")
+    window = np.hanning(settings.n_fft + 1)[:-1].astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(mono, settings.n_fft // 2), settings.n_fft)
+    frames = frames[:: settings.hop_length]
+    for start in range(0, len(frames), 64):  # so many stay in the core's cache
+        scipy.fft.rfft(frames[start : start + 64] * window, overwrite_x=True)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,16 @@ def _is_understood(path: Path, file: soundfile.SoundFile) -> bool:
 def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
     """Mono blocks. SoundFile.blocks() will not do: where a file is cut off it fills up with what lies in memory."""
     while len(block := file.read(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
-        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        yield _mixed_down(block)
+
+
+def _mixed_down(block: np.ndarray) -> np.ndarray:
+    """The mean of the channels [shape=(n, channels) → (n,)]."""
+    if block.shape[1] == 1:
+        return block[:, 0]
+    if block.shape[1] == 2:  # as mean() has it, to the bit, in a tenth of its time
+        return (block[:, 0] + block[:, 1]) / 2
+    return np.ascontiguousarray(block).mean(axis=1)
 
 
 def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]], T]) -> T:
@@ -156,12 +165,21 @@ def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[
             rate = stream.codec_context.sample_rate
             if not rate:
                 raise AudioError("cannot be decoded: damaged or not audio (no sample rate)")
-            to_mono = av.AudioResampler(format="flt", layout=None, rate=None)
+            to_float = av.AudioResampler(format="fltp", layout=None, rate=None)
 
             def blocks() -> Iterator[np.ndarray]:
+                # Frames are of a thousand samples: one by one they cost more than what is in them.
+                gathered: list[np.ndarray] = []
+                length = 0
                 for frame in container.decode(stream):
-                    for part in to_mono.resample(frame):
-                        yield part.to_ndarray().reshape(-1, part.layout.nb_channels).mean(axis=1)
+                    for part in to_float.resample(frame):
+                        gathered.append(_mixed_down(part.to_ndarray().T))
+                        length += part.samples
+                    if length >= rate:
+                        yield np.concatenate(gathered)
+                        gathered, length = [], 0
+                if gathered:
+                    yield np.concatenate(gathered)
 
             def declared_duration() -> float | None:
                 # Of mp3 files only those come here that do not say how long they are: FFmpeg would guess, too.

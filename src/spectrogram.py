@@ -21,8 +21,11 @@ from src.params import MelParams
 
 STEPS = 255
 
-# Frames that are transformed at a time: their spectra (512 kB) stay in a core's cache.
+# Frames whose power spectra are turned into mel bands at a time.
 _BLOCK_FRAMES = 64
+
+# Frames that are transformed at a time: their spectra (256 kB) stay in a core's cache. A divisor of the above.
+_FFT_FRAMES = 32
 
 # Mel bands that are summed up at a time, from the few bins that any of them covers.
 _GROUP_BANDS = 16
@@ -42,8 +45,8 @@ _PIECE_SAMPLES = 1 << 16
 # quarter of an hour at 43 frames a second and 128 bands, so that songs do without.
 _SPOOL_BYTES = 20 << 20
 
-# Frames that are turned into bytes at a time.
-_ROWS = 4096
+# Frames that are turned into bytes at a time: 256 kB with 128 bands.
+_ROWS = 512
 
 # A track is amplified by no more than this before its loudness is measured: beyond, there is nothing but rounding.
 _MOST_GAIN = 1e12
@@ -118,19 +121,21 @@ def mel_power_of_blocks(blocks: Iterable[np.ndarray], form: Format) -> Iterator[
     hop = form.sample_rate / form.frame_rate
     whole_hop = round(hop) if abs(hop - round(hop)) < 1e-6 else None
     half = np.zeros(form.n_fft // 2, np.float32)
+    scratch = _Scratch(form.n_fft)
     heard, behind, frame = half, 0, 0  # what is still needed, how many samples came before it, the next frame
     for block, is_last in _marking_the_last(itertools.chain(blocks, [half])):
         heard = np.concatenate([heard, block])
+        if len(heard) < form.n_fft:
+            continue
+        views = np.lib.stride_tricks.sliding_window_view(heard, form.n_fft)
         while True:
             starts = np.round(np.arange(frame, frame + _BLOCK_FRAMES) * hop).astype(np.int64) - behind
             complete = int(np.searchsorted(starts, len(heard) - form.n_fft, side="right"))
             # Always as many at a time: where a product of matrices is cut decides its last bit.
             if complete == 0 or (complete < _BLOCK_FRAMES and not is_last):
                 break
-            views = np.lib.stride_tricks.sliding_window_view(heard, form.n_fft)
             chosen = slice(starts[0], starts[complete - 1] + 1, whole_hop) if whole_hop else starts[:complete]
-            spectra = scipy.fft.rfft(views[chosen] * window, overwrite_x=True)
-            power = spectra.real**2 + spectra.imag**2
+            power = scratch.power(views[chosen], window)
             mels = np.empty((complete, form.n_mels), np.float32)
             for bands, bins, weights in groups:
                 mels[:, bands] = power[:, bins] @ weights
@@ -138,6 +143,25 @@ def mel_power_of_blocks(blocks: Iterable[np.ndarray], form: Format) -> Iterator[
             frame += complete
         passed = min(max(0, round(frame * hop) - behind), len(heard))
         heard, behind = heard[passed:], behind + passed
+
+
+class _Scratch:
+    """Power spectra in memory that is used again: what is new each time is slow to come by, and far from the core."""
+
+    def __init__(self, n_fft: int) -> None:
+        self._samples = np.empty((_FFT_FRAMES, n_fft), np.float32)
+        self._squares = np.empty((_FFT_FRAMES, n_fft // 2 + 1), np.float32)
+        self._power = np.empty((_BLOCK_FRAMES, n_fft // 2 + 1), np.float32)
+
+    def power(self, frames: np.ndarray, window: np.ndarray) -> np.ndarray:
+        """Of up to `_BLOCK_FRAMES` frames; valid until the next call."""
+        for start in range(0, len(frames), _FFT_FRAMES):
+            some = frames[start : start + _FFT_FRAMES]
+            spectra = scipy.fft.rfft(np.multiply(some, window, out=self._samples[: len(some)]), overwrite_x=True)
+            power, squares = self._power[start : start + len(some)], self._squares[: len(some)]
+            np.square(spectra.real, out=power)
+            power += np.square(spectra.imag, out=squares)
+        return self._power[: len(frames)]
 
 
 def _marking_the_last(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
@@ -216,7 +240,11 @@ def mel_edges(n_mels: int, fmin: float, fmax: float) -> np.ndarray:
 
 def to_bytes(decibels: np.ndarray, top_db: float) -> np.ndarray:
     """Store levels in dB relative to the reference as uint8 [same shape]; lower than -top_db becomes 0."""
-    return np.round((decibels / top_db + 1).clip(0, 1) * STEPS).astype(np.uint8)
+    levels = decibels / top_db
+    levels += 1
+    np.clip(levels, 0, 1, out=levels)
+    levels *= STEPS
+    return np.round(levels, out=levels).astype(np.uint8)
 
 
 def to_decibels(stored: np.ndarray, top_db: float) -> np.ndarray:
@@ -268,12 +296,17 @@ def of_blocks(blocks: Iterable[np.ndarray], form: Format) -> np.ndarray:
         for start in range(0, frames, _ROWS):
             rows = stored[start : start + _ROWS]
             power = np.frombuffer(kept.read(4 * rows.size), np.float32).reshape(rows.shape)
-            rows[:] = to_bytes(_decibels(power * np.float32(gain**2)) - top, form.top_db)
+            levels = _decibels(power if gain == 1 else power * np.float32(gain**2))
+            levels -= top
+            rows[:] = to_bytes(levels, form.top_db)
     return stored
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:
-    return 10 * np.log10(np.maximum(power, np.float32(_LEAST_POWER)))
+    levels = np.maximum(power, np.float32(_LEAST_POWER))
+    np.log10(levels, out=levels)
+    levels *= 10
+    return levels
 
 
 def _loudness_top(meter: Meter, gain: float, form: Format) -> np.float32:

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from benchmarks import held_out, machine, perturbations
+from benchmarks import figures, held_out, machine, perturbations
+from benchmarks.figures import Figure, Section
 from src import audio
 from src.console import UserError
 from src.files import TRACKS, write_table
@@ -25,8 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_ratios_are_taken_within_a_round():
     # Everything takes ten times as long in the second round; we are twice as fast throughout.
-    ratio = machine.times_as_fast([1.0, 10.0, 1.0], [2.0, 20.0, 2.0])
-    assert ratio == machine.Spread(2.0, 2.0, 2.0)
+    assert machine.times_as_fast([1.0, 10.0, 1.0], [2.0, 20.0, 2.0]) == (2.0, 2.0, 2.0)
 
 
 def test_median_does_not_follow_an_outlier():
@@ -39,16 +39,11 @@ def test_median_does_not_follow_an_outlier():
         ([1.987, 2.046, 2.114], "2.05 (1.99–2.11)"),
         ([12.34, 12.34, 12.34], "12.3 (12.3–12.3)"),
         ([99.6, 100.4, 1234.5], "100 (100–1234)"),
+        ([0.0123, 0.0341, 0.0567], "0.034 (0.012–0.057)"),
     ],
 )
 def test_three_digits_are_shown(values: list[float], shown: str):
     assert str(machine.spread(values)) == shown
-
-
-def test_a_missed_target_is_said():
-    assert machine.verdict(1.8, 1.8) == "target 1.8: met"
-    assert machine.verdict(1.55, 1.8) == "target 1.8: missed by 0.25"
-    assert machine.verdict(57.0, 60.0) == "target 60: missed by 3"
 
 
 def test_contenders_take_turns_and_no_one_is_always_first():
@@ -66,6 +61,83 @@ def test_the_description_names_versions_and_no_host():
     described = machine.describe(("numpy",))
     assert f"numpy {np.__version__}" in described
     assert os.uname().nodename not in described
+
+
+# ── What is kept ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ratio(*rounds: float, **how) -> Figure:
+    return Figure("a against b", rounds, **{"comparable": True} | how)
+
+
+def section(*measured: Figure) -> dict[str, Section]:
+    return {"mels": Section("Mels.\n\nHow it is done.", "a machine\nof some make", list(measured))}
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [
+        (ratio(1.8, goal=1.8), "at least 1.8: met"),
+        (ratio(1.5, 1.55, 1.9, goal=1.8), "at least 1.8: missed by 0.25"),
+        (ratio(1.2, goal=1.3, higher_is_better=False), "at most 1.3: met"),
+        (ratio(1.5, goal=1.3, higher_is_better=False), "at most 1.3: missed by 0.2"),
+        (ratio(1.5), ""),
+    ],
+)
+def test_a_goal_is_held_against_the_median(figure: Figure, said: str):
+    assert figure.verdict() == said
+
+
+def test_what_got_worse_is_told():
+    before = section(ratio(1.9, 2.0, 2.1))
+    told = figures.worse(section(ratio(1.0, 1.5, 2.0)), before)
+    assert told == ["worse: mels: a against b: 1.50 (1.00–2.00), was 2.00 (1.90–2.10)"]
+    lower = section(ratio(1.9, 2.0, 2.1, higher_is_better=False))
+    assert figures.worse(section(ratio(2.5, higher_is_better=False)), lower)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        ratio(3.0),  # better
+        ratio(1.9),  # within the spread
+        ratio(1.85),  # hardly outside of it
+        ratio(1.0, comparable=False),
+        ratio(1.0, comparable=False, unit="seconds"),
+        Figure("another", (1.0,), comparable=True),
+    ],
+)
+def test_what_is_not_worse_is_not_told(now: Figure):
+    assert figures.worse(section(now), section(ratio(1.9, 2.0, 2.1))) == []
+    assert figures.worse(section(ratio(1.0)), {}) == []
+
+
+def test_only_ratios_are_comparable_and_nothing_is_no_figure():
+    with pytest.raises(ValueError, match="only ratios are comparable"):
+        ratio(1.0, unit="seconds")
+    with pytest.raises(ValueError, match="no rounds"):
+        ratio()
+
+
+def test_what_is_kept_is_read_again(tmp_path: Path):
+    measured = section(ratio(1.23456, 2.0, goal=1.5), Figure("start", (3.25,), "seconds", 4.0, False))
+    figures.keep(tmp_path / "kept.json", measured)
+    again = figures.kept(tmp_path / "kept.json")
+    assert again["mels"].figures == [
+        ratio(1.235, 2.0, goal=1.5),
+        Figure("start", (3.25,), "seconds", 4.0, higher_is_better=False),
+    ]
+    assert (again["mels"].about, again["mels"].machine) == (measured["mels"].about, measured["mels"].machine)
+    assert figures.kept(tmp_path / "none.json") == {}
+
+
+def test_the_page_has_each_section_and_the_machine_once():
+    sections = section(ratio(1.0, 2.0, 3.0, goal=1.5)) | {"dvc": Section("DVC.", "a machine\nof some make", [ratio(7)])}
+    page = figures.page(sections.values())
+    assert [line for line in page.splitlines() if line.startswith("#")] == ["# Benchmarks", "## Mels", "## DVC"]
+    assert "How it is done." in page
+    assert page.count("Measured on: a machine; of some make") == 1
+    assert "| a against b ∘ | 2.00 (1.00–3.00) | times | at least 1.5: met |" in page
 
 
 # ── On music ─────────────────────────────────────────────────────────────────────────────────────────────────────

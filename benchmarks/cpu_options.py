@@ -1,0 +1,118 @@
+"""What a CPU offers to training.
+
+Each option alone against the default, in clips a second: two trainings on a resident batch (for workers: on the
+stage's feed), each in a process of its own, taking turns. Networks and settings are those of params.yaml otherwise.
+Channels first is no option: TensorFlow has no such convolutions for CPUs. Numbers in bfloat16 (mixed_bfloat16) need a
+CPU that computes with them (flags avx512_bf16 or amx_bf16), or they are turned to and fro.
+
+    python -m benchmarks.cpu_options [--arch NAME …] [--rounds N] [--clips N] [--option NAME …]
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+
+from benchmarks.figures import Figure, show
+from benchmarks.machine import describe, interleaved, times_as_fast
+from benchmarks.steps import Options, started, write_tracks
+from src import params
+from src.console import UserError, command
+from src.params import Params
+
+# An option's clips and the default's are of one data set, so that it must have whole batches of each size.
+BATCH_SIZES = (16, 32, 64, 128)
+
+
+@command
+def main() -> None:
+    """Measure and print."""
+    settings = params.load()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu_options", description=__doc__.splitlines()[0])
+    parser.add_argument("--arch", nargs="+", default=default_architectures(settings), help="architectures")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
+    parser.add_argument("--clips", type=int, default=256, help="in an epoch (256)")
+    parser.add_argument("--option", nargs="+", choices=list(options("")), metavar="NAME", help="only these")
+    arguments = parser.parse_args()
+    for name in arguments.arch:
+        if name not in settings.models:
+            raise UserError(f"architecture '{name}' is none of {', '.join(settings.models)}")
+    if arguments.clips < 1 or arguments.rounds < 1:
+        raise UserError("--clips and --rounds: must be at least 1")
+    print(describe(), flush=True)
+    figures = measure(
+        Path(),
+        architectures=arguments.arch,
+        rounds=arguments.rounds,
+        clips=arguments.clips,
+        only=arguments.option or (),
+    )
+    show("Options, as fast as the default", figures)
+
+
+def default_architectures(settings: Params) -> list[str]:
+    """The first and the last that params.yaml names."""
+    return list(dict.fromkeys((settings.architectures[0], settings.architectures[-1])))
+
+
+def options(architecture: str) -> dict[str, Options]:
+    """All that is tried, by name."""
+    default = Options(architecture)
+    cores = joblib.cpu_count()
+    found = {
+        f"TF_ENABLE_ONEDNN_OPTS={value}": replace(default, environment={"TF_ENABLE_ONEDNN_OPTS": value})
+        for value in ("0", "1")
+    }
+    # Inside one operation, and of operations at a time.
+    for inside, between in ((1, 1), (1, cores), (cores, 1), (2 * cores, cores)):
+        threads = {"TF_NUM_INTRAOP_THREADS": str(inside), "TF_NUM_INTEROP_THREADS": str(between)}
+        found[f"threads {inside} within, {between} beside"] = replace(default, environment=threads)
+    for size in BATCH_SIZES:
+        found[f"batch_size={size}"] = replace(default, overrides={"batch_size": size})
+    return found | {
+        "jit_compile=True (XLA)": replace(default, overrides={"jit_compile": True}),
+        "mixed_bfloat16": replace(default, policy="mixed_bfloat16"),
+        "steps_per_execution=4": replace(default, steps_per_execution=4),
+        "steps_per_execution=16": replace(default, steps_per_execution=16),
+        "workers=2, feed": replace(default, resident=False, workers=2),
+    }
+
+
+def measure(
+    music: Path,
+    quick: bool = False,
+    *,
+    architectures: Sequence[str] = (),
+    rounds: int = 5,
+    clips: int = 256,
+    only: Sequence[str] = (),
+) -> list[Figure]:
+    """Measure all options; needs no music. See benchmarks/figures.py."""
+    settings = params.load()
+    architectures = architectures or default_architectures(settings)
+    if quick:
+        architectures, rounds, clips = architectures[:1], 2, 128
+    measured = []
+    for architecture in architectures:
+        chosen = {name: option for name, option in options(architecture).items() if name in (only or [name])}
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
+            write_tracks(Path(temporary), settings, architecture, clips)
+            for name, option in chosen.items():
+                ratios = against_default(Path(temporary), name, option, rounds)
+                measured.append(Figure(f"{architecture}: {name}", ratios))
+    return measured
+
+
+def against_default(folder: Path, name: str, option: Options, rounds: int) -> tuple[float, ...]:
+    """How many times as fast an option is as the default, in each round."""
+    default = Options(option.architecture, resident=option.resident)
+    with started(folder, {name: option, "default": default}) as running:
+        seconds = interleaved(running, rounds, option.architecture)
+    return times_as_fast(seconds[name], seconds["default"])
+
+
+if __name__ == "__main__":
+    main()

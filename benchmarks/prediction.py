@@ -1,0 +1,152 @@
+"""Prediction: its start, a song, many songs.
+
+Of untrained networks (what they say does not matter here), the first and the last of those that params.yaml names, and
+songs of the folder. *Start* is a fresh process of `python -m src.predict` with one song, against one that does no more
+than import Keras; *a song* is one in a running process, against its decoding alone; *in bulk* are all of them in one
+fresh call. Start and bulk are the last network's.
+
+    python -m benchmarks.prediction DIR [--tracks N] [--rounds N]
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import songs
+from benchmarks.figures import Figure, show
+from benchmarks.machine import describe, interleaved, timed, times_as_fast
+from src import audio, familiarity, models, params, predict
+from src.backend import keras
+from src.card import write_card
+from src.classifier import Classifier
+from src.console import UserError, command
+from src.params import Params
+from src.spectrogram import format_of
+
+KERAS, START, BULK = "import keras", "start with one song", "in bulk"
+DECODING = "its decoding alone"
+GENRES = [f"genre{number}" for number in range(9)]
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@command
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.prediction", description=__doc__.splitlines()[0])
+    parser.add_argument("dir", type=Path, help="a folder of music, searched with all its subfolders")
+    parser.add_argument("--tracks", type=int, default=20, help="at most so many songs (20)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
+    arguments = parser.parse_args()
+    if arguments.tracks < 1 or arguments.rounds < 1:
+        raise UserError("--tracks and --rounds: must be at least 1")
+    print(describe(), flush=True)
+    show("Prediction", measure(arguments.dir, tracks=arguments.tracks, rounds=arguments.rounds))
+
+
+def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int = 5) -> list[Figure]:
+    """Measure with `tracks` songs at most; see benchmarks/figures.py."""
+    if quick:
+        tracks, rounds = 5, 2
+    paths = next(iter(songs.find(music, tracks).values()))
+    settings = params.load()
+    names = list(dict.fromkeys((settings.architectures[0], settings.architectures[-1])))
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
+        files = [write_untrained(Path(temporary) / f"{name}.keras", settings, name) for name in names]
+        classifiers = dict(zip(names, map(Classifier, files), strict=True))
+        for classifier in classifiers.values():
+            for path in paths[:2]:
+                predict.predict(classifier, path)  # the first ones build things
+        last = ("--model", str(files[-1]))
+        contenders: dict[str, Callable[[], float]] = {
+            KERAS: lambda: fresh("-c", "import keras"),
+            START: lambda: fresh("-m", "src.predict", str(paths[0]), *last),
+            BULK: lambda: fresh("-m", "src.predict", *map(str, paths), *last),
+            DECODING: lambda: timed(lambda: [audio.load(path, settings.mels.sample_rate) for path in paths]),
+        }
+        for name, classifier in classifiers.items():
+            contenders[name] = partial(timed, partial(all_of, classifier, paths))
+        return figures_of(interleaved(contenders, rounds, "prediction"), names, len(paths))
+
+
+def all_of(classifier: Classifier, paths: list[Path]) -> None:
+    """Tell the genre of some songs."""
+    for path in paths:
+        predict.predict(classifier, path)
+
+
+def figures_of(seconds: dict[str, list[float]], names: list[str], n_songs: int) -> list[Figure]:
+    """What the seconds of the contenders say, round by round; of songs they are those of all."""
+    against_keras = times_as_fast(seconds[KERAS], seconds[START])
+    found = [
+        Figure(START, tuple(seconds[START]), "seconds", higher_is_better=False),
+        Figure(f"{START}: time against {KERAS}", against_keras, higher_is_better=False, comparable=True),
+        Figure(BULK, tuple(n_songs / value for value in seconds[BULK]), "songs a second"),
+    ]
+    for name in names:
+        of_one, slow = (
+            tuple(value / n_songs for value in seconds[name]),
+            times_as_fast(seconds[DECODING], seconds[name]),
+        )
+        found += [
+            Figure(f"a song, {name}", of_one, "seconds", higher_is_better=False),
+            Figure(f"a song, {name}: time against {DECODING}", slow, higher_is_better=False),
+        ]
+    return found
+
+
+def fresh(*arguments: str) -> float:
+    """Seconds of a Python process of its own.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    call = [sys.executable, *arguments]
+    return timed(lambda: subprocess.run(call, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True))
+
+
+def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
+    """A model file as the stage `train` writes it, of a network as it is before training."""
+    chosen, form = settings.models[architecture], format_of(settings.mels)
+    length_s = chosen.window_s or settings.clips.length_s
+    frames = form.frames(length_s)
+    keras.utils.set_random_seed(settings.seed)
+    model = models.classifier(
+        chosen.builder,
+        chosen.arguments,
+        n_mels=form.n_mels,
+        frames=frames,
+        n_classes=len(GENRES),
+        mean=127.5,
+        deviation=74.0,
+        thinning=form.frame_rate / (chosen.frame_rate or form.frame_rate),
+    )
+    if chosen.descriptors:
+        weight = chosen.descriptors.network_weight
+        model = models.join(model, top_db=form.top_db, frame_rate=form.frame_rate, network_weight=weight)
+    model.save(path)
+    noise = [np.random.default_rng(seed).integers(0, 256, (frames, form.n_mels), np.uint8) for seed in range(4)]
+    card = {
+        "architecture": architecture,
+        "dataset": "noise",
+        "protocol": "artist",
+        "genres": GENRES,
+        "spectrogram": vars(form),
+        "window_s": chosen.window_s,
+        "clip_length_s": length_s,
+        "frames": frames,
+        "usual": familiarity.usual(noise[:2], noise[2:], form.top_db),
+    }
+    write_card(path, card)
+    return path
+
+
+if __name__ == "__main__":
+    main()

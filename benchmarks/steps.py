@@ -1,0 +1,204 @@
+"""A training in a process of its own, which takes an epoch whenever it is told to.
+
+    python -m benchmarks.steps OPTIONS    # started by Steps, in a folder that write_tracks() has filled
+
+So trainings of different backends, environments and settings can take turns, each with its first steps behind it.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src import params, shards
+from src.files import CLIPS, MELS, TRACKS, write_table
+from src.params import Params
+from src.spectrogram import format_of
+
+ROOT = Path(__file__).resolve().parents[1]
+TRACK_SECONDS = 30.0
+GENRES = 9
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train.
+
+    Attributes
+    ----------
+    architecture : str
+        A key of `models`.
+    resident : bool
+        On one batch that stays in memory, in place of the stage's own feed.
+    overrides : dict
+        Keys of `train`.
+    steps_per_execution, workers : int
+        As in Keras' compile() and PyDataset.
+    policy : str
+        Of Keras' number formats.
+    environment : dict
+        Variables of the process.
+    """
+
+    architecture: str
+    resident: bool = True
+    overrides: dict[str, Any] = field(default_factory=dict)
+    steps_per_execution: int = 1
+    workers: int = 1
+    policy: str = "float32"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int) -> None:
+    """Leave what the stages before training leave, of noise: so many clips (windows) to train on, and few to validate.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture.
+    """
+    if architecture not in settings.models:
+        raise ValueError(f"architecture '{architecture}' is none of {', '.join(settings.models)}")
+    clip_s, form = settings.clips.length_s, format_of(settings.mels)
+    starts = np.arange(0, TRACK_SECONDS - clip_s / 2, clip_s)
+    windows_a_track = 1 if settings.models[architecture].window_s else len(starts)
+    n_train = -(-n_clips // windows_a_track)
+    n_tracks, frames = n_train + GENRES, form.frames(TRACK_SECONDS)
+    shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
+    noise = np.random.default_rng(settings.seed).integers(0, 256, (n_tracks, frames, form.n_mels), dtype=np.uint8)
+    ids = [f"track{number:05d}" for number in range(n_tracks)]
+    named = pd.DataFrame({"track_id": ids, "sha256": ids})
+    shards.write(folder / MELS, named, noise.__getitem__, form, key="noise", n_shards=1)
+    tracks = pd.DataFrame(
+        {
+            "track_id": ids,
+            "genre": [f"genre{number % GENRES}" for number in range(n_tracks)],
+            "artist": ids,
+            "fold": ["train"] * n_train + ["val"] * GENRES,
+        }
+    )
+    clips = tracks[["track_id", "fold"]].loc[np.repeat(np.arange(n_tracks), len(starts))].reset_index(drop=True)
+    clips["start_s"] = np.tile(starts, n_tracks)
+    clips["clip_id"] = [f"clip{number:06d}" for number in range(len(clips))]
+    is_spare = clips.index >= n_clips if windows_a_track > 1 else np.zeros(len(clips), dtype=bool)
+    write_table(folder / TRACKS, tracks)
+    write_table(folder / CLIPS, clips[~is_spare | (clips["fold"] == "val")])
+
+
+class Steps:
+    """The parent's side: call it for the seconds of one more epoch.
+
+    Attributes
+    ----------
+    n_clips : int
+        In an epoch.
+    """
+
+    def __init__(self, folder: Path, options: Options) -> None:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder)} | options.environment
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.steps", json.dumps(asdict(options))],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.n_clips = int(self._line())
+        self()  # the first epoch also compiles
+
+    def __call__(self) -> float:
+        """Take an epoch."""
+        assert self._process.stdin is not None
+        print("go", file=self._process.stdin, flush=True)
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the training ended with status {self._process.wait()}: see above")
+        return line
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextlib.contextmanager
+def started(folder: Path, chosen: dict[str, Options]) -> Iterator[dict[str, Steps]]:
+    """Trainings on the tracks in `folder`, one after the other made ready."""
+    running: dict[str, Steps] = {}
+    try:
+        for name, options in chosen.items():
+            running[name] = Steps(folder, options)
+        yield running
+    finally:
+        for steps in running.values():
+            steps.close()
+
+
+def main() -> None:
+    """The child's side: train as `Options` say."""
+    options = Options(**json.loads(sys.argv[1]))
+    from src.backend import keras
+    from src.training import Training, seed_dropout
+
+    keras.mixed_precision.set_global_policy(options.policy)
+    settings = params.load()
+    training = Training(options.architecture, settings, **options.overrides)
+    model = training.new_model()
+    model.steps_per_execution = options.steps_per_execution
+    feed = training.train
+    feed.workers = options.workers
+
+    class Resident(keras.utils.PyDataset):
+        """The first batch of the feed, as often as the feed has batches."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._batch = feed[0]
+
+        def __len__(self) -> int:
+            return len(feed)
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+            return self._batch
+
+    class Told(keras.callbacks.Callback):
+        """Begin an epoch when told to, as the stage does; say how long it took."""
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            if not sys.stdin.readline():
+                raise SystemExit
+            self._started = time.perf_counter()
+            feed.set_epoch(epoch)
+            seed_dropout(self.model, settings.seed, epoch)
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            print(time.perf_counter() - self._started, flush=True)
+
+    print(feed.n_clips, flush=True)
+    model.fit(
+        Resident() if options.resident else feed,
+        epochs=1_000_000,
+        class_weight=training.class_weights if training.settings.class_weights else None,
+        callbacks=[Told()],
+        shuffle=False,
+        verbose=0,
+    )
+
+
+if __name__ == "__main__":
+    main()
