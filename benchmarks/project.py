@@ -1,0 +1,120 @@
+"""A copy of the project in a folder of its own, in which the real commands are timed."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from ruamel.yaml import YAML
+
+from benchmarks.machine import timed
+from src.files import write_table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SONG_SECONDS = 2.0
+SONG_RATE = 22050  # the spectrograms' own, so that nothing is resampled
+
+
+class Project:
+    """The files of the project as they are now, in a git repository of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+        for name in filter(None, listed.split("\0")):
+            if not name.startswith(("metrics/", "plots/", "docs/", "tests/", "dvc.lock")) and (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self.run("git", "init", "--quiet")
+        for key, value in (("user.name", "benchmark"), ("user.email", "benchmark@localhost")):
+            self.run("git", "config", key, value)
+
+    def set(self, **changes: Any) -> None:
+        """Change values of params.yaml, dots in their keys written as two underscores; commit what there is."""
+        yaml, path = YAML(), self.folder / "params.yaml"
+        content = yaml.load(path.read_text(encoding="utf-8"))
+        for key, value in changes.items():
+            *above, last = key.split("__")
+            place = content
+            for name in above:
+                place = place[name]
+            place[last] = value
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(content, file)
+        self.commit()
+
+    def commit(self) -> None:
+        """Commit everything."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", "state")
+
+    def run(self, *command: str) -> str:
+        """Run a command in the folder, `python` and `dvc` being this environment's; give what it printed.
+
+        Raises
+        ------
+        RuntimeError
+            With the end of what it printed, where it fails.
+        """
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "GIT_"))}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=kept | {"PATH": path, "DVC_NO_ANALYTICS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)} answered {done.returncode}: {done.stdout[-2000:]}")
+        return done.stdout
+
+    def seconds(self, *command: str) -> float:
+        """How long a command takes."""
+        return timed(lambda: self.run(*command))
+
+
+def write_songs(folder: Path, first: int, behind: int, genres: int = 10) -> None:
+    """Songs with the numbers from `first` to `behind`, of 2 s of noise in eight loudnesses, four an artist.
+
+    Rewrites tracks.csv, which names all songs from 0 on.
+    """
+    import pandas as pd
+
+    for number in range(first, behind):
+        rng = np.random.default_rng(number)
+        loudness = np.repeat(rng.uniform(0.02, 0.5, 8), round(SONG_RATE * SONG_SECONDS / 8)).astype(np.float32)
+        samples = loudness * rng.uniform(-1, 1, len(loudness)).astype(np.float32)
+        path = folder / _name(number, genres)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, samples, SONG_RATE, subtype="PCM_U8")
+    numbers = np.arange(behind)
+    write_table(
+        folder / "tracks.csv",
+        pd.DataFrame(
+            {
+                "path": [_name(int(number), genres) for number in numbers],
+                "genre": [f"genre{number % genres}" for number in numbers],
+                "artist": [f"artist {number // (4 * genres)} of genre {number % genres}" for number in numbers],
+                "title": [f"song {number}" for number in numbers],
+            }
+        ),
+    )
+
+
+def _name(number: int, genres: int) -> str:
+    return f"genre{number % genres}/{number:06d}.wav"
+
+
+def processor_seconds() -> float:
+    """What all ended children of this process have used, in user and system mode."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
