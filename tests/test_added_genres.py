@@ -81,6 +81,7 @@ def test_genres_must_have_been_added():
 
 
 @pytest.mark.xdist_group("pipeline")
+@pytest.mark.soak
 def test_the_command_on_two_experiments(tmp_path):
     checkout = Checkout(tmp_path / "a checkout")
     use_small_music(checkout, tmp_path / "music")

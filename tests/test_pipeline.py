@@ -271,6 +271,7 @@ def test_exp_run_in_a_temporary_folder(restored):
     assert_nothing_left_behind(restored)
 
 
+@pytest.mark.soak
 def test_two_queue_workers_at_once(tmp_path, project):
     """On a fresh clone: no MLflow database yet, which both workers find missing."""
     checkout = Checkout(tmp_path / "queue")

@@ -108,6 +108,7 @@ def runs(checkout: Checkout) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.xdist_group("sweep")
+@pytest.mark.soak
 def test_a_sweep_is_interrupted_goes_on_and_is_not_run_again(tmp_path):
     checkout = Checkout(tmp_path / "a checkout")
     use_small_music(checkout, tmp_path / "it's (my) music, a=b & c", datasets__folder__dir="data/sources/folder")
