@@ -198,6 +198,7 @@ class Cluster:
     def result(self, future: Any) -> Any:
         """What came of a call; waits for it as long as there are workers."""
         from distributed import CancelledError, KilledWorker, TimeoutError
+        from distributed.comm import CommClosedError
 
         while True:
             try:
@@ -208,7 +209,7 @@ class Cluster:
                     f"{self.address}: {error.allowed_failures + 1} workers died one after the other over the same "
                     "songs; their logs tell why (out of memory?). What has come is kept"
                 ) from None
-            except CancelledError:
+            except (CancelledError, CommClosedError):
                 raise self._lost("the scheduler is gone") from None
             except TimeoutError:
                 if future.status == "error":
@@ -265,10 +266,10 @@ class Cluster:
                 key, _ = flying.pop(came)
                 yield key, result
         finally:
-            if answer is not None:
-                self.client.unsubscribe_topic(topic)
-            if flying:
+            if self.client.status == "running":
                 self.client.cancel(list(flying))
+                if answer is not None:
+                    self.client.unsubscribe_topic(topic)
 
     def _fill(self, function: Any, waiting: Any, flying: Any, inbox: Any, names: dict[str, Any] | None, topic: str):
         """Submit tasks until all workers are busy."""
@@ -394,10 +395,9 @@ def _performer() -> Callable[..., tuple[str, Any]]:
         code: Any = worker.plugins.get("music-genres")
         if code is None or code.digest != digest:
             return f"worker {worker.address} has got another version of the code: one run at a time, please", None
-        problem = importlib.import_module("src.compute").difference(worker.address, versions)
-        if problem:
-            return problem, None
-        return "", getattr(importlib.import_module(name[0]), name[1])(*pickle.loads(arguments))
+        ours = importlib.import_module("src.compute")
+        problem = ours.difference(worker.address, versions)
+        return (problem, None) if problem else ("", ours.named(*name)(*pickle.loads(arguments)))
 
     return perform
 
@@ -432,6 +432,11 @@ class Line:
             answers.close()
 
 
+def named(module: str, name: str) -> Callable[..., Any]:
+    """The function of that name."""
+    return functools.reduce(getattr, name.split("."), importlib.import_module(module))  # type: ignore[return-value]
+
+
 @functools.cache
 def difference(worker: str, versions: tuple[tuple[str, str], ...]) -> str:
     """What is another version here than the client says; empty: nothing."""
@@ -447,7 +452,7 @@ def difference(worker: str, versions: tuple[tuple[str, str], ...]) -> str:
 
 def _hear(name: tuple[str, str], batch: list[tuple[Place, tuple[Any, ...]]]) -> list[Any]:
     """What a function makes of some songs."""
-    function = getattr(importlib.import_module(name[0]), name[1])
+    function = named(*name)
     # One thread a song, as with joblib's processes: the songs are what is parallel.
     with _threads().limit(limits=1):
         return [_heard(function, place, arguments) for place, arguments in batch]

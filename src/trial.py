@@ -1,7 +1,15 @@
-"""One trial of a hyperparameter search on a worker of a cluster: a training that asks the client after each epoch."""
+"""One trial of a hyperparameter search on a worker of a cluster: a training that asks the client after each epoch.
 
-import contextlib
-import threading
+It runs in a process of its own (`python -m src.trial`), since a worker's other threads would draw random numbers, too,
+and its weights would not be those of the same trial elsewhere. The two talk in lines of JSON.
+"""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +18,14 @@ from src.console import UserError
 from src.files import CLIPS, MELS, TRACKS, sha256_of
 from src.params import Params
 from src.search_space import Values, with_values
+from src.spectrogram import Spectrograms
 
 History = list[dict[str, float]]
 
-# Keras' seed and the working folder belong to the whole process, whatever its threads.
-_ONE = threading.Lock()
 
-
-def data() -> dict[str, str]:
-    """SHA-256 of what says which clips a search learns from; they lie below the working folder."""
-    from src.spectrogram import Spectrograms
-
-    return {str(path): sha256_of(path) for path in (CLIPS, TRACKS, MELS / Spectrograms.INDEX)}
+def data(folder: Path = Path()) -> dict[str, str]:
+    """SHA-256 of what says which clips a search learns from, below a project's folder."""
+    return {str(path): sha256_of(folder / path) for path in (CLIPS, TRACKS, MELS / Spectrograms.INDEX)}
 
 
 def train(
@@ -52,39 +56,75 @@ def train(
     UserError
         Where the worker does not have the client's data.
     """
-    with _ONE, _working_in(folder, known):
-        from src.backend import keras
-        from src.training import DivergedError, Training
+    _check(Path(folder), known)
+    code = str(Path(__file__).resolve().parents[1])
+    command = [sys.executable, "-P", "-m", "src.trial"]  # -P: not the code that may lie in `folder`
+    history: History = []
+    with tempfile.TemporaryFile() as said:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": said}
+        with subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": code}, **pipes) as process:  # type: ignore[call-overload]
+            try:
+                process.stdin.write(pickle.dumps((architecture, settings, values)))
+                process.stdin.flush()
+                for told in map(json.loads, process.stdout):
+                    if "error" in told:
+                        raise UserError(told["error"])
+                    if "complete" in told:
+                        return history, told["complete"]
+                    history.append(told)
+                    process.stdin.write(f"{json.dumps(bool(line.ask(told)))}\n".encode())
+                    process.stdin.flush()
+            finally:
+                process.kill()
+        said.seek(0)
+        raise RuntimeError(f"the trial's process on {here()} has died:\n{said.read().decode(errors='replace')[-4000:]}")
 
-        keras.utils.clear_session()  # of an earlier trial
-        changed = with_values(settings, architecture, values)
-        training = Training(architecture, changed, epochs=settings.tune.epochs, early_stopping_patience=None)
-        history: History = []
 
-        def after_epoch() -> None:
-            if line.ask(history[-1]):
-                raise _StoppedError
-
-        try:
-            training.fit(training.new_model(), history, after_epoch, verbose=0)
-        except (_StoppedError, DivergedError):
-            return history, False
-        return history, True
+def _check(folder: Path, known: dict[str, str]) -> None:
+    try:
+        is_same = data(folder) == known
+    except OSError as error:
+        raise UserError(
+            f"{folder / 'data'}: {here()} cannot read it ({error.strerror}: {error.filename}); trials need the "
+            "project's data/ under this path there, too (compute.data is for songs only)"
+        ) from None
+    if not is_same:
+        raise UserError(f"{folder / 'data'}: on {here()} it is another one than here")
 
 
 class _StoppedError(Exception):
     """The client has seen enough."""
 
 
-@contextlib.contextmanager
-def _working_in(folder: str, known: dict[str, str]) -> Any:
+def main() -> None:
+    """Train as stdin says; tell each epoch on stdout, and go on as stdin answers. Ends with who has started it."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever else is printed is no line of these
+    architecture, settings, values = pickle.load(sys.stdin.buffer)
+
+    def tell(what: dict[str, Any]) -> None:
+        out.write(f"{json.dumps(what)}\n")
+
+    from src.training import DivergedError, Training
+
+    history: History = []
+
+    def after_epoch() -> None:
+        tell(history[-1])
+        if json.loads(sys.stdin.buffer.readline()):
+            raise _StoppedError
+
     try:
-        with contextlib.chdir(folder):
-            if data() != known:
-                raise UserError(f"{Path(folder) / 'data'}: on {here()} it is not what it is here")
-            yield
-    except OSError as error:
-        raise UserError(
-            f"{Path(folder) / 'data'}: {here()} cannot read it ({error.strerror or error}): "
-            "trials need the project's data/ under this path there (compute.data is for songs only)"
-        ) from None
+        changed = with_values(settings, architecture, values)
+        training = Training(architecture, changed, epochs=settings.tune.epochs, early_stopping_patience=None)
+        training.fit(training.new_model(), history, after_epoch, verbose=0)
+    except (_StoppedError, DivergedError):
+        tell({"complete": False})
+    except UserError as error:
+        tell({"error": str(error)})
+    else:
+        tell({"complete": True})
+
+
+if __name__ == "__main__":
+    main()
