@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from fakes.previews import FakeStores
 from fakes.server import Answer, FakeServer
 from moto.server import ThreadedMotoServer
 
-from src import clips, compute, mels, tune
+from src import clips, compute, mels, trial, tune
 from src.compute import Cluster, Line
 from src.console import UserError
 from src.files import sha256_of
@@ -383,6 +384,19 @@ def test_a_task_asks_the_client_over_its_own_line(cluster):
     assert most == n  # one a worker
 
 
+def test_trials_need_the_clients_data(project, cluster, configure):
+    task = "baseline", configure({}), {}
+    with Cluster(cluster.address) as workers:
+        with pytest.raises(UserError, match=r"/data: worker \S+ cannot read it \(No such file or directory: .+\)"):
+            list(workers.each(trial.train, [(0, (str(project), {}, *task))], lambda *_: False))
+        for path in ("data/tracks.csv", "data/clips.csv", "data/mels/index.csv"):
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            (project / path).write_text("of yesterday")
+        with pytest.raises(UserError, match=r"/data: on worker \S+ it is another one than here"):
+            list(workers.each(trial.train, [(0, (str(project), {}, *task))], lambda *_: False))
+
+
+@pytest.mark.soak
 def test_a_search_on_workers(project, how, configure, monkeypatch):
     write_music(project / "music")
     small = {
@@ -392,26 +406,37 @@ def test_a_search_on_workers(project, how, configure, monkeypatch):
         "clips.length_s": 1.0,
         "mels.n_mels": 32,
         "train.batch_size": 8,
+        "train.learning_rate": 0.01,
         "tune.architecture": "baseline",
-        "tune.epochs": 3,
+        "tune.epochs": 4,
         "tune.startup_trials": 1,
         "tune.warmup_epochs": 0,
         "tune.model": {},
         "tune.train": {"learning_rate": {"choices": [0.01, 1e-9]}},
-        "train.learning_rate": 0.01,
+        "seed": 4,  # the third trial gets the rate at which nothing is learned
     }
     settings = configure(small)
+    monkeypatch.setattr(sys, "argv", ["stage"])
     for stage in (ingest, clips, mels):
-        monkeypatch.setattr(sys, "argv", ["stage"])
         stage.main()
     here = tune.find("baseline", settings, 1)
     monkeypatch.setenv("DVC_ROOT", str(project / "elsewhere"))
     settings = configure({"compute.scheduler": how.scheduler})
     study = tune.find("baseline", settings, 1)
-    assert study.best_value == here.best_value
-    assert study.trials[0].intermediate_values == here.trials[0].intermediate_values
+    assert study.trials[0].intermediate_values == here.trials[0].intermediate_values  # to the last bit
     study = tune.find("baseline", settings, 3)
-    print(study.trials_dataframe().to_string())
+    first, second, third = study.trials
+    assert [one.user_attrs["values"]["train.learning_rate"] for one in study.trials] == [0.01, 0.01, 1e-9]
+    assert [one.state.name for one in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]
+    assert second.intermediate_values == first.intermediate_values
+    assert len(third.intermediate_values) < 4
+    assert third.datetime_start < second.datetime_complete  # at one time
+    with sqlite3.connect(project / "elsewhere" / "mlflow.db") as runs:
+        rows = runs.execute(
+            "select count(*) from metrics join tags using (run_uuid) "
+            "where tags.key = 'mlflow.parentRunId' and metrics.key = 'val_accuracy' group by run_uuid"
+        )
+        assert sorted(rows.fetchall()) == [(len(third.intermediate_values),), (4,), (4,)]
 
 
 def until(true: Callable[[], bool]) -> None:
