@@ -139,7 +139,9 @@ class Cluster:
         from distributed import Client
 
         self.address, self._looked, self._seen, self._known = address, 0.0, time.monotonic(), dict[str, int]()
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what concerns users is raised here, in one line
+        for name in ("distributed", *logging.root.manager.loggerDict):
+            if name.split(".")[0] == "distributed":
+                logging.getLogger(name).setLevel(logging.CRITICAL)  # what concerns users is raised here, in one line
         try:
             self.client = Client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -197,12 +199,19 @@ class Cluster:
 
     def result(self, future: Any) -> Any:
         """What came of a call; waits for it as long as there are workers."""
+        return self._results([future])[0]
+
+    def _results(self, futures: list[Any]) -> list[Any]:
+        """What came of some calls, which travels together."""
         from distributed import CancelledError, KilledWorker, TimeoutError
         from distributed.comm import CommClosedError
 
+        patience_s = LOOK_S
         while True:
             try:
-                problem, value = future.result(timeout=LOOK_S)
+                came = self.client.sync(
+                    lambda: self.client.gather(futures, asynchronous=True), callback_timeout=patience_s
+                )
                 break
             except KilledWorker as error:
                 raise UserError(
@@ -212,12 +221,14 @@ class Cluster:
             except (CancelledError, CommClosedError):
                 raise self._lost("the scheduler is gone") from None
             except TimeoutError:
-                if future.status == "error":
+                if any(future.status == "error" for future in futures):
                     raise
                 self.workers()
+                patience_s *= 2  # it may be large, and the line slow
+        problem = next((problem for problem, _ in came if problem), "")
         if problem:
             raise UserError(f"{self.address}: {problem}")
-        return value
+        return [value for _, value in came]
 
     def each(
         self,
@@ -253,18 +264,16 @@ class Cluster:
                 self._fill(function, waiting, flying, inbox, names if answer is not None else None, topic)
                 if not flying:
                     return
-                try:
-                    came = inbox.get(timeout=LOOK_S)
-                except queue.Empty:
-                    self.workers()
-                    continue
-                if isinstance(came, dict):
-                    assert answer is not None
-                    self._say(came["answer_to"], answer(names[came["task"]], came["says"]))
-                    continue
-                result = self.result(came)
-                key, _ = flying.pop(came)
-                yield key, result
+                done = []
+                for came in self._news(inbox):
+                    if isinstance(came, dict):
+                        assert answer is not None
+                        self._say(came["answer_to"], answer(names[came["task"]], came["says"]))
+                    else:
+                        done.append(came)
+                for future, result in zip(done, self._results(done) if done else [], strict=True):
+                    key, _ = flying.pop(future)
+                    yield key, result
         finally:
             if self.client.status == "running":
                 self.client.cancel(list(flying))
@@ -292,6 +301,17 @@ class Cluster:
             future = self.submit(function, *line, *arguments, on=on)
             flying[future] = key, on
             future.add_done_callback(inbox.put)
+
+    def _news(self, inbox: queue.SimpleQueue[Any]) -> list[Any]:
+        """What has come in, as soon as there is something."""
+        try:
+            news = [inbox.get(timeout=LOOK_S)]
+        except queue.Empty:
+            self.workers()
+            return []
+        while not inbox.empty():
+            news.append(inbox.get())
+        return news
 
     def _say(self, name: str, answer: Any) -> None:
         from distributed import Queue
