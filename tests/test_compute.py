@@ -70,6 +70,10 @@ class RealCluster:
     def kill(self, name: str) -> None:
         self.processes.pop(name).kill()
 
+    def names(self, cluster: Cluster) -> set[str]:
+        """The workers that the scheduler knows."""
+        return {worker["name"] for worker in cluster.client.scheduler_info(n_workers=-1)["workers"].values()}
+
     def _start(self, kind: str, *options: str, name: str = "scheduler", **environment: str) -> None:
         folder = self.folder / f"folder of {name}"
         folder.mkdir()
@@ -382,6 +386,26 @@ def test_a_task_asks_the_client_over_its_own_line(cluster):
             came[key] = answer
     assert came == {f"task {number}": (f"task {number}", number) for number in range(5)}
     assert most == n  # one a worker
+
+
+def test_a_task_whose_worker_dies_before_the_answer_asks_again_elsewhere(cluster):
+    cluster.add("mortal")
+    with Cluster(cluster.address) as workers:
+        before = len(workers.workers(fresh=True))
+        until(lambda: "mortal" in cluster.names(workers))
+        asked = []
+
+        def answer(key: int, says: int) -> int:
+            if not asked:
+                cluster.kill("mortal")  # each worker has a task, and none an answer yet
+                until(lambda: "mortal" not in cluster.names(workers))
+            asked.append(key)
+            return says**2
+
+        tasks = ((number, (number,)) for number in range(2 * before))
+        came = list(workers.each(Line.ask, tasks, answer))
+    assert sorted(came) == [(number, number**2) for number in range(2 * before)]
+    assert len(asked) in (2 * before, 2 * before + 1)
 
 
 def test_trials_need_the_clients_data(project, cluster, configure):
