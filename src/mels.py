@@ -13,16 +13,16 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from src import params, shards
 from src.audio import AudioError
+from src.compute import LOCAL, run
 from src.console import UserError, command, progress
 from src.files import MELS, atomic, cache_dir, read_json, read_table, sha256_of
 from src.ingest import mels as published
-from src.params import MelParams
+from src.params import Compute, MelParams
 from src.song import spectrogram_of
 from src.spectrogram import Format, format_of, to_bytes
 
@@ -44,15 +44,17 @@ def main() -> None:
         read, key = published_ones(tracks, form), "published"
     else:
         form = format_of(mel_params)
-        cached = compute(tracks, raw_dir, mel_params)
+        cached = compute(tracks, raw_dir, mel_params, settings.compute, settings.songs_dir)
         read, key = (lambda row: load(cached[row])), f"{VERSION}"
     seconds = tracks["duration_s"].astype(float).sum()
     n_shards = shards.count(seconds * form.frame_rate, form.n_mels)
     shards.write(MELS, tracks, read, form, key=f"{key} {vars(form)}", n_shards=n_shards)
 
 
-def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Path]:
-    """Compute what is not in the cache yet, over all cores.
+def compute(
+    tracks: pd.DataFrame, raw_dir: Path, settings: MelParams, how: Compute = LOCAL, songs: Path | None = None
+) -> list[Path]:
+    """Compute what is not in the cache yet, over all cores or the workers of a cluster.
 
     Parameters
     ----------
@@ -62,6 +64,8 @@ def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Pa
         What relative paths start from.
     settings : MelParams
         Part of the cache key.
+    how, songs
+        Where: see :func:`src.compute.run`.
 
     Returns
     -------
@@ -69,26 +73,30 @@ def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Pa
         One .npy a track: uint8 [shape=(frames, n_mels)].
     """
     key = hashlib.sha256(f"{VERSION} {settings.model_dump_json()}".encode()).hexdigest()[:16]
-    cached = [cache_dir("mels") / key / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
+    folder = cache_dir("mels") / key
+    cached = [folder / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
     missing = {
-        target: (raw_dir / path, digest)
+        target: (raw_dir / path, digest, settings)
         for target, path, digest in zip(cached, tracks["path"], tracks["sha256"], strict=True)
         if not target.exists()
     }
-    run = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=4)
-    done = run(joblib.delayed(_compute_one)(*source, target, settings) for target, source in missing.items())
+    done = run(_compute_one, missing, _keep, how, songs)
     for _ in progress(done, total=len(missing), what="mel spectrograms"):
         pass
     return cached
 
 
-def _compute_one(path: Path, digest: str, target: Path, settings: MelParams) -> None:
+def _compute_one(path: Path, digest: str, settings: MelParams) -> np.ndarray:
     try:
         stored = spectrogram_of(path, format_of(settings))
     except AudioError as error:
         raise UserError(f"{path}: {error}; it has changed since it was ingested: run `dvc repro` again") from None
     if sha256_of(path) != digest:  # else another song's spectrogram would be kept under this one's name for good
         raise UserError(f"{path}: has changed since it was ingested: run `dvc repro` again")
+    return stored
+
+
+def _keep(target: Path, stored: np.ndarray) -> None:
     with atomic(target) as temporary:
         np.save(temporary, stored)
 

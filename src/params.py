@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from src.console import UserError
+from src.files import project_root
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -179,6 +180,13 @@ class Services(Strict):
     concurrency: Count
     attempts: Count
     longest_wait_s: Positive
+
+
+class Compute(Strict):
+    """Where the heavy parts run (src/compute.py); nothing that changes what comes of it, so no stage depends on it."""
+
+    scheduler: Annotated[str, Field(pattern=r"^[a-z]+://\S+:\d+$")] | None
+    data: Annotated[str, Field(min_length=1)] | None
 
 
 class MelParams(Strict):
@@ -365,6 +373,7 @@ class Params(Strict):
     seed: int = Field(ge=0)
     datasets: dict[str, Annotated[AnyRecipe, Field(discriminator="source")]]
     services: Services
+    compute: Compute
     mels: MelParams
     clips: ClipParams
     split: SplitParams
@@ -393,6 +402,16 @@ class Params(Strict):
     def recipe(self) -> AnyRecipe:
         """The recipe that `dataset` picks."""
         return self.datasets[self.dataset]
+
+    @property
+    def songs_dir(self) -> Path:
+        """The folder of the present data set's songs, for which `compute.data` can stand."""
+        recipe = self.recipe
+        if isinstance(recipe, LocalRecipe | GtzanPlusRecipe):
+            return recipe.dir.expanduser().absolute()
+        if isinstance(recipe, SpotifyRecipe):
+            return project_root() / recipe.songs_dir.expanduser()
+        return Path("data/raw", self.dataset).absolute()
 
     def mels_of_dataset(self) -> MelParams:
         """How the present data set's spectrograms are computed, the recipe's overrides applied."""

@@ -5,13 +5,15 @@
 What is searched stands under `tune` in params.yaml. Each trial trains on the data of the workspace for some epochs and
 counts by its best epoch's accuracy over validation clips; one that falls below the median of the others is cut short.
 The study lies in .cache/tune/ and a search that was killed goes on to the same result. Pictures and a table of the
-trials come to plots/tune/<architecture>/, and with --write the best values to params.yaml.
+trials come to plots/tune/<architecture>/, and with --write the best values to params.yaml. With compute.scheduler, as
+many trials run at a time as a cluster has workers (docs/cluster.md).
 """
 
 import argparse
 import hashlib
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from src import params
+from src import trial as elsewhere
+from src.compute import Cluster
 from src.console import UserError, command, print_table
 from src.figures import search
 from src.figures.style import save, whose
@@ -104,15 +108,67 @@ def _search(study: optuna.Study, architecture: str, settings: Params, n_trials: 
     if 0 < done < n_trials:
         print(f"going on after {done} trials", flush=True)
     with tqdm(total=n_trials, initial=min(done, n_trials), unit="trial", disable=not sys.stderr.isatty()) as bar:
-        for number in range(done, n_trials):
-            study.sampler = sampler(number, architecture, settings)
-            attempt(study.ask(), study, architecture, settings)
+        for _ in _attempts(study, architecture, settings, range(done, n_trials)):
             complete = [trial for trial in finished(study) if trial.state == TrialState.COMPLETE]
             if complete:
                 bar.set_postfix(best=f"{study.best_value:.1%}")
             bar.update()
     if not any(trial.state == TrialState.COMPLETE for trial in finished(study)):
         raise UserError(f"{architecture}: no trial came to a number; lower the learning rates under tune.train")
+
+
+def _attempts(study: optuna.Study, architecture: str, settings: Params, numbers: range) -> Iterator[None]:
+    """Make trials, one after the other or as many at a time as there are workers; yields after each."""
+    if settings.compute.scheduler is not None and numbers:
+        yield from _on_cluster(study, architecture, settings, numbers)
+        return
+    for number in numbers:
+        study.sampler = sampler(number, architecture, settings)
+        attempt(study.ask(), study, architecture, settings)
+        yield
+
+
+def _on_cluster(study: optuna.Study, architecture: str, settings: Params, numbers: range) -> Iterator[None]:
+    """Ask, prune and log here; train on the workers."""
+    asked: dict[int, optuna.Trial] = {}
+    reported: set[tuple[int, int]] = set()
+    known = elsewhere.data()
+
+    def tasks() -> Iterator[tuple[int, tuple[Any, ...]]]:
+        for number in numbers:
+            study.sampler = sampler(number, architecture, settings)
+            trial = study.ask()
+            asked[trial.number] = trial
+            yield trial.number, (str(Path.cwd()), known, architecture, settings, draw_values(trial, settings))
+
+    def answer(number: int, epoch: dict[str, float]) -> bool:
+        trial, step = asked[number], int(epoch["epoch"])
+        if (number, step) not in reported:  # else its worker has died, and another one has begun anew
+            reported.add((number, step))
+            trial.report(epoch["val_accuracy"], step)
+        return step < settings.tune.epochs and trial.should_prune()
+
+    from src import tracking
+
+    assert settings.compute.scheduler is not None
+    with Cluster(settings.compute.scheduler) as cluster:
+        for number, (history, is_complete) in cluster.each(elsewhere.train, tasks(), answer):
+            trial = asked.pop(number)
+            with tracking.run(settings.dataset, f"{architecture} trial {number}", nested=True) as run:
+                trial.set_user_attr("run_id", run.run_id)
+                run.params(trial.user_attrs["values"])
+                for step, epoch in enumerate(history, start=1):
+                    run.metrics({key: value for key, value in epoch.items() if key != "epoch"}, step=step)
+                state = TrialState.COMPLETE if is_complete else TrialState.PRUNED
+                _conclude(study, trial, run, history, state, settings, architecture)
+            yield
+
+
+def draw_values(trial: optuna.Trial, settings: Params) -> Values:
+    """Let the study draw a trial's values, and note them with it as they are used."""
+    values = {name: suggest(trial, name, space) for name, space in spaces(settings.tune).items()}
+    trial.set_user_attr("values", values)
+    return values
 
 
 def sampler(number: int, architecture: str, settings: Params) -> optuna.samplers.BaseSampler:
@@ -135,8 +191,7 @@ def attempt(trial: optuna.Trial, study: optuna.Study, architecture: str, setting
     from src import tracking
     from src.training import DivergedError, Training
 
-    values = {name: suggest(trial, name, space) for name, space in spaces(settings.tune).items()}
-    trial.set_user_attr("values", values)
+    values = draw_values(trial, settings)
     tune = settings.tune
     history: list[dict[str, float]] = []
     with tracking.run(settings.dataset, f"{architecture} trial {trial.number}", nested=True) as run:
@@ -161,13 +216,26 @@ def attempt(trial: optuna.Trial, study: optuna.Study, architecture: str, setting
             training.fit(training.new_model(), history, after_epoch, verbose=0)
         except (optuna.TrialPruned, DivergedError):
             state = TrialState.PRUNED
-        run.tags({"architecture": architecture, "state": state.name.lower(), "protocol": settings.split.protocol})
-        if state == TrialState.COMPLETE:
-            best = max(epoch["val_accuracy"] for epoch in history)
-            run.metrics({"best_val_accuracy": best})
-            study.tell(trial, best)
-        else:
-            study.tell(trial, state=state)
+        _conclude(study, trial, run, history, state, settings, architecture)
+
+
+def _conclude(
+    study: optuna.Study,
+    trial: optuna.Trial,
+    run: Any,
+    history: list[dict[str, float]],
+    state: TrialState,
+    settings: Params,
+    architecture: str,
+) -> None:
+    """Tell the study and MLflow what came of a trial."""
+    run.tags({"architecture": architecture, "state": state.name.lower(), "protocol": settings.split.protocol})
+    if state == TrialState.COMPLETE:
+        best = max(epoch["val_accuracy"] for epoch in history)
+        run.metrics({"best_val_accuracy": best})
+        study.tell(trial, best)
+    else:
+        study.tell(trial, state=state)
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:

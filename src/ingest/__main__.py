@@ -39,7 +39,8 @@ def main() -> None:
         )
     else:
         opened = candidates["rejected"] == ""
-        found = iter(inspect_files([raw_dir / path for path in candidates["path"][opened]]))
+        paths = [raw_dir / path for path in candidates["path"][opened]]
+        found = iter(inspect_files(paths, settings.compute, settings.songs_dir))
         findings = [next(found) if reason == "" else Finding(rejected=reason) for reason in candidates["rejected"]]
     tracks = catalogue(candidates, findings)
     if isinstance(recipe, SpotifyRecipe):
@@ -68,7 +69,7 @@ def collect(settings: Params, raw_dir: Path) -> pd.DataFrame:
     recipe = settings.recipe
     source = importlib.import_module(f"src.ingest.{recipe.source}")
     if isinstance(recipe, SpotifyRecipe):
-        return source.collect(recipe, raw_dir, settings.services)
+        return source.collect(recipe, raw_dir, settings.services, settings.compute)
     return source.collect(recipe, raw_dir)
 
 

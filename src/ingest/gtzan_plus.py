@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.compute import LOCAL
 from src.ingest import gtzan
 from src.ingest.spotify import playlists
-from src.params import GtzanPlusRecipe, GtzanRecipe, Services
+from src.params import Compute, GtzanPlusRecipe, GtzanRecipe, Services
 
 
-def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services) -> pd.DataFrame:
+def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services, how: Compute = LOCAL) -> pd.DataFrame:
     """List GTZAN's tracks and the songs of the playlists; a song of GTZAN's is not taken from a playlist again.
 
     Returns
@@ -32,4 +33,4 @@ def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services) -> pd.Da
         train={},
     )
     tracks = gtzan.collect(part, raw_dir, "datasets.gtzan_plus")
-    return playlists.collect(recipe, raw_dir, services, known=tracks)
+    return playlists.collect(recipe, raw_dir, services, how, known=tracks)

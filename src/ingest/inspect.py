@@ -9,15 +9,16 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from src import audio, fingerprint
+from src.compute import LOCAL, run
 from src.console import progress
 from src.files import cache_dir, read_json, sha256_of, write_json
 from src.ingest import mels
-from src.params import MelsRecipe
+from src.params import Compute, MelsRecipe
+from src.places import listing
 
 # Part of the cache key: raise it when what is checked or how the fingerprint is made changes.
 VERSION = 2
@@ -37,27 +38,56 @@ class Finding:
         return np.frombuffer(base64.b64decode(self.fingerprint), np.int8)
 
 
-def inspect_files(paths: list[Path]) -> list[Finding]:
-    """Inspect audio files over all cores, in the given order; what was inspected before is not opened again."""
+def inspect_files(paths: list[Path], how: Compute = LOCAL, songs: Path | None = None) -> list[Finding]:
+    """Inspect audio files, in the given order; what was inspected before is not opened again.
+
+    Parameters
+    ----------
+    paths : list of Path
+    how, songs
+        Where: see :func:`src.compute.run`.
+    """
     folder = cache_dir("inspected")
-    run = joblib.Parallel(n_jobs=-1, return_as="generator", batch_size=4)
-    findings = run(joblib.delayed(_inspect_once)(path, folder) for path in paths)
-    return list(progress(findings, total=len(paths), what="checking songs"))
+    records = [_record(path, stamp, folder) for path, stamp in zip(paths, _stamps(paths, how, songs), strict=True)]
+    known, new = {}, {}
+    for path, record in zip(paths, records, strict=True):
+        if isinstance(record, Finding):
+            continue
+        if record.exists():
+            known[record] = Finding(**read_json(record))
+        else:
+            new[record] = (path,)
+    known |= progress(run(inspect_file, new, _keep, how, songs), total=len(new), what="checking songs")
+    return [record if isinstance(record, Finding) else known[record] for record in records]
 
 
-def _inspect_once(path: Path, folder: Path) -> Finding:
-    try:
-        status = path.stat()
-    except OSError:
+def _stamps(paths: list[Path], how: Compute, songs: Path | None) -> list[str]:
+    """What changes whenever a file does; empty where there is none."""
+    stamps, elsewhere = [], None
+    for path in paths:
+        try:
+            status = path.stat()
+            stamps.append(f"{status.st_size}\0{status.st_mtime_ns}")
+        except OSError:
+            # It may be where the workers look, and only there.
+            elsewhere = listing(how) if elsewhere is None else elsewhere
+            inside = songs is not None and path.is_relative_to(songs)
+            stamps.append(elsewhere.get(path.relative_to(songs).as_posix(), "") if songs and inside else "")
+    return stamps
+
+
+def _record(path: Path, stamp: str, folder: Path) -> Path | Finding:
+    """Where it is recorded what was found out about a file; or the finding, where it is not to be recorded."""
+    if not stamp:
         return Finding(rejected="missing file")
-    if not os.access(path, os.R_OK):
-        # Not recorded: what mends it changes neither size nor time of the file.
+    if path.exists() and not os.access(path, os.R_OK):
+        # What mends it changes neither size nor time of the file.
         return Finding(rejected="cannot be opened (Permission denied)")
-    key = hashlib.sha256(f"{VERSION}\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()
-    record = folder / key[:2] / f"{key}.json"
-    if record.exists():
-        return Finding(**read_json(record))
-    finding = inspect_file(path)
+    key = hashlib.sha256(f"{VERSION}\0{path}\0{stamp}".encode()).hexdigest()
+    return folder / key[:2] / f"{key}.json"
+
+
+def _keep(record: Path, finding: Finding) -> Finding:
     write_json(record, asdict(finding))
     return finding
 

@@ -93,8 +93,7 @@ class Service:
         self.name, self._settings = name, settings
         self._interval_s = 1 / settings.requests_per_second[name]
         self._lock, self._free_at = threading.Lock(), 0.0
-        self.session = requests.Session()
-        self.session.headers["User-Agent"] = USER_AGENT
+        self.session = new_session()
 
     def call(self, ask: Callable[[], T], what: str) -> T:
         """Ask until there is an answer.
@@ -138,10 +137,7 @@ class Service:
 
     def get_once(self, url: str, params: Mapping[str, Any] | None = None, **options: Any) -> requests.Response:
         """GET, to be used inside of :meth:`call`; raises TryAgainError for statuses that pass."""
-        response = self.session.get(url, params=params, timeout=TIMEOUTS_S, **options)
-        if response.status_code in PASSING or response.status_code >= 500:
-            raise TryAgainError(f"HTTP {response.status_code}", retry_after_s(response.headers))
-        return response
+        return get_once(self.session, url, params, **options)
 
     def _take_turn(self) -> None:
         """Wait until this request keeps the pace."""
@@ -155,6 +151,23 @@ class Service:
         """Let no thread ask before `seconds` have passed."""
         with self._lock:
             self._free_at = max(self._free_at, time.monotonic() + min(seconds, self._settings.longest_wait_s))
+
+
+def new_session() -> requests.Session:
+    """A session that says who asks."""
+    session = requests.Session()
+    session.headers["User-Agent"] = USER_AGENT
+    return session
+
+
+def get_once(
+    session: requests.Session, url: str, params: Mapping[str, Any] | None = None, **options: Any
+) -> requests.Response:
+    """GET; raises TryAgainError for statuses that pass."""
+    response = session.get(url, params=params, timeout=TIMEOUTS_S, **options)
+    if response.status_code in PASSING or response.status_code >= 500:
+        raise TryAgainError(f"HTTP {response.status_code}", retry_after_s(response.headers))
+    return response
 
 
 def jitter() -> float:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.params import Services, SpotifyRecipe
+from src.compute import LOCAL
+from src.params import Compute, Services, SpotifyRecipe
 
 
-def collect(recipe: SpotifyRecipe, raw_dir: Path, services: Services) -> pd.DataFrame:
+def collect(recipe: SpotifyRecipe, raw_dir: Path, services: Services, how: Compute = LOCAL) -> pd.DataFrame:
     """List the songs of a recipe and bring their audio: see :func:`src.ingest.spotify.playlists.collect`."""
     # Not above: links and manifest are of use without the rest, which loads the web services' libraries.
     from src.ingest.spotify import playlists
 
-    return playlists.collect(recipe, raw_dir, services)
+    return playlists.collect(recipe, raw_dir, services, how)

@@ -2,20 +2,25 @@
 
 import os
 import re
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import LocationParseError
+from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
 from src.ingest.spotify.sources import Offer
-from src.ingest.web import Service, TryAgainError, is_loopback
+from src.ingest.web import FAULTS, Service, TryAgainError, get_once, is_loopback, lost, new_session
 
 # The content networks of the three, and what is below them. (dzcdn.net: Deezer; mzstatic.com: Apple; scdn.co: Spotify)
 HOSTS = ("dzcdn.net", "itunes.apple.com", "mzstatic.com", "p.scdn.co")
 
 LARGEST_BYTES = 2_000_000  # a preview has about 0.5 MB as mp3, 1 MB as AAC
 REDIRECTS = 5
+
+# Asks once at an address: gives the content, or the address that it has moved to.
+Transfer = Callable[[str], bytes | str]
 
 
 class RefusedError(Exception):
@@ -30,8 +35,16 @@ class ExpiredError(NotNowError):
     """The address is not valid any more, or its network lets nobody in."""
 
 
-def download(offer: Offer, downloads: Service) -> bytes:
+def download(offer: Offer, downloads: Service, transfer: Transfer | None = None) -> bytes:
     """The bytes at an offer's address, redirects followed only to hosts that may send audio.
+
+    Parameters
+    ----------
+    offer : Offer
+    downloads : Service
+        Decides when, and whether again.
+    transfer : Transfer or None
+        Does what is decided; None: this process, over the service's own session.
 
     Raises
     ------
@@ -41,11 +54,12 @@ def download(offer: Offer, downloads: Service) -> bytes:
         Where nothing is sent however often it is asked for, or only much later.
     """
     url, came_from = offer.url, ""
+    ask = transfer or (lambda url: _once(url, downloads.get_once))
     for _ in range(REDIRECTS + 1):
         if not may_send(url, came_from):
             raise RefusedError(f"the address leads to {host_of(url) or 'nowhere'}")
         try:
-            answer = downloads.call(lambda: _once(url, downloads), f"{offer.title} by {offer.artist}")  # noqa: B023
+            answer = downloads.call(lambda: ask(url), f"{offer.title} by {offer.artist}")  # noqa: B023
         except (requests.RequestException, ValueError) as error:
             # No other try would mend it. (ValueError: requests reads each redirect, also where it is to follow none.)
             raise RefusedError(f"the address leads nowhere ({type(error).__name__})") from None
@@ -83,11 +97,22 @@ def host_of(url: str) -> str:
         return ""
 
 
-def _once(url: str, downloads: Service) -> bytes | str:
+def fetch_once(url: str) -> bytes | str:
+    """A transfer on a worker; its errors reach the client without the objects of the libraries that met them."""
+    with new_session() as session:
+        try:
+            return _once(url, lambda url, **options: get_once(session, url, **options))
+        except (*FAULTS, HTTPError) as error:
+            raise TryAgainError(lost(error)) from None
+        except (requests.RequestException, ValueError) as error:
+            raise RefusedError(f"the address leads nowhere ({type(error).__name__})") from None
+
+
+def _once(url: str, get: Callable[..., Any]) -> bytes | str:
     """The content, or the address that it has moved to."""
     # Sent as it is, so that the sizes are those of the file.
     plain = {"Accept-Encoding": "identity"}
-    with downloads.get_once(url, stream=True, allow_redirects=False, headers=plain) as response:
+    with get(url, stream=True, allow_redirects=False, headers=plain) as response:
         if response.is_redirect:
             return response.headers["Location"]
         if response.status_code == 403:

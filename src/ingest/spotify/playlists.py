@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.compute import LOCAL
 from src.console import UserError, warn
 from src.files import atomic, project_root
 from src.ingest import CANDIDATE_COLUMNS
@@ -18,11 +19,15 @@ from src.ingest.spotify.matching import normalised_artist
 from src.ingest.spotify.previews import Outcome, check_decoders, fetch_all
 from src.ingest.spotify.selection import Entry, keys_of, select, take_turns
 from src.ingest.spotify.song import Song, name_of
-from src.params import Services, SpotifyRecipe
+from src.params import Compute, Services, SpotifyRecipe
 
 
 def collect(
-    recipe: SpotifyRecipe, raw_dir: Path, services: Services, known: pd.DataFrame | None = None
+    recipe: SpotifyRecipe,
+    raw_dir: Path,
+    services: Services,
+    how: Compute = LOCAL,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Ask for the songs of all genres and bring their audio to ``<raw_dir>/audio/``.
 
@@ -34,6 +39,8 @@ def collect(
         data/raw/<dataset>.
     services : Services
         Pace and patience.
+    how : Compute
+        Where downloads run.
     known : pd.DataFrame, optional
         `CANDIDATE_COLUMNS` of songs that stand in the data set already.
 
@@ -58,7 +65,7 @@ def collect(
         others = pd.concat([known, others], ignore_index=True)
     entries = select(entries, recipe, zip(others["genre"], others["artist"], others["title"], strict=True))
     songs = list(dict.fromkeys(entry.song for entry in entries if not entry.left_out))
-    outcomes = fetch_all(songs, recipe.audio_from, recipe.market, services)
+    outcomes = fetch_all(songs, recipe.audio_from, recipe.market, services, how)
     # What is taken comes first, so that it has the plain names.
     rows = [_row(entry, outcomes, raw_dir) for entry in sorted(entries, key=lambda entry: entry.left_out != "")]
     asked = pd.DataFrame(rows, columns=CANDIDATE_COLUMNS).fillna("")

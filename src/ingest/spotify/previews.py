@@ -15,13 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from src import audio
+from src.compute import LOCAL, caller
 from src.console import UserError, progress
 from src.files import atomic, cache_dir, read_json, sha256_of, write_json
-from src.ingest.spotify.downloads import ExpiredError, NotNowError, RefusedError, download, host_of
+from src.ingest.spotify.downloads import (
+    ExpiredError,
+    NotNowError,
+    RefusedError,
+    Transfer,
+    download,
+    fetch_once,
+    host_of,
+)
 from src.ingest.spotify.song import Song, name_of
 from src.ingest.spotify.sources import NotFoundError, Offer, Sources, UnclearError
 from src.ingest.web import Service, ServiceError
-from src.params import Services
+from src.params import Compute, Services
 
 SHORTEST_S = 10.0  # previews have 30 s; less than this is no excerpt of a song
 ASK_AGAIN_AFTER_S = 30 * 86400.0  # for a song that no source had
@@ -59,7 +68,9 @@ def check_decoders(audio_from: Sequence[str]) -> None:
         ) from None
 
 
-def fetch_all(songs: list[Song], audio_from: Sequence[str], market: str, services: Services) -> dict[Song, Outcome]:
+def fetch_all(
+    songs: list[Song], audio_from: Sequence[str], market: str, services: Services, how: Compute = LOCAL
+) -> dict[Song, Outcome]:
     """Find and download the audio of songs.
 
     Parameters
@@ -72,6 +83,9 @@ def fetch_all(songs: list[Song], audio_from: Sequence[str], market: str, service
         Country of the stores.
     services : Services
         Pace, patience, and how many songs at a time.
+    how : Compute
+        Where the bytes come in: here, or on the workers of a cluster, which send them on. Who is asked for what, and
+        when, is decided here, for a host counts the requests of all.
 
     Returns
     -------
@@ -93,10 +107,12 @@ def fetch_all(songs: list[Song], audio_from: Sequence[str], market: str, service
     sources, downloads = Sources(services, market), Service("downloads", services)
     stop = threading.Event()
 
-    def work(song: Song) -> Outcome | None:
-        return _fetch(song, audio_from, sources, downloads, shelf, stop)
+    with caller(how if missing else LOCAL) as call, ThreadPoolExecutor(services.concurrency) as pool:
+        transfer = None if how.scheduler is None else lambda url: call(fetch_once, url)
 
-    with ThreadPoolExecutor(services.concurrency) as pool:
+        def work(song: Song) -> Outcome | None:
+            return _fetch(song, audio_from, sources, downloads, transfer, shelf, stop)
+
         try:
             futures: dict[Future[Outcome | None], Song] = {pool.submit(work, song): song for song in missing}
             for future in progress(as_completed(futures), total=len(futures), what="audio", unit="song"):
@@ -115,6 +131,7 @@ def _fetch(
     audio_from: Sequence[str],
     sources: Sources,
     downloads: Service,
+    transfer: Transfer | None,
     shelf: "_Shelf",
     stop: threading.Event,
 ) -> Outcome | None:
@@ -127,11 +144,11 @@ def _fetch(
         try:
             offer = sources.offer(source, song)
             try:
-                content = download(offer, downloads)
+                content = download(offer, downloads, transfer)
             except ExpiredError:
                 # Deezer's addresses live for a quarter of an hour, less than a pause may take.
                 offer = sources.offer(source, song)
-                content = download(offer, downloads)
+                content = download(offer, downloads, transfer)
             return Outcome(shelf.keep(song, source, offer, content), source, refused)
         except (NotFoundError, RefusedError, ServiceError, audio.AudioError) as error:
             refused[source] = str(error)

@@ -1,0 +1,470 @@
+"""A real Dask scheduler and real workers, in folders that have nothing of the project: the same results as here."""
+
+import itertools
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from checkout import ROOT, clean_environment, write_music
+from fakes.previews import FakeStores
+from fakes.server import Answer, FakeServer
+from moto.server import ThreadedMotoServer
+
+from src import clips, compute, mels, trial, tune
+from src.compute import Cluster, Line
+from src.console import UserError
+from src.files import sha256_of
+from src.ingest import __main__ as ingest
+from src.ingest import web
+from src.ingest.inspect import inspect_files
+from src.ingest.spotify.previews import fetch_all
+from src.ingest.spotify.song import Song
+from src.params import Compute, Services
+
+pytestmark = pytest.mark.xdist_group("cluster")
+
+WAIT_S = 30.0
+
+
+class RealCluster:
+    """A scheduler and workers as processes; a context manager, at whose end none is left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.environment = (
+            folder,
+            clean_environment(),
+        )
+        self.environment.pop("PYTHONPATH", None)
+        self.processes: dict[str, subprocess.Popen] = {}
+
+    def __enter__(self) -> "RealCluster":
+        about = self.folder / "scheduler.json"
+        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(about))
+        deadline = time.monotonic() + WAIT_S
+        while not about.exists() or not about.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        self.address = json.loads(about.read_text())["address"]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.processes.values():
+            process.kill()
+        for process in self.processes.values():
+            process.wait()
+
+    def add(self, name: str, **environment: str) -> None:
+        """Start a worker in a working folder of its own."""
+        options = ["--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", name]
+        self._start("worker", self.address, *options, name=name, **environment)
+
+    def kill(self, name: str) -> None:
+        self.processes.pop(name).kill()
+
+    def names(self, cluster: Cluster) -> set[str]:
+        """The workers that the scheduler knows."""
+        return {worker["name"] for worker in cluster.client.scheduler_info(n_workers=-1)["workers"].values()}
+
+    def _start(self, kind: str, *options: str, name: str = "scheduler", **environment: str) -> None:
+        folder = self.folder / f"folder of {name}"
+        folder.mkdir()
+        command = [str(Path(sys.executable).with_name("dask")), kind, *options]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=folder, env=self.environment | environment, stdout=log, stderr=log
+            )
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[dict[str, str]]:
+    """S3 on this machine: what the environment says of it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    yield keys | {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "NO_PROXY": "*"}
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, store: dict[str, str]) -> Iterator[RealCluster]:
+    with RealCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        cluster.add("one", **store)
+        cluster.add("two", **store)
+        yield cluster
+
+
+@pytest.fixture
+def how(cluster: RealCluster) -> Compute:
+    return Compute(scheduler=cluster.address, data=None)
+
+
+NAMES = ["rock/one.wav", "rock/two # (1).mp3", "pop/drei=%41.ogg", "pop/four.m4a", "pop/five?.flac", "rock/a::b.wav"]
+
+
+@pytest.fixture
+def music(project: Path, write_song: Callable[..., Path]) -> pd.DataFrame:
+    """Six songs, in files that libsndfile and FFmpeg decode, with names that are something else in an address."""
+    paths = [write_song(project / "music" / name, seed, seconds=1.5) for seed, name in enumerate(NAMES)]
+    return pd.DataFrame({"path": map(str, paths), "sha256": map(sha256_of, paths)})
+
+
+def cached(project: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in project.glob(".cache/*/**/*") if path.is_file()}
+
+
+# ── Songs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_spectrograms_and_findings_are_those_of_this_machine(project, music, how, configure):
+    settings, paths = configure({}).mels, [*map(Path, music["path"]), project / "gone.wav", project / "noise.mp3"]
+    paths[-1].write_bytes(b"no music")
+    mels.compute(music, project, settings)
+    found = inspect_files(paths)
+    assert [finding.rejected[:12] for finding in found] == [*[""] * 6, "missing file", "cannot be de"]
+    here = cached(project)
+    assert len(here) == 6 + 7
+    shutil.rmtree(project / ".cache")
+    mels.compute(music, project, settings, how)
+    assert inspect_files(paths, how) == found
+    assert cached(project) == here
+    # All is known: nobody is asked.
+    nobody = Compute(scheduler="tcp://127.0.0.1:1", data=None)
+    mels.compute(music, project, settings, nobody)
+    assert inspect_files(paths, nobody) == found
+
+
+def test_songs_in_a_bucket(project, music, how, store, configure, monkeypatch):
+    import s3fs
+
+    for name, value in store.items():
+        monkeypatch.setenv(name, value)
+    settings, folder, paths = configure({}).mels, project / "music", [Path(path) for path in music["path"]]
+    mels.compute(music, project, settings)
+    found = inspect_files(paths)
+    spectrograms = cached(project / ".cache" / "mels")
+    files = s3fs.S3FileSystem()
+    files.mkdir("songs")
+    files.put(str(folder), "songs/all/music", recursive=True)
+    shutil.rmtree(project / ".cache")
+    shutil.move(folder, project / "not here any more")
+    there = how.model_copy(update={"data": "s3://songs/all/music/"})
+    assert inspect_files(paths, there, folder) == found
+    mels.compute(music, project, settings, there, folder)
+    assert cached(project / ".cache" / "mels") == spectrograms
+    # Another song under a known name is noticed: by its ETag, and by its bytes.
+    files.cp_file(f"songs/all/music/{NAMES[0]}", f"songs/all/music/{NAMES[1]}")
+    files.invalidate_cache()
+    assert inspect_files(paths, there, folder)[1] != found[1]
+    shutil.rmtree(project / ".cache" / "mels")
+    with pytest.raises(
+        UserError, match=r"s3://songs/all/music/rock/two # \(1\)\.mp3: has changed since it was ingested"
+    ):
+        mels.compute(music[1:2], project, settings, there, folder)
+    files.rm(f"songs/all/music/{NAMES[2]}")
+    with pytest.raises(
+        UserError, match=r"s3://songs/all/music/pop/drei=%41.ogg: worker tcp://\S+ cannot read it \(.+\)"
+    ):
+        mels.compute(music[2:3], project, settings, there, folder)
+    files.invalidate_cache()
+    assert inspect_files(paths, there, folder)[2].rejected == "missing file"
+
+
+def test_songs_under_another_path_there(project, music, how, configure):
+    settings = configure({}).mels
+    (kept,) = mels.compute(music[:1], project, settings)
+    expected = kept.read_bytes()
+    kept.unlink()
+    shutil.move(project / "music", project / "mounted elsewhere")
+    there = how.model_copy(update={"data": str(project / "mounted elsewhere")})
+    mels.compute(music[:1], project, settings, there, project / "music")
+    assert kept.read_bytes() == expected
+
+
+def test_a_path_that_a_worker_cannot_read_is_one_line(project, music, how, configure):
+    settings = configure({}).mels
+    Path(music["path"][3]).unlink()
+    with pytest.raises(UserError) as told:
+        mels.compute(music, project, settings, how)
+    path = music["path"][3]
+    assert str(told.value).startswith(f"{path}: worker tcp://127.0.0.1:")
+    assert "cannot read it (No such file or directory)" in str(told.value) and "compute.data" in str(told.value)
+    with pytest.raises(UserError, match=r"compute.data: s4://x: Protocol not known: s4"):
+        mels.compute(music, project, settings, how.model_copy(update={"data": "s4://x"}), project / "music")
+
+
+# ── Workers that die and workers that join ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_killed_worker_loses_nothing_and_no_song_comes_twice(cluster, project, write_song, how, configure):
+    settings = configure({}).mels
+    cluster.add("doomed")
+    with Cluster(cluster.address) as known:
+        until(lambda: len(known.workers(fresh=True)) == 3)
+    songs = [write_song(project / f"{number}.wav", number, seconds=5.0) for number in range(18)]
+    tasks = {song.name: (song, sha256_of(song), settings) for song in songs}
+    kept: dict[str, np.ndarray] = {}
+
+    def keep(name: str, stored: np.ndarray) -> None:
+        if not kept:
+            cluster.kill("doomed")  # with tasks that are its own: each worker has got some before the first is done
+        assert name not in kept
+        kept[name] = stored
+
+    assert sorted(name for name, _ in compute.run(mels._compute_one, tasks, keep, how)) == sorted(tasks)
+    for name, task in tasks.items():
+        np.testing.assert_array_equal(kept[name], mels._compute_one(*task))
+
+
+def test_a_worker_that_joins_late_gets_its_share_and_tasks_are_taken_as_they_are_needed(cluster):
+    seen, taken, done = set(), itertools.count(), 0
+    with Cluster(cluster.address) as workers:
+        before = len(workers.workers(fresh=True))
+        started = time.monotonic()
+        last = 0
+
+        def endless() -> Iterator[tuple[int, tuple]]:
+            nonlocal last
+            for last in taken:
+                yield last, ()
+
+        for _, worker in workers.each(compute.here, endless()):
+            if not done:
+                cluster.add("late")
+            done += 1
+            seen.add(worker)
+            assert last - done < compute.IN_FLIGHT * (before + 1)
+            assert time.monotonic() - started < WAIT_S
+            if len(seen) > before:
+                break
+    assert len(seen) == before + 1
+
+
+def test_all_that_can_be_lost_is_told_in_one_line(tmp_path, project, write_song, configure, monkeypatch, capsys):
+    monkeypatch.setattr(compute, "WORKERS_S", 1.0)
+    monkeypatch.setattr(compute, "CONNECT_S", 2.0)
+    settings = configure({}).mels
+    songs = [write_song(project / f"{number}.wav", number) for number in range(9)]
+    tasks = {song: (song, sha256_of(song), settings) for song in songs}
+    with RealCluster(tmp_path) as alone:
+        how = Compute(scheduler=alone.address, data=None)
+        with pytest.raises(UserError, match=rf"{alone.address}: it has no workers \(waited 1 s\): dask worker"):
+            dict(compute.run(mels._compute_one, tasks, lambda *_: None, how))
+        assert capsys.readouterr().err == f"{alone.address}: no workers yet, waiting for one\n"
+        monkeypatch.setattr(compute, "WORKERS_S", WAIT_S)
+        alone.add("only")
+        with pytest.raises(UserError, match=r"it has no workers .*What has come is kept"):
+            for _ in compute.run(mels._compute_one, tasks, lambda *_: None, how):
+                monkeypatch.setattr(compute, "WORKERS_S", 1.0)
+                if "only" in alone.processes:
+                    alone.kill("only")
+        monkeypatch.setattr(compute, "WORKERS_S", WAIT_S)
+        alone.add("another")
+        with pytest.raises(UserError, match=r"the scheduler is gone\. What has come is kept"):
+            for _ in compute.run(mels._compute_one, tasks, lambda *_: None, how):
+                if "scheduler" in alone.processes:
+                    alone.kill("scheduler")
+    for address in (alone.address, "tcp://nowhere.invalid:8786", "xyz://127.0.0.1:1"):
+        with pytest.raises(UserError, match=f"compute.scheduler: no Dask scheduler answers at {address} "):
+            Cluster(address)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8786", "tcp://host", "host", ""])
+def test_an_address_is_one(configure, address):
+    with pytest.raises(UserError, match=r"params\.yaml: compute\.scheduler: "):
+        configure({"compute.scheduler": address})
+
+
+# ── The code ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_workers_have_the_code_as_it_is_now_and_nobody_elses(tmp_path, cluster):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    script = """
+import sys, time
+from src import added, compute
+with compute.Cluster(sys.argv[1]) as cluster:
+    for number, value in cluster.each(added.value, ((number, ()) for number in range(8))):
+        assert value == added.value(), (value, added.value())
+        if number == 0:
+            print(value, flush=True)
+            sys.stdin.readline()
+"""
+    command = [sys.executable, "-c", script, cluster.address]
+
+    def start(value: int) -> subprocess.Popen:
+        (tmp_path / "src/added.py").write_text(f"def value():\n    return {value}\n")
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        assert process.stdout.readline() == f"{value}\n", process.communicate()[1]
+        return process
+
+    first = start(111)
+    assert first.communicate("\n", timeout=WAIT_S) == ("", "") and first.returncode == 0
+    second = start(222)
+    assert second.communicate("\n", timeout=WAIT_S) == ("", "") and second.returncode == 0
+    # Two at a time, with other code each: the first must not get the results of the second's.
+    with Cluster(cluster.address) as mine:
+        assert mine.result(mine.submit(compute.here)).startswith("worker tcp://")
+        third = start(333)
+        with pytest.raises(UserError, match="another version of the code: one run at a time"):
+            mine.result(mine.submit(compute.here))
+        assert third.communicate("\n", timeout=WAIT_S) == ("", "")
+
+
+def test_another_environment_is_one_line(cluster, monkeypatch):
+    installed = compute.importlib.metadata.version
+    monkeypatch.setattr(
+        compute.importlib.metadata, "version", lambda name: "0.1" if name == "soxr" else installed(name)
+    )
+    with (
+        Cluster(cluster.address) as workers,
+        pytest.raises(UserError, match=r"worker \S+ has soxr \S+, and here it is 0.1"),
+    ):
+        workers.result(workers.submit(compute.here))
+    monkeypatch.setattr(compute.platform, "python_version_tuple", lambda: ("3", "99", "1"))
+    with pytest.raises(UserError, match=r"has Python 3\.\d+, and here it is 3\.99"):
+        Cluster(cluster.address)
+
+
+# ── Downloads ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_previews_come_in_at_the_workers_and_are_asked_for_here(project, how, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(web, "FIRST_BACKOFF_S", 0.01)
+    pace = dict.fromkeys(("spotify", "deezer", "itunes", "downloads"), 1000.0) | {"downloads": 5.0}
+    services = Services(requests_per_second=pace, concurrency=4, attempts=3, longest_wait_s=1.0)
+    asked_here, send = [], requests.Session.send
+    monkeypatch.setattr(requests.Session, "send", lambda *a, **k: asked_here.append(a[1].url) or send(*a, **k))
+    songs = [Song(f"4t{n:020d}", f"Song {n}", ("Artist",), isrc=f"QZFAK{n:07d}", duration_s=200.0) for n in range(5)]
+    with FakeServer() as server:
+        stores = FakeStores(server, seconds=11.0, pieces=4)
+        for name, value in stores.environment.items():
+            monkeypatch.setenv(name, value)
+        sold = [stores.add(song, itunes=False) for song in songs[:3]]
+        stores.add(songs[3], content=bytes(2_100_000), itunes=False)
+        server.fault("/cdn/", Answer(status=503))
+        server.fault("/cdn/", Answer(reset=True))
+        outcomes = fetch_all(songs, ["deezer_isrc"], "US", services, how)
+        times = [request.time for request in server.asked("/cdn/")]
+    assert [outcomes[song].path.read_bytes() for song in songs[:3]] == [stores.music(one, ".mp3") for one in sold]
+    assert outcomes[songs[3]].refused == {"deezer_isrc": "too large for a preview (2.1 MB)"}
+    assert outcomes[songs[4]].refused == {"deezer_isrc": "unknown there"}
+    assert len(times) == 6
+    assert times[-1] - times[0] > 0.8 * 5 / 5.0  # however many workers there are, five a second
+    assert asked_here and not [url for url in asked_here if "/cdn/" in url]
+
+
+# ── Trials ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_task_asks_the_client_over_its_own_line(cluster):
+    with Cluster(cluster.address) as workers:
+        n = len(workers.workers(fresh=True))
+        running, most = set(), 0
+
+        def tasks() -> Iterator[tuple[str, tuple[int]]]:
+            nonlocal most
+            for number in range(5):
+                running.add(f"task {number}")
+                most = max(most, len(running))
+                yield f"task {number}", (number,)
+
+        came = {}
+        for key, answer in workers.each(Line.ask, tasks(), lambda key, says: [key, says]):
+            running.remove(key)
+            came[key] = answer
+    assert came == {f"task {number}": (f"task {number}", number) for number in range(5)}
+    assert most == n  # one a worker
+
+
+def test_a_task_whose_worker_dies_before_the_answer_asks_again_elsewhere(cluster):
+    cluster.add("mortal")
+    with Cluster(cluster.address) as workers:
+        before = len(workers.workers(fresh=True))
+        until(lambda: "mortal" in cluster.names(workers))
+        asked = []
+
+        def answer(key: int, says: int) -> int:
+            if not asked:
+                cluster.kill("mortal")  # each worker has a task, and none an answer yet
+                until(lambda: "mortal" not in cluster.names(workers))
+            asked.append(key)
+            return says**2
+
+        tasks = ((number, (number,)) for number in range(2 * before))
+        came = list(workers.each(Line.ask, tasks, answer))
+    assert sorted(came) == [(number, number**2) for number in range(2 * before)]
+    assert len(asked) in (2 * before, 2 * before + 1)
+
+
+def test_trials_need_the_clients_data(project, cluster, configure):
+    task = "baseline", configure({}), {}
+    with Cluster(cluster.address) as workers:
+        with pytest.raises(UserError, match=r"/data: worker \S+ cannot read it \(No such file or directory: .+\)"):
+            list(workers.each(trial.train, [(0, (str(project), {}, *task))], lambda *_: False))
+        for path in ("data/tracks.csv", "data/clips.csv", "data/mels/index.csv"):
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            (project / path).write_text("of yesterday")
+        with pytest.raises(UserError, match=r"/data: on worker \S+ it is another one than here"):
+            list(workers.each(trial.train, [(0, (str(project), {}, *task))], lambda *_: False))
+
+
+@pytest.mark.soak
+def test_a_search_on_workers(project, how, configure, monkeypatch):
+    write_music(project / "music")
+    small = {
+        "dataset": "folder",
+        "datasets.folder.dir": str(project / "music"),
+        "models.baseline.filters": [4, 4, 8],
+        "clips.length_s": 1.0,
+        "mels.n_mels": 32,
+        "train.batch_size": 8,
+        "train.learning_rate": 0.01,
+        "tune.architecture": "baseline",
+        "tune.epochs": 4,
+        "tune.startup_trials": 1,
+        "tune.warmup_epochs": 0,
+        "tune.model": {},
+        "tune.train": {"learning_rate": {"choices": [0.01, 1e-9]}},
+        "seed": 4,  # the third trial gets the rate at which nothing is learned
+    }
+    settings = configure(small)
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    for stage in (ingest, clips, mels):
+        stage.main()
+    here = tune.find("baseline", settings, 1)
+    monkeypatch.setenv("DVC_ROOT", str(project / "elsewhere"))
+    settings = configure({"compute.scheduler": how.scheduler})
+    study = tune.find("baseline", settings, 1)
+    assert study.trials[0].intermediate_values == here.trials[0].intermediate_values  # to the last bit
+    study = tune.find("baseline", settings, 3)
+    first, second, third = study.trials
+    assert [one.user_attrs["values"]["train.learning_rate"] for one in study.trials] == [0.01, 0.01, 1e-9]
+    assert [one.state.name for one in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]
+    assert second.intermediate_values == first.intermediate_values
+    assert len(third.intermediate_values) < 4
+    assert third.datetime_start < second.datetime_complete  # at one time
+    with sqlite3.connect(project / "elsewhere" / "mlflow.db") as runs:
+        rows = runs.execute(
+            "select count(*) from metrics join tags using (run_uuid) "
+            "where tags.key = 'mlflow.parentRunId' and metrics.key = 'val_accuracy' group by run_uuid"
+        )
+        assert sorted(rows.fetchall()) == [(len(third.intermediate_values),), (4,), (4,)]
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
