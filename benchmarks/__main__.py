@@ -56,7 +56,8 @@ def main() -> None:
     now, failed = run(
         arguments.only or [name for name in found if name not in LONG], arguments.dir.resolve(), arguments.quick
     )
-    print(*figures.worse(now, before), sep="\n", end="\n" if now else "")
+    for line in figures.worse(now, before):
+        print(line)
     if arguments.write and now:
         everything = before | now
         everything = {name: everything[name] for name in found if name in everything}
