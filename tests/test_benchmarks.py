@@ -12,8 +12,8 @@ import pytest
 import soundfile
 from scipy.signal import get_window
 
-import benchmarks.__main__ as runner
-from benchmarks import figures, floor, held_out, machine, mels, perturbations, prediction, songs, steps
+import benchmarks.__main__ as command
+from benchmarks import figures, floor, held_out, machine, mels, perturbations, prediction, runner, songs, steps
 from benchmarks import training as training_benchmark
 from benchmarks.figures import Figure, Section
 from src import audio, params, predict
@@ -306,7 +306,7 @@ def instant(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 def test_what_is_written_is_compared_with_later(project: Path, instant: Callable, monkeypatch, capsys):
     def bench(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["benchmarks", str(project), "--only", "mels", *arguments])
-        runner.main()
+        command.main()
         return capsys.readouterr().out
 
     instant(2.0)
@@ -327,6 +327,7 @@ def test_a_benchmark_that_fails_takes_no_other_with_it(tmp_path: Path, capsys):
     done, failed = runner.run(["no_such_module"], tmp_path, True)
     assert (done, failed) == ({}, ["no_such_module"])
     assert "No module named" in capsys.readouterr().err
+    assert runner.measured_by.__module__ == "benchmarks.runner"  # a process cannot import benchmarks.__main__
 
 
 # ── Songs that a model does not know ─────────────────────────────────────────────────────────────────────────────
