@@ -27,7 +27,8 @@ from src.folds import LEFT_OUT, deal, group
 from src.ingest import mels
 from src.models.blocks import AtFrameRate
 from src.models.descriptors import FRAME_RATE, N_MELS, WINDOW, Descriptors, sizes
-from src.spectrogram import Spectrograms, to_decibels
+from src.shards import INDEX, Spectrograms
+from src.spectrogram import to_decibels
 
 SVM_C = 4.0
 SEED = 42
@@ -77,7 +78,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
     sizes : list of int
         Of each block of descriptors, in order; MFCC first.
     """
-    if (folder / "mels" / Spectrograms.ARRAY).exists():
+    if (folder / "mels" / INDEX).exists():
         return read_stages(folder)
     for path in (folder / "mels.npz", folder / "tracks.csv"):
         if not path.exists():

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import params
-from src.files import CLIPS, MELS, TRACKS, write_json, write_table
+from src import params, shards
+from src.files import CLIPS, MELS, TRACKS, write_table
 from src.params import Params
-from src.spectrogram import Spectrograms, format_of
+from src.spectrogram import format_of
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACK_SECONDS = 30.0
@@ -76,15 +76,10 @@ def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int
     n_genres = min(GENRES, n_train)
     n_tracks, frames = n_train + n_genres, form.frames(TRACK_SECONDS)
     shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
-    (folder / MELS).mkdir(parents=True, exist_ok=True)
-    cells = np.random.default_rng(settings.seed).integers(0, 256, (n_tracks * frames, form.n_mels), dtype=np.uint8)
-    np.save(folder / MELS / Spectrograms.ARRAY, cells)
+    noise = np.random.default_rng(settings.seed).integers(0, 256, (n_tracks, frames, form.n_mels), dtype=np.uint8)
     ids = [f"track{number:05d}" for number in range(n_tracks)]
-    write_table(
-        folder / MELS / Spectrograms.INDEX,
-        pd.DataFrame({"track_id": ids, "start": np.arange(n_tracks) * frames, "frames": frames}),
-    )
-    write_json(folder / MELS / Spectrograms.FORMAT, vars(form))
+    named = pd.DataFrame({"track_id": ids, "sha256": ids})
+    shards.write(folder / MELS, named, noise.__getitem__, form, key="noise", n_shards=1)
     tracks = pd.DataFrame(
         {
             "track_id": ids,

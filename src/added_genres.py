@@ -137,7 +137,7 @@ def taken_for(
         there = Path(folder)
         model = before.fetch(Path("models") / f"{architecture}.keras", there / "model.keras")
         mels = after.fetch(MELS, there / "mels")
-        from src.spectrogram import Spectrograms
+        from src.shards import Spectrograms
 
         if vars(Spectrograms(mels).format) != card["spectrogram"]:
             raise UserError(f"{before.name} and {after.name} have other spectrograms: compare with the same `mels`")

@@ -33,7 +33,7 @@ from src.console import UserError, command, print_table
 from src.figures import confounding as figures
 from src.figures.style import save, whose
 from src.files import MELS, TRACKS, read_table, write_json
-from src.spectrogram import Spectrograms
+from src.shards import Spectrograms
 
 METRICS, PICTURE = Path("metrics/confounding.json"), Path("plots/confounding/source.png")
 

@@ -21,7 +21,7 @@ from src.figures.model import confusion_matrix, learning_curves, reliability_plo
 from src.figures.style import save, whose
 from src.files import MELS, TRACKS, read_table, write_json, write_table
 from src.params import EvaluateParams
-from src.spectrogram import Spectrograms
+from src.shards import Spectrograms
 
 BATCH_SIZE = 64
 MOST_WRONG = 25  # tracks that are listed

@@ -10,7 +10,7 @@ import pandas as pd
 from src import augment, windows
 from src.backend import keras
 from src.params import Augment
-from src.spectrogram import Spectrograms
+from src.shards import Spectrograms
 
 # Cells from which mean and deviation are taken; more do not change the second digit.
 _SAMPLED_CLIPS = 500
@@ -56,7 +56,9 @@ class Clips(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         self._format = spectrograms.format
-        self._tracks = [spectrograms.track(track_id) for track_id in clips["track_id"]]
+        # A view a track, that its clips share.
+        views = {track_id: spectrograms.track(track_id) for track_id in clips["track_id"].unique()}
+        self._tracks = [views[track_id] for track_id in clips["track_id"]]
         wanted = np.round(clips["start_s"].to_numpy(dtype=float) * self._format.frame_rate).astype(int)
         # Rounding may ask for a frame or two behind the end.
         self._last_starts = np.array([max(0, len(track) - frames) for track in self._tracks], dtype=int)

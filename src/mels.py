@@ -2,28 +2,29 @@
 
     python -m src.mels
 
-All spectrograms lie in one memory-mapped array of bytes (mels.npy), index.csv says which frames are whose, and
+The spectrograms lie in memory-mapped arrays of bytes (src/shards.py), index.csv says which frames are whose, and
 format.json what a cell means. What was computed once, for the same audio and the same parameters, is taken from
-.cache/mels/, so that adding a song computes one song.
+.cache/mels/, and shards that hold the same as before are left alone, so that adding a song computes one song and writes
+one shard.
 """
 
 import argparse
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 
-from src import params
+from src import params, shards
 from src.audio import AudioError
 from src.console import UserError, command, progress
-from src.files import MELS, atomic, cache_dir, read_json, read_table, sha256_of, write_json, write_table
+from src.files import MELS, atomic, cache_dir, read_json, read_table, sha256_of
 from src.ingest import mels as published
 from src.params import MelParams
 from src.song import spectrogram_of
-from src.spectrogram import Format, Spectrograms, format_of, to_bytes
+from src.spectrogram import Format, format_of, to_bytes
 
 # Part of the cache key: raise it when the same audio and parameters give other spectrograms.
 VERSION = 3
@@ -40,12 +41,14 @@ def main() -> None:
     description = raw_dir / "spectrogram.json"
     if description.exists():
         form = Format(**read_json(description), top_db=mel_params.top_db)
-        spectrograms = convert(tracks, form)
+        read, key = published_ones(tracks, form), "published"
     else:
         form = format_of(mel_params)
-        spectrograms = (np.load(path) for path in compute(tracks, raw_dir, mel_params))
-    MELS.mkdir(parents=True, exist_ok=True)
-    store(spectrograms, tracks, form)
+        cached = compute(tracks, raw_dir, mel_params)
+        read, key = (lambda row: load(cached[row])), f"{VERSION}"
+    seconds = tracks["duration_s"].astype(float).sum()
+    n_shards = shards.count(seconds * form.frame_rate, form.n_mels)
+    shards.write(MELS, tracks, read, form, key=f"{key} {vars(form)}", n_shards=n_shards)
 
 
 def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Path]:
@@ -90,36 +93,35 @@ def _compute_one(path: Path, digest: str, target: Path, settings: MelParams) -> 
         np.save(temporary, stored)
 
 
-def convert(tracks: pd.DataFrame, form: Format) -> Iterator[np.ndarray]:
-    """Published spectrograms as stored ones: uint8 [shape=(frames, n_mels)] each."""
+def load(path: Path) -> np.ndarray:
+    """A cached spectrogram: uint8 [shape=(frames, n_mels)].
+
+    Raises
+    ------
+    UserError
+        Where the file is damaged; it is removed, so that the next run computes it again.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        path.unlink()
+        raise UserError(f"{path}: is damaged ({error}) and was removed: run `dvc repro` again") from None
+
+
+def published_ones(tracks: pd.DataFrame, form: Format) -> Callable[[int], np.ndarray]:
+    """A function that gives the published spectrogram of a row of `tracks` as it is stored."""
     ids, arrays, ranges_db = published.read(Path(tracks["path"].iloc[0]), form.n_mels)
     rows = {track_id: row for row, track_id in enumerate(ids)}
-    for track_id in progress(list(tracks["track_id"]), what="mel spectrograms"):
-        if track_id not in rows:
-            raise UserError(f"{track_id} is gone from mels.npz since it was ingested: run `dvc repro` again")
-        decibels = published.decibels(arrays[rows[track_id]], ranges_db[rows[track_id]])
-        yield to_bytes(np.ascontiguousarray(decibels.T), form.top_db)
+    gone = [track_id for track_id in tracks["track_id"] if track_id not in rows]
+    if gone:
+        raise UserError(f"{gone[0]} is gone from mels.npz since it was ingested: run `dvc repro` again")
+    chosen = [rows[track_id] for track_id in tracks["track_id"]]
 
+    def read(row: int) -> np.ndarray:
+        decibels = published.decibels(arrays[chosen[row]], ranges_db[chosen[row]])
+        return to_bytes(np.ascontiguousarray(decibels.T), form.top_db)
 
-def store(spectrograms: Iterator[np.ndarray], tracks: pd.DataFrame, form: Format) -> None:
-    """Write the array, its index and its format to `MELS`, one track in memory at a time."""
-    rows, start = [], 0
-    with atomic(MELS / Spectrograms.ARRAY) as temporary, temporary.open("wb") as file:
-        # The header is written again at the end, when the number of frames is known; NumPy pads it to 128 bytes,
-        # which hold any number.
-        _write_header(file, 0, form.n_mels)
-        for track_id, digest, frames in zip(tracks["track_id"], tracks["sha256"], spectrograms, strict=True):
-            file.write(np.ascontiguousarray(frames).data)
-            rows.append({"track_id": track_id, "sha256": digest, "start": start, "frames": len(frames)})
-            start += len(frames)
-        file.seek(0)
-        _write_header(file, start, form.n_mels)
-    write_table(MELS / Spectrograms.INDEX, pd.DataFrame(rows))
-    write_json(MELS / Spectrograms.FORMAT, vars(form))
-
-
-def _write_header(file, frames: int, n_mels: int) -> None:
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (frames, n_mels)})
+    return read
 
 
 if __name__ == "__main__":

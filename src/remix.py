@@ -25,7 +25,7 @@ from src.figures import remix as figures
 from src.figures.style import save, shown, whose
 from src.files import MELS, TRACKS, read_json, read_table, write_json, write_table
 from src.pairs import Pair, Song
-from src.spectrogram import Spectrograms
+from src.shards import Spectrograms
 
 METRICS, PLOTS, SUMMARY = Path("metrics/remix.json"), Path("plots/remix"), Path("metrics/summary.json")
 PICTURES = PLOTS / "pairs"

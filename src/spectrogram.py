@@ -1,4 +1,4 @@
-"""Mel spectrograms: computed from samples, stored as bytes, read back as windows.
+"""Mel spectrograms: computed from samples, stored as bytes.
 
 A cell is its level in dB below the reference, from 0 down to ``-top_db``, in 255 equal steps; with the default 80 dB
 a step is 0.31 dB, so that a stored value is within 0.16 dB of librosa's. The reference is the track's loudest cell
@@ -11,14 +11,11 @@ import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import scipy.fft
 
-from src.console import UserError
-from src.files import read_json, read_table
 from src.loudness import Meter
 from src.params import MelParams
 
@@ -320,29 +317,3 @@ def _loudness_top(meter: Meter, gain: float, form: Format) -> np.float32:
     """
     density_db = 10 * np.log10(form.n_fft**2 * 3 / 16)
     return np.float32(meter.integrated(gain) + TOP_ABOVE_LOUDNESS_DB + density_db)
-
-
-class Spectrograms:
-    """The stored spectrograms of a data set: one memory-mapped array, in which each track is a run of frames."""
-
-    ARRAY, INDEX, FORMAT = "mels.npy", "index.csv", "format.json"
-
-    def __init__(self, folder: Path) -> None:
-        if not (folder / self.ARRAY).exists():
-            raise UserError(f"{folder}: no spectrograms here; make them with: dvc repro mels")
-        self.format = Format(**read_json(folder / self.FORMAT))
-        index = read_table(folder / self.INDEX, dtype={"track_id": str})
-        self._runs = {
-            track_id: (start, frames)
-            for track_id, start, frames in zip(index["track_id"], index["start"], index["frames"], strict=True)
-        }
-        self._frames = np.load(folder / self.ARRAY, mmap_mode="r")
-
-    def track(self, track_id: str) -> np.ndarray:
-        """A whole track: uint8 [shape=(frames, n_mels)], memory-mapped."""
-        start, frames = self._runs[track_id]
-        return self._frames[start : start + frames]
-
-    def seconds(self, track_id: str) -> float:
-        """How long a track is."""
-        return self._runs[track_id][1] / self.format.frame_rate

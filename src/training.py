@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from src import augment, discriminant, familiarity, feed, models, tracking, windows
+from src import augment, discriminant, familiarity, feed, models, shards, tracking, windows
 from src.backend import keras
 from src.card import write_card
 from src.console import UserError, warn
@@ -37,7 +37,7 @@ from src.files import (
     write_table,
 )
 from src.params import Params, TrainParams
-from src.spectrogram import Spectrograms
+from src.shards import Spectrograms
 
 # An epoch is better only by more than this, as in Keras' own ReduceLROnPlateau.
 MIN_DELTA = 1e-4
@@ -123,7 +123,7 @@ class Training:
             self.settings.model_dump_json(),
             model.model_dump_json(),
             f"{self.all_settings.seed} {self.frames} {keras.backend.backend()}",
-            *(sha256_of(path) for path in (CLIPS, TRACKS, MELS / Spectrograms.INDEX, MELS / Spectrograms.FORMAT)),
+            *(sha256_of(path) for path in (CLIPS, TRACKS, MELS / shards.INDEX, MELS / shards.FORMAT)),
             *map(sha256_of, sources),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from networks import FORMAT, GENRES, write_model
 
-from src import evaluate, mels, windows
+from src import evaluate, mels, shards, windows
 from src.audio import AudioError
 from src.card import read_card
 from src.classifier import Classifier, choose_model
 from src.console import UserError
 from src.files import MELS, sha256_of, write_json, write_table
-from src.spectrogram import Spectrograms, format_of
+from src.shards import Spectrograms
+from src.spectrogram import format_of
 
 
 @pytest.mark.parametrize("reference", ["peak", "loudness"])
@@ -37,7 +38,8 @@ def test_the_picture_is_the_one_that_training_saw(
         samples = compose(number, 4.0, rate)
         both = np.stack([samples, 0.3 * samples[::-1]], axis=1) if number % 2 else samples
         path = write_audio(project / "music" / name, both, rate)
-        rows.append({"track_id": name, "path": str(path), "sha256": sha256_of(path)})
+        about = {"track_id": name, "path": str(path), "sha256": sha256_of(path), "duration_s": 4.0}
+        rows.append(about)
     write_table(project / "data/raw/folder/tracks.csv", pd.DataFrame(rows))
     monkeypatch.setattr(sys, "argv", ["mels"])
     mels.main()
@@ -58,10 +60,8 @@ def test_a_song_gets_what_evaluation_gives_it(
     classifier = Classifier(model_file)
     song = write_audio(tmp_path / "song.wav", compose(1, seconds))
     spectrogram = classifier.spectrogram(song)
-    np.save(tmp_path / "mels.npy", spectrogram)
-    write_json(tmp_path / "format.json", vars(FORMAT))
-    index = {"track_id": ["t"], "sha256": ["x"], "start": [0], "frames": [len(spectrogram)]}
-    write_table(tmp_path / "index.csv", pd.DataFrame(index))
+    only = pd.DataFrame({"track_id": ["t"], "sha256": ["x"]})
+    shards.write(tmp_path, only, lambda row: spectrogram, FORMAT, key="", n_shards=1)
     starts = windows.starts(seconds, length, overlap)
     table = pd.DataFrame({"track_id": "t", "fold": "test", "genre": "pop", "start_s": starts})
     found = evaluate.predict_clips(model_file, table, read_card(model_file), tmp_path)

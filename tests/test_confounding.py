@@ -12,9 +12,9 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import balanced_accuracy_score
 
-from src import confounding
-from src.files import MELS, TRACKS, read_json, write_json, write_table
-from src.spectrogram import Format, Spectrograms
+from src import confounding, shards
+from src.files import MELS, TRACKS, read_json, write_table
+from src.spectrogram import Format
 
 GENRES = ["blues", "disco", "rock"]
 BANDS, FRAMES = 16, 30
@@ -264,13 +264,9 @@ def stage(project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch) -
         raw = tracks[["track_id", "genre", "artist", "source"]].assign(recording=tracks["track_id"], version="")
         write_table(Path("data/raw/folder/tracks.csv"), raw)
         write_table(TRACKS, tracks[["track_id", "genre", "artist", "fold"]])
-        MELS.mkdir(parents=True)
-        np.save(MELS / Spectrograms.ARRAY, np.concatenate(frames))
-        starts = np.arange(len(frames)) * FRAMES
-        index = pd.DataFrame({"track_id": tracks["track_id"], "sha256": "", "start": starts, "frames": FRAMES})
-        write_table(MELS / Spectrograms.INDEX, index)
         form = Format(sample_rate=8000, n_fft=64, n_mels=BANDS, frame_rate=10.0, top_db=80.0)
-        write_json(MELS / Spectrograms.FORMAT, vars(form))
+        named = pd.DataFrame({"track_id": tracks["track_id"], "sha256": tracks["track_id"]})
+        shards.write(MELS, named, frames.__getitem__, form, key="", n_shards=2)
         net = predictions(tracks, lambda row: {genre: 0.6 if genre == row["genre"] else 0.2 for genre in GENRES})
         write_table(Path("predictions/baseline.csv"), pd.concat([net.assign(fold="val"), net]))
         confounding.main()

@@ -1,28 +1,27 @@
 """Batches of clips: the right windows, and an order that follows from seed and epoch alone."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from src import shards
 from src.feed import Clips
 from src.params import Augment
-from src.spectrogram import Spectrograms
+from src.shards import Spectrograms
+from src.spectrogram import Format
 
 FRAME_RATE, FRAMES, LENGTHS = 10.0, 20, {"a": 100, "b": 55, "short": 12}
 
 
 @pytest.fixture
 def spectrograms(tmp_path) -> Spectrograms:
-    """Three tracks in which each frame holds its own number in the array."""
+    """Three tracks in which each frame holds its own number."""
     total = sum(LENGTHS.values())
-    np.save(tmp_path / "mels.npy", np.repeat(np.arange(total, dtype=np.uint8)[:, None], 4, axis=1))
-    starts = np.cumsum([0, *LENGTHS.values()])[:-1]
-    index = pd.DataFrame({"track_id": list(LENGTHS), "sha256": "", "start": starts, "frames": list(LENGTHS.values())})
-    index.to_csv(tmp_path / "index.csv", index=False)
-    form = {"sample_rate": 8000, "n_fft": 512, "n_mels": 4, "frame_rate": FRAME_RATE, "top_db": 80.0}
-    (tmp_path / "format.json").write_text(json.dumps(form))
+    numbered = np.repeat(np.arange(total, dtype=np.uint8)[:, None], 4, axis=1)
+    tracks = np.split(numbered, np.cumsum(list(LENGTHS.values()))[:-1])
+    table = pd.DataFrame({"track_id": list(LENGTHS), "sha256": list(LENGTHS)})
+    form = Format(sample_rate=8000, n_fft=512, n_mels=4, frame_rate=FRAME_RATE, top_db=80.0)
+    shards.write(tmp_path, table, tracks.__getitem__, form, key="", n_shards=2)
     return Spectrograms(tmp_path)
 
 

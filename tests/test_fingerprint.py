@@ -148,3 +148,21 @@ def test_equal_labels_are_joined_and_empty_ones_are_not(labels: list[str]) -> No
     groups = fingerprint.Groups(len(labels))
     groups.join_equal(labels)
     assert groups.roots() == [labels.index(label) if label else row for row, label in enumerate(labels)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 40, 700])
+def test_what_the_projection_leaves_out_is_never_a_pair(n: int) -> None:
+    """All pairs in full, on tracks of which many are on the verge of being alike."""
+    rng = np.random.default_rng(n)
+    originals = rng.normal(size=(n, fingerprint.BANDS * fingerprint.SEGMENTS)) * np.geomspace(1, 0.01, 2048)
+    copies = originals + rng.normal(size=originals.shape) * originals.std(axis=1, keepdims=True) * rng.uniform(
+        0.2, 0.5, (n, 1)
+    )
+    vectors = np.concatenate([originals, copies, np.zeros((1, originals.shape[1]))])
+    vectors = np.round(vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1) * 1016).clip(-127, 127)
+    durations = rng.uniform(29, 31, len(vectors))
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1)
+    alike = (units @ units.T >= fingerprint.SAME_RECORDING) & (np.abs(np.subtract.outer(durations, durations)) < 1)
+    expected = {(int(a), int(b)) for a, b in np.argwhere(alike) if a < b}
+    assert set(fingerprint._similar_pairs(vectors.astype(np.int8), durations)) == expected
+    assert n < 40 or n / 4 < len(expected) < n

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from networks import FORMAT, GENRES, write_model
 
-from src import clips, mels, remix
+from src import clips, remix, shards
 from src.classifier import Classifier
-from src.files import TRACKS, read_json, read_table, write_json, write_table
+from src.files import MELS, TRACKS, read_json, read_table, write_json, write_table
 from src.ingest import __main__ as ingest
 from src.pairs import distance
 
@@ -30,7 +30,8 @@ def raw_table(pairs: int) -> pd.DataFrame:
         for version, genre in (("original", "pop"), ("remix", "rap")):
             about = {"song": f"Song {n}/ü", "version": version}
             rows.append({"track_id": f"{version}{n}", "genre": genre, "artist": f"{version} {n}", **about})
-    return pd.DataFrame(rows, columns=["track_id", "genre", "artist", "song", "version"]).fillna("").assign(sha256="")
+    table = pd.DataFrame(rows, columns=["track_id", "genre", "artist", "song", "version"]).fillna("")
+    return table.assign(sha256=table["track_id"])
 
 
 @pytest.fixture
@@ -49,8 +50,7 @@ def make(configure: Callable, project: Path) -> Callable[[int], dict[str, np.nda
             np.clip(rng.normal(rng.uniform(60, 190, 32), 30, (length, 32)), 0, 255).astype(np.uint8)
             for length in lengths
         ]
-        mels.MELS.mkdir(parents=True)
-        mels.store(iter(songs), raw, FORMAT)
+        shards.write(MELS, raw, songs.__getitem__, FORMAT, key="", n_shards=2)
         for name in ARCHITECTURES:
             write_model(Path("models") / f"{name}.keras", clip_length_s=1.0 if name == "baseline" else 0.5)
         write_json(remix.SUMMARY, {"best": "baseline"})

@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import librosa
 import numpy as np
-import pandas as pd
 import pyloudnorm
 import pytest
 import soxr
@@ -15,11 +13,9 @@ from hypothesis import strategies as st
 from scipy.signal import fftconvolve, firwin
 
 from src import spectrogram
-from src.console import UserError
-from src.files import write_json, write_table
 from src.loudness import Meter
 from src.params import MelParams
-from src.spectrogram import Format, Spectrograms, format_of
+from src.spectrogram import Format, format_of
 
 DEFAULT = {
     "sample_rate": 22050,
@@ -204,27 +200,6 @@ def test_all_bytes_come_back() -> None:
 def test_frames_of_a_duration(frame_rate: float, seconds: float, frames: int) -> None:
     form = Format(sample_rate=22050, n_fft=2048, n_mels=128, frame_rate=frame_rate, top_db=80.0)
     assert form.frames(seconds) == frames
-
-
-def test_tracks_are_runs_of_one_memory_mapped_array(tmp_path: Path) -> None:
-    frames = np.random.default_rng(0).integers(0, 256, (10, 4)).astype(np.uint8)
-    np.save(tmp_path / "mels.npy", frames)
-    index = pd.DataFrame({"track_id": ["007", "NA"], "sha256": ["a", "b"], "start": [0, 7], "frames": [7, 3]})
-    write_table(tmp_path / "index.csv", index)
-    form = Format(sample_rate=8000, n_fft=64, n_mels=4, frame_rate=10.0, top_db=80.0)
-    write_json(tmp_path / "format.json", vars(form))
-    stored = Spectrograms(tmp_path)
-    assert stored.format == form
-    np.testing.assert_array_equal(stored.track("007"), frames[:7])
-    np.testing.assert_array_equal(stored.track("NA"), frames[7:])
-    assert isinstance(stored.track("NA"), np.memmap)
-    with pytest.raises(KeyError):
-        stored.track("7")
-
-
-def test_missing_spectrograms_say_how_to_make_them(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no spectrograms here; make them with: dvc repro mels"):
-        spectrogram.Spectrograms(tmp_path)
 
 
 @pytest.mark.parametrize("reference", ["peak", "loudness"])
