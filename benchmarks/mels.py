@@ -64,7 +64,7 @@ def main() -> None:
 def measure(music: Path, quick: bool = False, *, tracks: int = 40, rounds: int = 5) -> list[Figure]:
     """Measure each format, `tracks` songs at most; see benchmarks/figures.py."""
     if quick:
-        tracks, rounds = 8, 2
+        tracks, rounds = 6, 1
     settings = params.load().mels
     measured = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:

@@ -14,6 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from joblib.externals import loky
+
 import benchmarks
 from benchmarks import figures
 from benchmarks.figures import Figure, Section
@@ -70,4 +72,7 @@ def run(names: list[str], music: Path, quick: bool) -> tuple[dict[str, Section],
 def measured_by(name: str, music: Path, quick: bool) -> tuple[str, list[Figure]]:
     """The docstring of a benchmark, and what it measures."""
     module = importlib.import_module(f"benchmarks.{name}")
-    return module.__doc__ or name, module.measure(music, quick)
+    measured = module.measure(music, quick)
+    # Joblib's workers end with a program, but not with a process that multiprocessing made: it would wait for them.
+    loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    return module.__doc__ or name, measured
