@@ -58,9 +58,8 @@ tune: $(RUNTIME) ## search hyperparameters on validation: make tune ARGS="baseli
 register: $(RUNTIME) ## put the best model into MLflow's registry, to be served: make register ARGS=baseline takes another
 	python -m src.register $(ARGS)
 
-bench: $(RUNTIME) ## measure mel caching and training; on your own music: make bench DIR=/path/to/music
-	python -m benchmarks.mels "$(DIR)"
-	python -m benchmarks.training
+bench: $(DEVELOPMENT) ## measure speed, write docs/benchmarks.md (12 minutes): make bench DIR=/path/to/music; ARGS=--quick only compares
+	python -m benchmarks $(or $(ARGS),--write) "$(DIR)"
 
 clean: ## remove the environment and the caches; data, models, results and downloaded previews stay
 	rm -rf .venv $(filter-out .cache/spotify,$(wildcard .cache/*)) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,10 +13,8 @@ folder, or made from them). *Cold* is with an empty cache, *warm* with all of th
 """
 
 import argparse
-import functools
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -27,12 +25,11 @@ import librosa.display as librosa_display
 import matplotlib.figure
 import numpy as np
 import pandas as pd
-import scipy.fft
-import soxr
 from joblib.externals import loky
 
 from benchmarks import songs
 from benchmarks.figures import Figure, show
+from benchmarks.floor import floor, warm_up
 from benchmarks.machine import describe, interleaved, timed, times_as_fast
 from src import mels, params
 from src.console import UserError, command
@@ -67,7 +64,7 @@ def main() -> None:
 def measure(music: Path, quick: bool = False, *, tracks: int = 40, rounds: int = 5) -> list[Figure]:
     """Measure each format, `tracks` songs at most; see benchmarks/figures.py."""
     if quick:
-        tracks, rounds = 8, 2
+        tracks, rounds = 6, 1
     settings = params.load().mels
     measured = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
@@ -169,14 +166,7 @@ def start_workers(path: Path, settings: MelParams) -> None:
     ready: set[int] = set()
     while len(ready) < joblib.cpu_count():
         run = joblib.Parallel(n_jobs=-1, batch_size=1)
-        ready = set(run(joblib.delayed(_warm_up)(path, settings) for _ in range(joblib.cpu_count())))
-
-
-def _warm_up(path: Path, settings: MelParams) -> int:
-    floor(path, settings)
-    mels.spectrogram_of(path, mels.format_of(settings))
-    time.sleep(0.2)  # or a quick worker takes all of these tasks, while another is starting
-    return os.getpid()
+        ready = set(run(joblib.delayed(warm_up)(path, settings) for _ in range(joblib.cpu_count())))
 
 
 def floor_seconds(paths: list[Path], settings: MelParams) -> float:
@@ -184,19 +174,6 @@ def floor_seconds(paths: list[Path], settings: MelParams) -> float:
     start_workers(paths[0], settings)
     run = joblib.Parallel(n_jobs=-1, batch_size=4)
     return timed(lambda: run(joblib.delayed(floor)(path, settings) for path in paths))
-
-
-def floor(path: Path, settings: MelParams) -> None:
-    """The least that any way to a spectrogram does: decode, and transform each frame."""
-    samples, rate = songs.decode(path)
-    mono = samples[0] if len(samples) == 1 else functools.reduce(np.add, samples) / len(samples)  # mean() is slow
-    if rate != settings.sample_rate:
-        mono = soxr.resample(mono, rate, settings.sample_rate, quality="HQ")
-    window = np.hanning(settings.n_fft + 1)[:-1].astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(mono, settings.n_fft // 2), settings.n_fft)
-    frames = frames[:: settings.hop_length]
-    for start in range(0, len(frames), 64):  # so many stay in the core's cache
-        scipy.fft.rfft(frames[start : start + 64] * window, overwrite_x=True)
 
 
 if __name__ == "__main__":

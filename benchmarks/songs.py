@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 
@@ -68,6 +67,8 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
     if path.suffix.lower() != ".m4a":
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
         return samples.T, rate
+    import av  # loads FFmpeg
+
     with av.open(str(path)) as container:
         parts = [frame.to_ndarray() for frame in container.decode(audio=0)]  # AAC decodes to planes of float32
         return np.concatenate(parts, axis=1), container.streams.audio[0].codec_context.sample_rate
@@ -85,6 +86,8 @@ def write(path: Path, samples: np.ndarray, rate: int) -> None:
     if path.suffix != ".m4a":
         soundfile.write(path, samples.T, rate)
         return
+    import av
+
     layout = "mono" if len(samples) == 1 else "stereo"
     with av.open(str(path), "w", format="ipod") as container:
         stream = container.add_stream("aac", rate=rate, layout=layout)

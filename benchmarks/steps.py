@@ -73,7 +73,8 @@ def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int
     starts = np.arange(0, TRACK_SECONDS - clip_s / 2, clip_s)
     windows_a_track = 1 if settings.models[architecture].window_s else len(starts)
     n_train = -(-n_clips // windows_a_track)
-    n_tracks, frames = n_train + GENRES, form.frames(TRACK_SECONDS)
+    n_genres = min(GENRES, n_train)
+    n_tracks, frames = n_train + n_genres, form.frames(TRACK_SECONDS)
     shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
     noise = np.random.default_rng(settings.seed).integers(0, 256, (n_tracks, frames, form.n_mels), dtype=np.uint8)
     ids = [f"track{number:05d}" for number in range(n_tracks)]
@@ -82,9 +83,9 @@ def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int
     tracks = pd.DataFrame(
         {
             "track_id": ids,
-            "genre": [f"genre{number % GENRES}" for number in range(n_tracks)],
+            "genre": [f"genre{number % n_genres}" for number in (*range(n_train), *range(n_genres))],
             "artist": ids,
-            "fold": ["train"] * n_train + ["val"] * GENRES,
+            "fold": ["train"] * n_train + ["val"] * n_genres,
         }
     )
     clips = tracks[["track_id", "fold"]].loc[np.repeat(np.arange(n_tracks), len(starts))].reset_index(drop=True)
@@ -151,12 +152,11 @@ def started(folder: Path, chosen: dict[str, Options]) -> Iterator[dict[str, Step
 
 def main() -> None:
     """The child's side: train as `Options` say."""
-    options = Options(**json.loads(sys.argv[1]))
+    options, settings = Options(**json.loads(sys.argv[1])), params.load()
     from src.backend import keras
     from src.training import Training, seed_dropout
 
     keras.mixed_precision.set_global_policy(options.policy)
-    settings = params.load()
     training = Training(options.architecture, settings, **options.overrides)
     model = training.new_model()
     model.steps_per_execution = options.steps_per_execution

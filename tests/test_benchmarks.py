@@ -2,7 +2,6 @@
 
 import math
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from scipy.signal import get_window
 
-from benchmarks import figures, held_out, machine, perturbations
+import benchmarks.__main__ as command
+from benchmarks import figures, floor, held_out, machine, mels, perturbations, prediction, runner, songs, steps
+from benchmarks import training as training_benchmark
 from benchmarks.figures import Figure, Section
-from src import audio
+from src import audio, params, predict
+from src.classifier import Classifier
 from src.console import UserError
 from src.files import TRACKS, write_table
-
-ROOT = Path(__file__).resolve().parents[1]
-
+from src.training import Training
 
 # ── Arithmetic ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,56 +144,190 @@ def test_the_page_has_each_section_and_the_machine_once():
 # ── On music ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def test_mels_runs_on_a_folder_of_songs(tmp_path: Path):
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three songs of 4 s in three formats, one of them twice, and a broken one."""
+    folder = tmp_path_factory.mktemp("music")
     time = np.arange(22050 * 4) / 22050
-    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (folder / "deep" / "er").mkdir(parents=True)
     for name, frequency in (("a.wav", 220), ("deep/b.WAV", 440), ("deep/er/c.flac", 880)):
-        with (tmp_path / name).open("wb") as file:
+        with (folder / name).open("wb") as file:
             kind = Path(name).suffix[1:].upper()
             soundfile.write(file, 0.5 * np.sin(2 * math.pi * frequency * time), 22050, format=kind)
-    (tmp_path / "broken.wav").write_bytes(b"RIFF, but no more than that")
-    before = sorted(tmp_path.rglob("*"))
-
-    result = run("benchmarks.mels", str(tmp_path), "--rounds", "1")
-
-    assert result.returncode == 0, result.stderr
-    assert "broken.wav: left out" in result.stderr
-    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in result.stdout.splitlines() if "│" in line]
-    wav, flac = ([row for row in rows if row[0] == kind] for kind in (".wav", ".flac"))
-    assert wav[0][1:3] == ["2", "4.0 s"]
-    assert flac[0][1:3] == ["1", "4.0 s"]
-    # One round, so that each ratio is that of the speeds, as far as three digits tell.
-    plain, starting, ours, paper = (float(cell.split(" ")[0].split("(")[0]) for cell in wav[0][3:7])
-    ratios = [float(cell.split(" ")[0]) for cell in wav[1][1:4]]
-    assert ratios == pytest.approx([ours / plain, starting / plain, ours / paper], rel=0.02, abs=0.006)
-    assert ".wav: ours : paper's way" in result.stdout
-    assert "target 60" in result.stdout
-    assert sorted(tmp_path.rglob("*")) == before
+    (folder / "deep" / "again.wav").write_bytes((folder / "a.wav").read_bytes())
+    (folder / "broken.wav").write_bytes(b"RIFF, but no more than that")
+    return folder
 
 
-def test_mels_says_when_there_is_no_music(tmp_path: Path):
-    result = run("benchmarks.mels", str(tmp_path))
-    assert result.returncode == 2
-    assert result.stderr.strip() == (
-        f"error: {tmp_path}: no music in it (.wav, .au, .flac, .ogg, .mp3, .m4a): name a folder that has some"
+def test_songs_are_found_once_and_made_where_a_format_lacks(music: Path, tmp_path: Path, capsys):
+    found = songs.in_each_format(music, 10, tmp_path)
+    assert "broken.wav: left out" in capsys.readouterr().err
+    assert list(found) == [".wav", ".mp3", ".flac", ".m4a"]
+    assert [path.name for path in found[".wav"]] == ["a.wav", "b.WAV"]
+    assert [path.name for path in found[".flac"]] == ["c.flac"]
+    for made in (*found[".mp3"], *found[".m4a"]):
+        assert made.parent == tmp_path
+        samples = audio.load(made, 22050)
+        assert len(samples) / 22050 == pytest.approx(4.0, abs=0.15)
+        spectrum = np.abs(np.fft.rfft(samples[8192:24576]))
+        assert spectrum.argmax() * 22050 / 16384 == pytest.approx(220 if made.stem == "0" else 440, abs=2)
+    assert songs.seconds(found[".wav"][0]) == 4.0
+
+
+def test_songs_are_taken_evenly(tmp_path: Path, write_song: Callable):
+    for number in range(7):
+        write_song(tmp_path / f"{number}.wav", seed=number, seconds=0.5)
+    assert [path.stem for path in songs.find(tmp_path, 3)[".wav"]] == ["0", "3", "6"]
+
+
+def test_the_floor_decodes_and_transforms_all_frames(music: Path, monkeypatch: pytest.MonkeyPatch):
+    transformed = []
+    monkeypatch.setattr(floor.scipy.fft, "rfft", lambda frames, **_: transformed.append(frames))
+    settings = params.load().mels
+    floor.floor(music / "a.wav", settings)
+    frames = np.concatenate(transformed)
+    samples = np.pad(audio.load(music / "a.wav", 22050), 1024)
+    assert frames.shape == (1 + 4 * 22050 // 512, 2048)
+    expected = samples[512 * 7 : 512 * 7 + 2048] * get_window("hann", 2048)
+    np.testing.assert_allclose(frames[7], expected, atol=1e-6)
+
+
+def test_mels_runs_on_a_folder_of_songs(music: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(songs, "FORMATS", (".wav", ".m4a"))
+    before = sorted(music.rglob("*"))
+    measured = {figure.name: figure for figure in mels.measure(music, tracks=2, rounds=1)}
+    assert sorted(music.rglob("*")) == before
+    cold, least = (measured[name].rounds[0] for name in ("wav, cold", "wav, floor"))
+    slow = measured["wav, cold: time against the floor"]
+    assert slow.rounds[0] == pytest.approx(least / cold)  # songs a second
+    assert (slow.goal, slow.higher_is_better, slow.comparable) == (1.3, False, True)
+    assert measured["wav, warm"].rounds[0] > cold
+    assert "wav, cold: as fast as the plain loop" in measured
+    assert "m4a, cold: as fast as the plain loop" not in measured
+    assert {name.partition(",")[0] for name in measured} == {"wav", "m4a"}
+
+
+def test_there_has_to_be_music(tmp_path: Path):
+    with pytest.raises(UserError) as raised:
+        songs.find(tmp_path, 3)
+    assert str(raised.value) == (
+        f"{tmp_path}: no music in it (.wav, .au, .flac, .ogg, .mp3, .m4a): name a folder that has some"
     )
+
+
+def test_prediction_compares_within_a_round():
+    seconds = {
+        prediction.KERAS: [2.0, 4.0],
+        prediction.START: [3.0, 8.0],
+        prediction.BULK: [5.0, 10.0],
+        prediction.DECODING: [1.0, 2.0],
+        "baseline": [4.0, 6.0],
+    }
+    measured = {figure.name: figure for figure in prediction.figures_of(seconds, ["baseline"], 20)}
+    assert measured["start with one song: time against import keras"].rounds == (1.5, 2.0)
+    assert measured["in bulk"].rounds == (4.0, 2.0)
+    assert measured["a song, baseline"].rounds == (0.2, 0.3)
+    assert measured["a song, baseline: time against its decoding alone"].rounds == (4.0, 3.0)
+
+
+def test_an_untrained_network_can_be_asked(music: Path, tmp_path: Path):
+    settings = params.load()
+    model_file = prediction.write_untrained(tmp_path / "baseline.keras", settings, "baseline")
+    answer = predict.predict(Classifier(model_file), music / "a.wav")
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    assert answer["model"] == "baseline"
+    assert answer["warning"] or answer["distance"] is not None
 
 
 # ── On a network ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_training_runs():
-    result = run("benchmarks.training", "--arch", "baseline", "--tracks", "1", "--rounds", "1")
-    assert result.returncode == 0, result.stderr
-    assert "an epoch has 10 clips" in result.stdout
-    assert "baseline: random crops : resident batch" in result.stdout
-    assert "target 0.9" in result.stdout
+@pytest.mark.parametrize(("architecture", "n_clips"), [("baseline", 25), ("wide_and_deep", 3)])
+def test_what_is_trained_on_has_so_many_clips(architecture: str, n_clips: int, project: Path):
+    settings = params.load()
+    steps.write_tracks(project, settings, architecture, n_clips)
+    training = Training(architecture, settings)
+    assert training.train.n_clips == n_clips
+    assert set(training.val_windows["fold"]) == {"val"}
+    clips, shares = training.train[0]
+    assert clips.shape == (n_clips, training.crop_frames, 128)
+    assert 100 < clips.mean() < 150
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_steps_are_taken_when_they_are_told_to(project: Path):
+    settings = params.load()
+    steps.write_tracks(project, settings, "fewer_layers", 4)
+    chosen = {"small": steps.Options("fewer_layers", resident=False, overrides={"batch_size": 2})}
+    with steps.started(project, chosen) as running:
+        assert running["small"].n_clips == 4
+        assert 0 < running["small"]() < 60
+
+
+def test_a_training_that_cannot_start_is_no_endless_wait(tmp_path: Path):
+    with pytest.raises(RuntimeError, match="ended with status 1"):
+        steps.Steps(tmp_path, steps.Options("baseline"))  # there is no params.yaml
+
+
+def test_training_compares_within_a_round():
+    seconds = {
+        training_benchmark.FEED: [2.0, 4.0],
+        training_benchmark.RESIDENT: [1.0, 4.0],
+        training_benchmark.JAX: [3, 8],
+    }
+    clips, feed, jax = training_benchmark.figures_of("baseline", seconds, 100)
+    assert (clips.rounds, clips.comparable) == ((50.0, 25.0), False)
+    assert (feed.rounds, feed.goal, feed.comparable) == ((0.5, 1.0), 0.97, True)
+    assert jax.rounds == (3.0, 2.0)
+
+
+# ── All of them ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_all_benchmarks_are_found_by_their_measure():
+    found = runner.modules()
+    assert found[:3] == ["mels", "training", "prediction"]
+    assert "machine" not in found
+    assert "held_out" not in found
+    assert set(runner.LONG) <= set(found)
+
+
+@pytest.fixture
+def instant(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Have one benchmark, `mels`, that measures what it is told in no time."""
+
+    def set_to(value: float) -> None:
+        made = section(ratio(value))
+        monkeypatch.setattr(runner, "run", lambda names, music, quick: (dict.fromkeys(names, made["mels"]), []))
+
+    return set_to
+
+
+def test_what_is_written_is_compared_with_later(project: Path, instant: Callable, monkeypatch, capsys):
+    def bench(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["benchmarks", str(project), "--only", "mels", *arguments])
+        command.main()
+        return capsys.readouterr().out
+
+    instant(2.0)
+    assert bench() == ""
+    assert not (project / figures.KEPT).exists()
+    assert bench("--write") == ""
+    assert "| a against b ∘ | 2.00 (2.00–2.00) |" in (project / figures.PAGE).read_text()
+    instant(1.0)
+    assert bench().startswith("worse: mels: a against b: 1.00")
+    instant(3.0)
+    assert bench("--quick") == ""
+    with pytest.raises(SystemExit) as raised:
+        bench("--quick", "--write")
+    assert raised.value.code == 2
+
+
+def test_a_benchmark_that_fails_takes_no_other_with_it(tmp_path: Path, capsys):
+    done, failed = runner.run(["no_such_module"], tmp_path, True)
+    assert (done, failed) == ({}, ["no_such_module"])
+    assert "No module named" in capsys.readouterr().err
+    assert runner.measured_by.__module__ == "benchmarks.runner"  # a process cannot import benchmarks.__main__
 
 
 # ── Songs that a model does not know ─────────────────────────────────────────────────────────────────────────────
