@@ -11,7 +11,8 @@ import functools
 import io
 import os
 import zipfile
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,20 @@ class Devices:
     def share(self) -> AbstractContextManager[None]:
         """Within it networks are made, loaded and trained for all devices; outside of it for one."""
         return self._scope.scope() if self._scope else nullcontext()
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within it, inside of `share`, a process does what the others do not, such as saving.
+
+        Keras makes variables when it saves, and one that is shared would wait for the other hosts.
+        """
+        if self._scope:
+            keras.distribution.set_distribution(None)
+        try:
+            yield
+        finally:
+            if self._scope:
+                keras.distribution.set_distribution(self._scope)
 
     def agree(self, name: str) -> None:
         """See to it that all hosts are about to do the same.

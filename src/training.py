@@ -383,7 +383,8 @@ class _Epochs(keras.callbacks.Callback):
         ended = time.perf_counter()
         clock = [ended - self._started, (self._trained or ended) - self._started]
         self._history.append(entry | dict(zip(CLOCK, clock, strict=True)))
-        self._after()
+        with self._training.devices.apart():
+            self._after()
         self.model.stop_training = stopped(self._history, self._training.settings)
 
 

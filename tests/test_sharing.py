@@ -150,12 +150,6 @@ def test_a_folder_has_all_that_a_clone_needs(first, origin, tmp_path):
     assert not list(remote.rglob("runs"))
 
 
-def test_a_clone_without_the_music_is_up_to_date_too(second):
-    output = second.run("dvc", "repro", "--allow-missing")
-    assert UP_TO_DATE in output
-    assert "Running stage" not in output
-
-
 def test_s3_has_all_that_a_clone_needs(first, origin, tmp_path):
     import boto3
     from moto.server import ThreadedMotoServer
@@ -188,7 +182,13 @@ def test_s3_has_all_that_a_clone_needs(first, origin, tmp_path):
         moto.stop()
 
 
-def test_experiments_and_runs_of_two_machines(first, second, music, server):
+def test_a_clone_without_the_music_is_up_to_date_too(second):
+    output = second.run("dvc", "repro", "--allow-missing")
+    assert UP_TO_DATE in output
+    assert "Running stage" not in output
+
+
+def test_experiments_and_runs_of_two_machines(first, second, music, server, monkeypatch):
     """The second trains on spectrograms from the remote; its experiment comes to the first, its run to the server."""
     second.run("dvc", "exp", "run", "--allow-missing", "--temp", "--name", "shorter", "-S", "train.epochs=1")
     second.run("dvc", "exp", "push", "origin", "shorter")
@@ -205,6 +205,7 @@ def test_experiments_and_runs_of_two_machines(first, second, music, server):
         first.run("git", "reset", "-q", "--hard")
         first.run("dvc", "checkout", "-q", "--force")
 
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     one, other = runs(server)
     assert (one.data.params["train.epochs"], other.data.params["train.epochs"]) == ("2", "1")
     assert (one.data.tags["dvc_experiment"], other.data.tags["dvc_experiment"]) == ("", "shorter")
