@@ -21,22 +21,24 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
 TWO = JAX | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-TRAIN = ("python", "-m", "src.train", "batch_norm")
-HISTORY = "plots/batch_norm/history.csv"
+TRAIN = ("python", "-m", "src.train", "separable_cnn")
+HISTORY = "plots/separable_cnn/history.csv"
 NUMBERS = ["loss", "val_loss", "accuracy", "val_accuracy"]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Checkout:
-    """Spectrograms and clips, and a network with dropout, batch normalisation and random crops."""
+    """Spectrograms and clips, and a network with dropout, batch normalisation and random crops.
+
+    It has no biases before batch normalisation: their gradients are rounding, of which Adam makes whole steps.
+    """
     folder = tmp_path_factory.mktemp("devices")
     checkout = Checkout(folder / "project")
     use_small_music(
         checkout,
         folder / "music",
-        architectures=["batch_norm"],
-        models__batch_norm__filters=[4, 8],
-        train__crops="random",
+        architectures=["separable_cnn"],
+        models__separable_cnn__filters=[4, 8],
         train__epochs=4,
         train__batch_size=6,
         clips__length_s=1.3,
@@ -76,9 +78,9 @@ def test_two_devices_give_the_curve_of_one(distributed, on_one):
     assert "on 2 devices" in output
     assert furthest(pd.read_csv(distributed.folder / HISTORY), on_one) < 1e-4
     # What is written is a model like any other, for a process with one device and another backend.
-    distributed.run("python", "-m", "src.evaluate", "batch_norm")
-    card = read_card(distributed.folder / "models/batch_norm.keras")
-    predictions = pd.read_csv(distributed.folder / "predictions/batch_norm.csv")
+    distributed.run("python", "-m", "src.evaluate", "separable_cnn")
+    card = read_card(distributed.folder / "models/separable_cnn.keras")
+    predictions = pd.read_csv(distributed.folder / "predictions/separable_cnn.csv")
     assert np.isfinite(predictions[card["genres"]]).all(axis=None)
 
     distributed.set_params(seed=43)
@@ -92,7 +94,7 @@ def test_a_killed_training_on_two_devices_goes_on_to_the_same_result(distributed
     process = distributed.start(*TRAIN)
     for name in TWO:
         del distributed.environment[name]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not any(distributed.folder.glob(".cache/training/*/last-2.keras")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
@@ -123,7 +125,7 @@ def test_two_processes_give_the_curve_of_one(distributed, on_one, tmp_path):
                 subprocess.Popen(TRAIN, cwd=distributed.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
             )
     try:
-        status = [process.wait(timeout=200) for process in processes]
+        status = [process.wait(timeout=400) for process in processes]
     finally:
         for process in processes:
             process.kill()
