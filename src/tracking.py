@@ -241,7 +241,9 @@ def _alone() -> FileLock:
 
 def _connect() -> str:
     """Use the project's own database, unless the environment names another place; the address of either."""
-    if not _elsewhere():
+    if _elsewhere():
+        mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    else:
         own = f"sqlite:///{project_root() / 'mlflow.db'}"
         _own.add(own)
         mlflow.set_tracking_uri(own)

@@ -43,7 +43,7 @@ def test_artifacts_lie_in_the_project_also_after_a_second_call(client, project):
 
 
 def test_artifacts_lie_in_the_project_also_with_a_database_elsewhere(project, tmp_path, monkeypatch):
-    """A database does not say where artifacts go; MLflow would take the working folder, which may be a temporary one."""
+    """A database does not say where they go, and MLflow would take the working folder, which may be temporary."""
     address = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     trained("clip")
