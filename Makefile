@@ -42,8 +42,9 @@ app: $(RUNTIME) ## a page to play with: make app, or make app ARGS="--port 8000 
 	python -m src.app $(ARGS)
 
 ui: $(RUNTIME) ## browse the MLflow runs
-	@echo "In some seconds: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
-	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@case "$$MLFLOW_TRACKING_URI" in http://*|https://*) echo "The runs are on the server: $$MLFLOW_TRACKING_URI";; *) \
+	echo "In some seconds: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"; \
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}";; esac
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
 	python -m src.experiments

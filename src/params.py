@@ -274,6 +274,7 @@ class TrainParams(Strict):
     class_weights: bool
     refit: bool
     jit_compile: bool
+    distribute: bool
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TrainParams":

@@ -241,7 +241,9 @@ def _alone() -> FileLock:
 
 def _connect() -> str:
     """Use the project's own database, unless the environment names another place; the address of either."""
-    if not _elsewhere():
+    if _elsewhere():
+        mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    else:
         own = f"sqlite:///{project_root() / 'mlflow.db'}"
         _own.add(own)
         mlflow.set_tracking_uri(own)
@@ -258,12 +260,19 @@ def _experiment_id(name: str) -> str:
     Two workers that both find no database would break each other's first use, hence the lock; and an experiment
     keeps the artifact folder it was made with, which without the explicit address would be a temporary one.
     """
-    _connect()
-    # A server knows where its artifacts lie.
-    location = None if _elsewhere() else (project_root() / "mlruns").as_uri()
+    # A server knows where its artifacts lie. A database does not, and MLflow would take the working folder.
+    served = _connect().startswith(("http://", "https://"))
+    location = None if served else (project_root() / "mlruns").as_uri()
     with _alone():
-        found = mlflow.get_experiment_by_name(name)
-        return found.experiment_id if found else mlflow.create_experiment(name, artifact_location=location)
+        if found := mlflow.get_experiment_by_name(name):
+            return found.experiment_id
+        try:
+            return mlflow.create_experiment(name, artifact_location=location)
+        except MlflowException:
+            # The lock is this machine's: another one may have made it since.
+            if found := mlflow.get_experiment_by_name(name):
+                return found.experiment_id
+            raise
 
 
 def _exists(run_id: str) -> bool:

@@ -8,6 +8,7 @@ import math
 import shutil
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from src.backend import keras
 from src.card import write_card
 from src.console import UserError, warn
 from src.cost import multiply_adds
+from src.devices import Devices
 from src.feed import Clips
 from src.files import (
     CLIPS,
@@ -74,6 +76,7 @@ class Training:
         self.architecture, self.all_settings = architecture, settings
         self.settings = settings.training_of(architecture).model_copy(update=overrides)
         self.model_settings = settings.models[architecture]
+        self.devices = Devices(self.settings.distribute, self.settings.batch_size)
         self.spectrograms = Spectrograms(MELS)
         by_clip = settings.split.protocol == "clip"
         # Under protocol clip only the clips have folds: a longer window would hold clips of several.
@@ -130,14 +133,31 @@ class Training:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold what belongs to this training; a queue worker with the very same one to do waits until it is free."""
-        with FileLock(cache_dir("locks") / f"{self.name}.lock"):
-            self.checkpoint = Checkpoint(cache_dir("training") / self.name)
-            yield
+        """Hold what belongs to this training; a queue worker with the very same one to do waits until it is free.
+
+        Another host than the first holds nothing, and gets a copy.
+        """
+        self.devices.agree(self.name)
+        if self.devices.leads:
+            with FileLock(cache_dir("locks") / f"{self.name}.lock"):
+                folder = cache_dir("training") / self.name
+                self.devices.copy_from_leader(folder)
+                self.checkpoint = Checkpoint(folder)
+                yield
+        else:
+            with tempfile.TemporaryDirectory() as copy:
+                self.devices.copy_from_leader(Path(copy))
+                self.checkpoint = Checkpoint(Path(copy))
+                yield
 
     def run(self) -> None:
         """Train, or go on training, and write the stage's outputs."""
-        model = self.checkpoint.model() or self.new_model()
+        if not self.devices.leads:
+            self._follow()
+            return
+        if self.devices.count > 1:
+            print(f"on {self.devices.count} devices, processes: {self.devices.hosts}", flush=True)
+        model = self.model()
         name, dataset = self.architecture, self.all_settings.dataset
         with tracking.run(dataset, name, self.checkpoint.run_id) as run:
             if self.checkpoint.run_id is None:
@@ -154,12 +174,23 @@ class Training:
             self._write(model, card, run)
         self.checkpoint.remove()
 
+    def _follow(self) -> None:
+        """What another host than the first does: the same epochs, of which it keeps nothing."""
+        self.fit(self.model(), self.checkpoint.history, lambda: None)
+        if self.settings.refit:
+            again = self._with_validation()
+            with again.alone():
+                again.fit(again.model(), again.checkpoint.history, lambda: None, validate=False)
+
+    def _with_validation(self) -> "Training":
+        return Training(self.architecture, self.all_settings, folds=("train", "val"))
+
     def _refitted(self, card: dict[str, Any]) -> keras.Model:
         """The network trained once more, as long as before, on the validation tracks, too."""
-        again = Training(self.architecture, self.all_settings, folds=("train", "val"))
+        again = self._with_validation()
         with again.alone():
             print("once more, with the validation tracks", flush=True)
-            model, history = again.checkpoint.model() or again.new_model(), again.checkpoint.history
+            model, history = again.model(), again.checkpoint.history
             again.fit(model, history, lambda: again.checkpoint.save(model, is_best=True), validate=False)
             model = again.trained()
             card["seconds"] = round(card["seconds"] + sum(epoch["seconds"] for epoch in history), 1)
@@ -183,16 +214,17 @@ class Training:
         """Train from the end of `history` on, which grows by an entry an epoch; `after` is called after each."""
         if stopped(history, self.settings):
             return
-        model.fit(
-            self.train,
-            validation_data=self.val if validate else None,
-            initial_epoch=len(history),
-            epochs=self.settings.epochs,
-            class_weight=self.class_weights if self.settings.class_weights else None,
-            callbacks=[_Epochs(self, history, after)],
-            shuffle=False,  # the feed does it, by epoch
-            verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
-        )
+        with self.devices.share():
+            model.fit(
+                self.train,
+                validation_data=self.val if validate else None,
+                initial_epoch=len(history),
+                epochs=self.settings.epochs,
+                class_weight=self.class_weights if self.settings.class_weights else None,
+                callbacks=[_Epochs(self, history, after)],
+                shuffle=False,  # the feed does it, by epoch
+                verbose=(1 if sys.stdout.isatty() else 2) if verbose is None else verbose,
+            )
 
     def _after_epoch(self, model: keras.Model, run: tracking.Run) -> None:
         history = self.checkpoint.history
@@ -200,16 +232,23 @@ class Training:
         scores = {key: value for key, value in history[-1].items() if key not in ("epoch", *CLOCK)}
         run.metrics(scores, step=len(history))
 
+    def model(self) -> keras.Model:
+        """The network after the last whole epoch that was kept, or before the first."""
+        with self.devices.share():
+            return self.checkpoint.model() or self.new_model()
+
     def new_model(self) -> keras.Model:
         """The network before its first epoch; the same one each time."""
         keras.utils.set_random_seed(self.all_settings.seed)
-        model = self._network(self.crop_frames)
-        model.compile(
-            optimizer=optimizer(self.settings),
-            loss=keras.losses.CategoricalCrossentropy(label_smoothing=self.settings.label_smoothing),
-            metrics=["accuracy"],
-            jit_compile=self.settings.jit_compile,
-        )
+        with self.devices.share():
+            model = self._network(self.crop_frames)
+            model.compile(
+                optimizer=optimizer(self.settings),
+                loss=keras.losses.CategoricalCrossentropy(label_smoothing=self.settings.label_smoothing),
+                metrics=["accuracy"],
+                # JAX without it would compute operation by operation, on each device the whole batch.
+                jit_compile=self.settings.jit_compile or keras.backend.backend() == "jax",
+            )
         return model
 
     def _network(self, frames: int) -> keras.Model:
@@ -272,6 +311,7 @@ class Training:
                 "n_parameters": model.count_params(),
                 "multiply_adds": multiply_adds(model),
                 "backend": keras.backend.backend(),
+                "devices": self.devices.count,
             }
         )
         leaky = settings.split.protocol == "clip"
@@ -343,7 +383,8 @@ class _Epochs(keras.callbacks.Callback):
         ended = time.perf_counter()
         clock = [ended - self._started, (self._trained or ended) - self._started]
         self._history.append(entry | dict(zip(CLOCK, clock, strict=True)))
-        self._after()
+        with self._training.devices.apart():
+            self._after()
         self.model.stop_training = stopped(self._history, self._training.settings)
 
 

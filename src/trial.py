@@ -18,14 +18,14 @@ from src.console import UserError
 from src.files import CLIPS, MELS, TRACKS, sha256_of
 from src.params import Params
 from src.search_space import Values, with_values
-from src.spectrogram import Spectrograms
+from src.shards import INDEX
 
 History = list[dict[str, float]]
 
 
 def data(folder: Path = Path()) -> dict[str, str]:
     """SHA-256 of what says which clips a search learns from, below a project's folder."""
-    return {str(path): sha256_of(folder / path) for path in (CLIPS, TRACKS, MELS / Spectrograms.INDEX)}
+    return {str(path): sha256_of(folder / path) for path in (CLIPS, TRACKS, MELS / INDEX)}
 
 
 def train(

@@ -76,6 +76,8 @@ def find(architecture: str, settings: Params, n_trials: int) -> optuna.Study:
     from src.training import Training
 
     data = Training(architecture, with_values(settings, architecture, lowest(settings)))
+    if data.devices.hosts > 1:
+        raise UserError("tune: searches on one host; run it without KERAS_DISTRIBUTION_… in the environment")
     database = cache_dir("tune") / f"{architecture}-{_key(data, settings)}.sqlite3"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

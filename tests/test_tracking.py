@@ -42,6 +42,16 @@ def test_artifacts_lie_in_the_project_also_after_a_second_call(client, project):
         assert client.get_experiment_by_name(name).artifact_location == (project / "mlruns").as_uri()
 
 
+def test_artifacts_lie_in_the_project_also_with_a_database_elsewhere(project, tmp_path, monkeypatch):
+    """A database does not say where they go, and MLflow would take the working folder, which may be temporary."""
+    address = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    trained("clip")
+    found = mlflow.MlflowClient(address).get_experiment_by_name("demo")
+    assert found.artifact_location == (project / "mlruns").as_uri()
+    assert not (project / "mlflow.db").exists()
+
+
 def best(client) -> list[str]:
     place = client.get_experiment_by_name("demo").experiment_id
     return sorted(run.info.run_id for run in client.search_runs([place], "tags.best = 'true'"))

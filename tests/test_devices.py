@@ -1,0 +1,172 @@
+"""Training on two devices is training on one: JAX with two devices on the CPU, and two processes with one each."""
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from checkout import ROOT, Checkout, use_small_music, write_music
+
+from src.card import read_card
+from src.files import read_table
+
+pytest.importorskip("jax")
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+TWO = JAX | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+TRAIN = ("python", "-m", "src.train", "separable_cnn")
+HISTORY = "plots/separable_cnn/history.csv"
+NUMBERS = ["loss", "val_loss", "accuracy", "val_accuracy"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Checkout:
+    """Spectrograms and clips, and a network with dropout, batch normalisation and random crops.
+
+    It has no biases before batch normalisation: their gradients are rounding, of which Adam makes whole steps.
+    """
+    folder = tmp_path_factory.mktemp("devices")
+    checkout = Checkout(folder / "project")
+    use_small_music(
+        checkout,
+        folder / "music",
+        architectures=["separable_cnn"],
+        models__separable_cnn__filters=[4, 8],
+        train__epochs=4,
+        train__batch_size=6,
+        clips__length_s=1.3,
+    )
+    write_music(folder / "music", artists=5)
+    for stage in ("ingest", "clips", "mels"):
+        checkout.run("python", "-m", f"src.{stage}")
+    clips = read_table(checkout.folder / "data/clips.csv")["fold"].value_counts()
+    assert clips["train"] % 6 % 2 == 1  # the last batch is smaller, and odd
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def on_one(project) -> pd.DataFrame:
+    """The history of a training on one device."""
+    project.run(*TRAIN, **JAX)
+    return pd.read_csv(project.folder / HISTORY)
+
+
+@pytest.fixture
+def distributed(project):
+    """The project, with training on all devices."""
+    project.set_params(train__distribute=True)
+    (project.folder / HISTORY).unlink(missing_ok=True)
+    yield project
+    project.set_params(train__distribute=False, seed=42, train__batch_size=6)
+
+
+def furthest(one: pd.DataFrame, other: pd.DataFrame) -> float:
+    """The largest relative difference of any loss or accuracy in any epoch."""
+    assert len(one) == len(other) == 4
+    return float((one[NUMBERS] / other[NUMBERS] - 1).abs().max(axis=None))
+
+
+def test_two_devices_give_the_curve_of_one(distributed, on_one):
+    output = distributed.run(*TRAIN, **TWO)
+    assert "on 2 devices" in output
+    assert furthest(pd.read_csv(distributed.folder / HISTORY), on_one) < 1e-4
+    # What is written is a model like any other, for a process with one device and another backend.
+    distributed.run("python", "-m", "src.evaluate", "separable_cnn")
+    card = read_card(distributed.folder / "models/separable_cnn.keras")
+    predictions = pd.read_csv(distributed.folder / "predictions/separable_cnn.csv")
+    assert np.isfinite(predictions[card["genres"]]).all(axis=None)
+
+    distributed.set_params(seed=43)
+    distributed.run(*TRAIN, **TWO)
+    assert furthest(pd.read_csv(distributed.folder / HISTORY), on_one) > 1e-2
+
+
+@pytest.mark.soak
+def test_a_killed_training_on_two_devices_goes_on_to_the_same_result(distributed, on_one):
+    distributed.environment |= TWO
+    process = distributed.start(*TRAIN)
+    for name in TWO:
+        del distributed.environment[name]
+    deadline = time.monotonic() + 300
+    while not any(distributed.folder.glob(".cache/training/*/last-2.keras")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (distributed.folder / HISTORY).exists()
+    assert "going on after epoch" in distributed.run(*TRAIN, **TWO)
+    assert furthest(pd.read_csv(distributed.folder / HISTORY), on_one) < 1e-4
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.soak
+def test_two_processes_give_the_curve_of_one(distributed, on_one, tmp_path):
+    """As on two hosts, which reach each other over TCP; they may share the folder, as they do here."""
+    hosts = {
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{free_port()}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
+    }
+    processes = []
+    for number in range(2):
+        with (tmp_path / f"{number}.log").open("w") as log:
+            environment = distributed.environment | JAX | hosts | {"KERAS_DISTRIBUTION_PROCESS_ID": str(number)}
+            processes.append(
+                subprocess.Popen(TRAIN, cwd=distributed.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            )
+    try:
+        status = [process.wait(timeout=400) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    logs = [(tmp_path / f"{number}.log").read_text() for number in range(2)]
+    assert status == [0, 0], "\n".join(logs)
+    assert "on 2 devices, processes: 2" in logs[0]
+    assert furthest(pd.read_csv(distributed.folder / HISTORY), on_one) < 1e-4
+    assert not any(distributed.folder.glob(".cache/training/*"))
+
+
+def test_what_cannot_be_distributed_is_one_line(distributed):
+    output = distributed.run(*TRAIN, fails=True)
+    assert output.startswith("error: params.yaml: train.distribute: several devices need Keras' JAX backend")
+    assert "KERAS_BACKEND=jax" in output
+    assert output.count("\n") == 1
+    distributed.set_params(train__batch_size=7)
+    output = distributed.run(*TRAIN, fails=True, **TWO)
+    assert output == "error: params.yaml: train.batch_size: 7 clips do not divide by 2 devices; take 8\n"
+    output = distributed.run(*TRAIN, fails=True, **TWO, KERAS_DISTRIBUTION_NUM_PROCESSES="2")
+    assert output.startswith("error: KERAS_DISTRIBUTION_JOB_ADDRESSES: not set, but KERAS_DISTRIBUTION_NUM_PROCESSES")
+
+
+def test_each_device_computes_its_share():
+    """By the compiler's count of what one device has to do, for a batch that divides and for one that does not."""
+    code = """
+import jax
+import numpy as np
+from src.backend import keras
+from src.devices import Devices
+
+devices = Devices(True, 32)
+with devices.share():
+    network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(256), keras.layers.Dense(256)])
+    for clips in (32, 21):
+        batch = np.ones((clips, 64), np.float32)
+        print(clips, jax.jit(lambda x: network(x)).lower(batch).compile().cost_analysis()["flops"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | TWO, capture_output=True, text=True, check=True
+    )
+    flops = dict(map(float, line.split()) for line in done.stdout.splitlines())
+    for clips, of_one in flops.items():
+        whole = 2 * clips * (64 * 256 + 256 * 256)
+        assert of_one == pytest.approx(math.ceil(clips / 2) / clips * whole, rel=0.05)
