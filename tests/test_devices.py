@@ -95,8 +95,8 @@ def test_a_killed_training_on_two_devices_goes_on_to_the_same_result(distributed
     for name in TWO:
         del distributed.environment[name]
     deadline = time.monotonic() + 300
-    while not any(distributed.folder.glob(".cache/training/*/last-2.keras")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    while not any(distributed.folder.glob(".cache/training/*/last-[2-4].keras")) and time.monotonic() < deadline:
+        time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (distributed.folder / HISTORY).exists()
