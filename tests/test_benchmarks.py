@@ -204,6 +204,7 @@ def test_mels_runs_on_a_folder_of_songs(music: Path, monkeypatch: pytest.MonkeyP
     assert measured["wav, warm"].rounds[0] > cold
     assert "wav, cold: as fast as the plain loop" in measured
     assert "m4a, cold: as fast as the plain loop" not in measured
+    assert measured["wav, start of the workers"].unit == "seconds"
     assert {name.partition(",")[0] for name in measured} == {"wav", "m4a"}
 
 
