@@ -70,13 +70,21 @@ def compute(tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> list[Pa
     missing = {
         target: (raw_dir / path, digest)
         for target, path, digest in zip(cached, tracks["path"], tracks["sha256"], strict=True)
-        if not target.exists()
+        if not _is_whole(target)
     }
     run = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=4)
     done = run(joblib.delayed(_compute_one)(*source, target, settings) for target, source in missing.items())
     for _ in progress(done, total=len(missing), what="mel spectrograms"):
         pass
     return cached
+
+
+def _is_whole(cached: Path) -> bool:
+    """Whether a spectrogram is in the cache, and not cut off, as a crash of the machine may leave it."""
+    try:
+        return np.lib.format.open_memmap(cached, mode="r").ndim == 2
+    except (OSError, EOFError, ValueError):
+        return False
 
 
 def _compute_one(path: Path, digest: str, target: Path, settings: MelParams) -> None:

@@ -6,6 +6,7 @@ Only files that are new or changed are opened.
 import base64
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,12 +54,15 @@ def _inspect_once(path: Path, folder: Path) -> Finding:
     if not os.access(path, os.R_OK):
         # Not recorded: what mends it changes neither size nor time of the file.
         return Finding(rejected="cannot be opened (Permission denied)")
-    key = hashlib.sha256(f"{VERSION}\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()
+    # The time of change, too, which cannot be set back as that of modification can.
+    state = f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    key = hashlib.sha256(f"{VERSION}\0{path}\0{state}".encode()).hexdigest()
     record = folder / key[:2] / f"{key}.json"
-    if record.exists():
+    with suppress(FileNotFoundError, TypeError, ValueError):  # none yet, or damaged: inspected again
         return Finding(**read_json(record))
     finding = inspect_file(path)
-    write_json(record, asdict(finding))
+    if not finding.rejected.startswith("cannot be opened"):  # a share that was away comes back without a change
+        write_json(record, asdict(finding))
     return finding
 
 
