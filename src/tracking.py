@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from src.console import UserError
-from src.files import cache_dir, project_root
+from src.files import atomic, cache_dir, project_root
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # No links between the epochs.
@@ -257,6 +257,8 @@ def _reason(error: MlflowException | SQLAlchemyError) -> str:
         return "the database is locked by another process; wait until that has ended, then run the same again"
     if "database or disk is full" in text:
         return "the disk is full; free some space and run the same again"
+    if "_alembic_tmp_" in text:
+        return "the database was left half-made or half-upgraded; move mlflow.db away and run the same again"
     if "readonly database" in text or "unable to open database file" in text:
         return f"{text}; this user must be allowed to write there"
     if "Max retries exceeded" in text or "timed out" in text:
@@ -296,8 +298,23 @@ def _experiment_id(name: str) -> str:
     # A server knows where its artifacts lie.
     location = None if _elsewhere() else (project_root() / "mlruns").as_uri()
     with _alone():
+        if not _elsewhere():
+            _make_database(project_root() / "mlflow.db")
         found = mlflow.get_experiment_by_name(name)
         return found.experiment_id if found else mlflow.create_experiment(name, artifact_location=location)
+
+
+def _make_database(path: Path) -> None:
+    """Make the database beside its place first: one that is left half-made, by a kill or a full disk, is of no use."""
+    if path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for left in path.parent.glob(".mlflow.*.tmp.db*"):
+        left.unlink()
+    with atomic(path) as temporary:
+        store = SqlAlchemyStore(f"sqlite:///{temporary}", (project_root() / "mlruns").as_uri())
+        store.engine.dispose()  # closes the file
 
 
 def _exists(run_id: str) -> bool:

@@ -221,6 +221,22 @@ def test_a_database_that_is_locked_during_a_run_is_one_line_too(own_database, ho
         assert database.execute("select value from metrics where key = 'loss'").fetchall() == [(1.0,)]
 
 
+USER = "from src import tracking; tracking.run('demo', 'x').__enter__()"
+
+
+def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(tmp_path):
+    environment = clean_environment() | {"DVC_ROOT": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for(process, "a database", lambda: any(path.stat().st_size > 50_000 for path in tmp_path.glob("*.db")))
+    kill_group(process)
+    assert not (tmp_path / "mlflow.db").exists()
+    subprocess.run([sys.executable, "-c", USER], cwd=ROOT, env=environment, check=True)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        assert database.execute("select name from runs").fetchall() == [("x",)]
+
+
 def test_a_lock_that_somebody_keeps_for_good_is_not_waited_for_forever(own_database, monkeypatch):
     monkeypatch.setattr(tracking, "LOCK_WAIT_S", 0.3)
     with tracking._alone(), ThreadPoolExecutor(1) as another:

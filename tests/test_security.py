@@ -74,7 +74,8 @@ def test_no_module_runs_what_comes_from_elsewhere(path):
 @pytest.mark.parametrize(
     "source",
     ["import pickle", "from yaml import load", "eval(x)", "import os\nos.popen('ls')", "f(x, shell=True)",
-     "np.load(x, allow_pickle=True)", "np.load(x, allow_pickle=y)", "YAML(typ='unsafe')", "joblib.load(x)", "tar.extractall(x)"],
+     "np.load(x, allow_pickle=True)", "np.load(x, allow_pickle=y)", "YAML(typ='unsafe')", "joblib.load(x)",
+     "tar.extractall(x)"],
 )  # fmt: skip
 def test_the_search_finds_each(source):
     assert offences(source) != []
