@@ -12,7 +12,7 @@ DIR ?= data/raw/demo
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
 
-.PHONY: help repro test soak lint format spotify-login app ui experiments leak tune register bench clean
+.PHONY: help repro test soak lint format audit spotify-login app ui experiments leak tune register bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ lint: $(DEVELOPMENT) ## check style and types
 format: $(DEVELOPMENT) ## format the code
 	ruff check --fix
 	ruff format
+
+audit: $(DEVELOPMENT) ## ask for known vulnerabilities of the installed packages (needs pypi.org)
+	pip-audit
 
 spotify-login: $(RUNTIME) ## log in to Spotify, for data sets from playlists (docs/spotify.md)
 	python -m src.ingest.spotify login

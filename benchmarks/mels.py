@@ -161,8 +161,8 @@ def stage_seconds(
         else:
             start_workers(paths[0], settings)
         if warm:
-            list(mels.compute(tracks, folder, settings))  # its cache lies in DVC_ROOT
-        return timed(lambda: list(mels.compute(tracks, folder, settings)))
+            mels.compute(tracks, folder, settings)  # its cache lies in DVC_ROOT
+        return timed(lambda: mels.compute(tracks, folder, settings))
 
 
 def start_workers(path: Path, settings: MelParams) -> None:

@@ -5,6 +5,8 @@ m4a and whatever libsndfile refuses. Blocks are mixed down and resampled as they
 never lie in memory (:func:`read`).
 """
 
+import errno
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -84,6 +86,8 @@ def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]],
         As :func:`load`.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
+            raise AudioError("cannot be opened (not a regular file)")
         with path.open("rb") as opened:  # the decoders do not say whether they may not or cannot read a file
             if not opened.read(1):
                 raise AudioError("empty")
@@ -97,6 +101,8 @@ def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]],
                 pass  # FFmpeg reads some files that libsndfile refuses
         return _read_with_ffmpeg(path, sample_rate, consume)
     except OSError as error:
+        if error.errno == errno.ENOSPC:  # of `consume`: no fault of the song's
+            raise
         raise AudioError(f"cannot be opened ({error.strerror or error})") from None
 
 

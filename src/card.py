@@ -43,6 +43,15 @@ def read_card(model_file: Path) -> dict[str, Any]:
     return card
 
 
+def is_whole(model_file: Path) -> bool:
+    """Whether a file that Keras has written is all there: every member has the checksum that it was written with."""
+    try:
+        with zipfile.ZipFile(model_file) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError):
+        return False
+
+
 def write_card(model_file: Path, card: dict[str, Any]) -> None:
     """Add the card to the archive that Keras wrote.
 

@@ -111,10 +111,7 @@ class Classifier:
         self.window_s: float = self.frames / self.format.frame_rate
         from src import models  # loads Keras: takes seconds
 
-        try:
-            self._network = models.load(model_file)
-        except (ValueError, TypeError, OSError, KeyError) as error:
-            raise UserError(f"{model_file}: Keras cannot load it ({error})") from None
+        self._network = models.load(model_file)
 
     def spectrogram(self, song: Path) -> np.ndarray:
         """What the networks see of a song, exactly what the stage `mels` stores: uint8 [shape=(frames, n_mels)].

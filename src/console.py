@@ -34,16 +34,26 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             _fail(str(error))
             sys.exit(error.status)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            reason = _of_the_system(error)
+            if reason is None:
                 raise
-            where = f" while writing {error.filename}" if error.filename else ""
-            _fail(f"the disk is full{where}: free some space and run the same again, what is done is kept")
+            _fail(reason)
             sys.exit(UserError.status)
         except KeyboardInterrupt:
             print("\ninterrupted: run the same again to go on from here", file=sys.stderr)
             sys.exit(130)
 
     return wrapper
+
+
+def _of_the_system(error: OSError) -> str | None:
+    """What the user can do about a full, read-only or closed disk; None for what must be a bug."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" while writing {error.filename}" if error.filename else ""
+        return f"the disk is full{where}: free some space and run the same again, what is done is kept"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and error.filename:
+        return f"{error.filename}: {error.strerror}: this user must be allowed to read and write there"
+    return None
 
 
 def _fail(message: str) -> None:

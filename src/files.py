@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
-from src.console import UserError
+from src.console import UserError, warn
+
+
+class DamagedFileError(UserError, ValueError):
+    """A file that is cut off, or is none of its kind."""
+
 
 # What several stages read.
 TRACKS, CLIPS, MELS = Path("data/tracks.csv"), Path("data/clips.csv"), Path("data/mels")
@@ -46,8 +52,26 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(lock: Path, what: str) -> Iterator[None]:
+    """Let one process at a time go on; the others say that they wait for it. Who is killed lets go."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        warn(f"{what}: another process is at it, waiting")
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -57,8 +81,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is none, most likely cut off. Where it only saves work, the caller does the work again.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # what JSON and UTF-8 raise
+        raise DamagedFileError(f"{path}: damaged or cut off ({error}); delete it and run `dvc repro`") from None
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -10,8 +10,9 @@ one shard.
 
 import argparse
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,8 @@ def main() -> None:
         read, key = published_ones(tracks, form), "published"
     else:
         form = format_of(mel_params)
-        cached = compute(tracks, raw_dir, mel_params, settings.compute, settings.songs_dir)
-        read, key = (lambda row: load(cached[row])), f"{VERSION}"
+        made = compute(tracks, raw_dir, mel_params, settings.compute, settings.songs_dir)
+        read, key = made.__getitem__, f"{VERSION}"
     seconds = tracks["duration_s"].astype(float).sum()
     n_shards = shards.count(seconds * form.frame_rate, form.n_mels)
     shards.write(MELS, tracks, read, form, key=f"{key} {vars(form)}", n_shards=n_shards)
@@ -53,7 +54,7 @@ def main() -> None:
 
 def compute(
     tracks: pd.DataFrame, raw_dir: Path, settings: MelParams, how: Compute = LOCAL, songs: Path | None = None
-) -> list[Path]:
+) -> "Cached":
     """Compute what is not in the cache yet, over all cores or the workers of a cluster.
 
     Parameters
@@ -69,21 +70,42 @@ def compute(
 
     Returns
     -------
-    list of Path
-        One .npy a track: uint8 [shape=(frames, n_mels)].
+    Cached
+        The spectrograms, one a track.
     """
     key = hashlib.sha256(f"{VERSION} {settings.model_dump_json()}".encode()).hexdigest()[:16]
     folder = cache_dir("mels") / key
-    cached = [folder / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
-    missing = {
-        target: (raw_dir / path, digest, settings)
-        for target, path, digest in zip(cached, tracks["path"], tracks["sha256"], strict=True)
-        if not target.exists()
-    }
+    files = [folder / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
+    tasks = [(raw_dir / path, digest, settings) for path, digest in zip(tracks["path"], tracks["sha256"], strict=True)]
+    missing = {file: task for file, task in zip(files, tasks, strict=True) if not file.exists()}
     done = run(_compute_one, missing, _keep, how, songs)
     for _ in progress(done, total=len(missing), what="mel spectrograms"):
         pass
-    return cached
+    return Cached(files, tasks)
+
+
+class Cached(Sequence[np.ndarray]):
+    """Spectrograms in the cache, read one at a time: uint8 [shape=(frames, n_mels)] each.
+
+    One whose file is cut off, as a crash of the machine may leave it, is computed again.
+    """
+
+    def __init__(self, files: list[Path], tasks: list[tuple[Path, str, MelParams]]) -> None:
+        self.files, self._tasks = files, tasks
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, row: Any) -> Any:
+        try:
+            stored = np.load(self.files[row], mmap_mode="r", allow_pickle=False)
+            if stored.ndim == 2:
+                return stored
+        except (OSError, ValueError, EOFError):
+            pass
+        stored = _compute_one(*self._tasks[row])
+        _keep(self.files[row], stored)
+        return stored
 
 
 def _compute_one(path: Path, digest: str, settings: MelParams) -> np.ndarray:
@@ -99,21 +121,6 @@ def _compute_one(path: Path, digest: str, settings: MelParams) -> np.ndarray:
 def _keep(target: Path, stored: np.ndarray) -> None:
     with atomic(target) as temporary:
         np.save(temporary, stored)
-
-
-def load(path: Path) -> np.ndarray:
-    """A cached spectrogram: uint8 [shape=(frames, n_mels)].
-
-    Raises
-    ------
-    UserError
-        Where the file is damaged; it is removed, so that the next run computes it again.
-    """
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        path.unlink()
-        raise UserError(f"{path}: is damaged ({error}) and was removed: run `dvc repro` again") from None
 
 
 def published_ones(tracks: pd.DataFrame, form: Format) -> Callable[[int], np.ndarray]:

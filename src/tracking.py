@@ -9,24 +9,30 @@ database, mlflow.db beside dvc.yaml, unless MLFLOW_TRACKING_URI names another pl
 import logging
 import math
 import os
+import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from src.console import UserError
-from src.files import cache_dir, project_root
+from src.files import atomic, cache_dir, project_root
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # No links between the epochs.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+# A server that is away is asked for half a minute, not for four; each answer may take half a minute, not two.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from sqlalchemy.exc import SQLAlchemyError
 
 # Only problems: not each of the 50 steps in which a database is made.
 for _name in ("mlflow", "alembic"):
@@ -34,6 +40,9 @@ for _name in ("mlflow", "alembic"):
 
 # Addresses that were set here: MLflow puts them into the environment, where they look like the user's choice.
 _own: set[str] = set()
+
+# Longer than the first use of a database takes, by far; whoever waits longer waits for a process that hangs.
+LOCK_WAIT_S = 120
 
 
 class Run:
@@ -82,25 +91,27 @@ def run(experiment: str, name: str, run_id: str | None = None, nested: bool = Fa
             run_id = None
         new_name = None if run_id else name
         opened = mlflow.start_run(run_id=run_id, experiment_id=experiment_id, run_name=new_name, nested=nested)
-    with opened:
-        if run_id is None:
-            # The name that DVC gave to the experiment; a plain `dvc repro` has none.
-            mlflow.set_tag("dvc_experiment", os.environ.get("DVC_EXP_NAME", ""))
-            mlflow.set_tag("git_commit", opened.data.tags.get("mlflow.source.git.commit", _git_commit()))
-        yield Run(opened.info.run_id)
+        with opened:
+            if run_id is None:
+                # The name that DVC gave to the experiment; a plain `dvc repro` has none.
+                mlflow.set_tag("dvc_experiment", os.environ.get("DVC_EXP_NAME", ""))
+                mlflow.set_tag("git_commit", opened.data.tags.get("mlflow.source.git.commit", _git_commit()))
+            yield Run(opened.info.run_id)
 
 
 def tag(run_id: str, values: Mapping[str, Any]) -> None:
     """Set tags of a run that has ended; one that this database does not have is passed over."""
-    if _exists(run_id):
-        for key, value in values.items():
-            mlflow.MlflowClient().set_tag(run_id, key, str(value))
+    with _telling():
+        if _exists(run_id):
+            for key, value in values.items():
+                mlflow.MlflowClient().set_tag(run_id, key, str(value))
 
 
 def mark_killed(run_id: str) -> None:
     """Say of a run whose process was killed that it does not go on."""
-    if _exists(run_id):
-        mlflow.MlflowClient().set_terminated(run_id, "KILLED")
+    with _telling():
+        if _exists(run_id):
+            mlflow.MlflowClient().set_terminated(run_id, "KILLED")
 
 
 def register(model_file: Path, card: Mapping[str, Any], name: str, example: str, alias: str | None) -> tuple[str, str]:
@@ -161,7 +172,7 @@ def register(model_file: Path, card: Mapping[str, Any], name: str, example: str,
         client.set_model_version_tag(name, version, key, str(card[key]))
     if alias is not None:
         client.set_registered_model_alias(name, alias, version)
-    return version, mlflow.get_tracking_uri()
+    return version, address()
 
 
 def gather(
@@ -228,15 +239,40 @@ def _by_validation(found: mlflow.entities.Run) -> tuple[float, float]:
 
 @contextmanager
 def _telling() -> Iterator[None]:
-    """Say in one line what is wrong with MLflow's database or server."""
+    """Say in one line what is wrong with MLflow's database or server, and what can be done about it."""
     try:
         yield
-    except MlflowException as error:
-        raise UserError(f"MLflow at {mlflow.get_tracking_uri()}: {error.message}") from None
+    except (MlflowException, SQLAlchemyError) as error:
+        raise UserError(f"MLflow at {address()}: {_reason(error)}; what is done is kept") from None
+    except Timeout as error:
+        raise UserError(
+            f"MLflow at {address()}: another process has held {error.lock_file} for {LOCK_WAIT_S} s; end it, and run "
+            "the same again; what is done is kept"
+        ) from None
+
+
+def _reason(error: MlflowException | SQLAlchemyError) -> str:
+    text = str(getattr(error, "orig", None) or getattr(error, "message", error)).partition("\n")[0]
+    if "database is locked" in text:
+        return "the database is locked by another process; wait until that has ended, then run the same again"
+    if "database or disk is full" in text:
+        return "the disk is full; free some space and run the same again"
+    if "_alembic_tmp_" in text:
+        return "the database was left half-made or half-upgraded; move mlflow.db away and run the same again"
+    if "readonly database" in text or "unable to open database file" in text:
+        return f"{text}; this user must be allowed to write there"
+    if "Max retries exceeded" in text or "timed out" in text:
+        return "the server does not answer; start it and run the same again, or unset MLFLOW_TRACKING_URI"
+    return text
+
+
+def address() -> str:
+    """Where the runs are kept, without the password that an address may have in it."""
+    return re.sub(r"//[^/@]*@", "//***@", str(mlflow.get_tracking_uri()))
 
 
 def _alone() -> FileLock:
-    return FileLock(cache_dir("locks") / "mlflow.lock")
+    return FileLock(cache_dir("locks") / "mlflow.lock", timeout=LOCK_WAIT_S)
 
 
 def _connect() -> str:
@@ -264,6 +300,8 @@ def _experiment_id(name: str) -> str:
     served = _connect().startswith(("http://", "https://"))
     location = None if served else (project_root() / "mlruns").as_uri()
     with _alone():
+        if not _elsewhere():
+            _make_database(project_root() / "mlflow.db")
         if found := mlflow.get_experiment_by_name(name):
             return found.experiment_id
         try:
@@ -275,15 +313,33 @@ def _experiment_id(name: str) -> str:
             raise
 
 
+def _make_database(path: Path) -> None:
+    """Make the database beside its place first: one that is left half-made, by a kill or a full disk, is of no use."""
+    if path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for left in path.parent.glob(".mlflow.*.tmp.db*"):
+        left.unlink()
+    with atomic(path) as temporary:
+        store = SqlAlchemyStore(f"sqlite:///{temporary}", (project_root() / "mlruns").as_uri())
+        store.engine.dispose()  # closes the file
+
+
 def _exists(run_id: str) -> bool:
     try:
         return mlflow.get_run(run_id).info.lifecycle_stage == "active"
-    except MlflowException:
-        return False
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return False
+        raise  # a server that does not answer does not say that it has no such run
 
 
 def _git_commit() -> str:
-    head = os.popen("git rev-parse HEAD 2>/dev/null").read().strip()
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # no git
+        head = ""
     return head or "unknown"
 
 

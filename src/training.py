@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from src import augment, discriminant, familiarity, feed, models, shards, tracking, windows
 from src.backend import keras
-from src.card import write_card
+from src.card import is_whole, write_card
 from src.console import UserError, warn
 from src.cost import multiply_adds
 from src.devices import Devices
@@ -32,6 +31,7 @@ from src.files import (
     TRACKS,
     atomic,
     cache_dir,
+    one_at_a_time,
     read_json,
     read_table,
     sha256_of,
@@ -139,7 +139,7 @@ class Training:
         """
         self.devices.agree(self.name)
         if self.devices.leads:
-            with FileLock(cache_dir("locks") / f"{self.name}.lock"):
+            with one_at_a_time(cache_dir("locks") / f"{self.name}.lock", f"this training of {self.architecture}"):
                 folder = cache_dir("training") / self.name
                 self.devices.copy_from_leader(folder)
                 self.checkpoint = Checkpoint(folder)
@@ -399,8 +399,11 @@ class Checkpoint:
         self.history: History = []
         self.run_id: str | None = None
         if self._state.exists():
-            state = read_json(self._state)
-            self.history, self.run_id = state["history"], state["run_id"]
+            try:
+                state = read_json(self._state)
+                self.history, self.run_id = state["history"], state["run_id"]
+            except (KeyError, TypeError, ValueError):
+                self._warn()
 
     @property
     def _state(self) -> Path:
@@ -408,10 +411,20 @@ class Checkpoint:
 
     def model(self) -> keras.Model | None:
         """The network after the last whole epoch, or None at the start."""
-        if not self.history:
+        epoch = len(self.history)
+        if not epoch:
             return None
-        print(f"going on after epoch {len(self.history)}", flush=True)
-        return keras.models.load_model(self.folder / f"last-{len(self.history)}.keras")
+        numbers = [int(path.stem.split("-")[1]) for path in self.folder.glob("best-*.keras")]
+        named = [f"best-{max((number for number in numbers if number <= epoch), default=epoch)}", f"last-{epoch}"]
+        if not all(is_whole(self.folder / f"{name}.keras") for name in named):
+            self.history.clear()
+            self._warn()
+            return None
+        print(f"going on after epoch {epoch}", flush=True)
+        return keras.models.load_model(self.folder / f"last-{epoch}.keras")
+
+    def _warn(self) -> None:
+        warn(f"{self.folder}: what was kept of this training is damaged; it starts from the beginning")
 
     def best_model(self, epoch: int) -> keras.Model:
         """The network after that epoch, which was the best."""

@@ -123,7 +123,7 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path, name: str) -> Non
     with pytest.raises(AudioError, match=r"cannot be opened \(No such file"):
         audio.load(tmp_path / name, 22050)
     (tmp_path / name).mkdir()
-    with pytest.raises(AudioError, match=r"cannot be opened \(Is a directory"):
+    with pytest.raises(AudioError, match=r"cannot be opened \(not a regular file"):
         audio.load(tmp_path / name, 22050)
 
 

@@ -181,7 +181,7 @@ def test_songs_in_a_bucket(project, music, how, store, configure, monkeypatch):
 
 def test_songs_under_another_path_there(project, music, how, configure):
     settings = configure({}).mels
-    (kept,) = mels.compute(music[:1], project, settings)
+    (kept,) = mels.compute(music[:1], project, settings).files
     expected = kept.read_bytes()
     kept.unlink()
     shutil.move(project / "music", project / "mounted elsewhere")

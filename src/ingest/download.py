@@ -11,17 +11,15 @@ import sys
 import tarfile
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path
 
 import requests
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
 from src.console import UserError, progress, warn
+from src.files import one_at_a_time
 
 CHUNK_BYTES = 1 << 18
 
@@ -84,7 +82,7 @@ def fetch(
     destination.parent.mkdir(parents=True, exist_ok=True)
     part = destination.with_name(destination.name + ".part")
     checked = md5 is not None or sha256 is not None
-    with _one_at_a_time(destination, what):
+    with one_at_a_time(_lock(destination), what):
         if destination.is_file() and not _mismatch(destination, md5, sha256):
             return destination
         if not checked:
@@ -221,19 +219,9 @@ def _reason(error: Exception) -> str:
     return "the connection was lost"
 
 
-@contextmanager
-def _one_at_a_time(destination: Path, what: str) -> Iterator[None]:
-    """Let one process at a time work on `destination`: queued experiments begin at the same moment."""
-    lock = FileLock(destination.with_name(f".{destination.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        warn(f"{what}: another process is at it, waiting")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _lock(destination: Path) -> Path:
+    """Queued experiments begin at the same moment, and want the same file."""
+    return destination.with_name(f".{destination.name}.lock")
 
 
 def extract_tar(archive: Path, destination: Path) -> Path:
@@ -260,7 +248,7 @@ def extract_tar(archive: Path, destination: Path) -> Path:
         raise UserError(f"Python {sys.version.split()[0]} cannot unpack archives safely: use 3.11.4 or later")
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary = destination.with_name(f".{destination.name}.unpacking")
-    with _one_at_a_time(destination, f"unpacking {archive.name}"):
+    with one_at_a_time(_lock(destination), f"unpacking {archive.name}"):
         if destination.is_dir():
             return destination
         shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed

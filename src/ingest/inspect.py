@@ -6,6 +6,7 @@ Only files that are new or changed are opened.
 import base64
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,10 +54,11 @@ def inspect_files(paths: list[Path], how: Compute = LOCAL, songs: Path | None = 
     for path, record in zip(paths, records, strict=True):
         if isinstance(record, Finding):
             continue
-        if record.exists():
-            known[record] = Finding(**read_json(record))
-        else:
+        finding = _recorded(record)
+        if finding is None:
             new[record] = (path,)
+        else:
+            known[record] = finding
     known |= progress(run(inspect_file, new, _keep, how, songs), total=len(new), what="checking songs")
     return [record if isinstance(record, Finding) else known[record] for record in records]
 
@@ -67,7 +69,8 @@ def _stamps(paths: list[Path], how: Compute, songs: Path | None) -> list[str]:
     for path in paths:
         try:
             status = path.stat()
-            stamps.append(f"{status.st_size}\0{status.st_mtime_ns}")
+            # The time of change, too, which cannot be set back as that of modification can.
+            stamps.append(f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}")
         except OSError:
             # It may be where the workers look, and only there.
             elsewhere = listing(how) if elsewhere is None else elsewhere
@@ -87,8 +90,15 @@ def _record(path: Path, stamp: str, folder: Path) -> Path | Finding:
     return folder / key[:2] / f"{key}.json"
 
 
+def _recorded(record: Path) -> Finding | None:
+    with suppress(FileNotFoundError, TypeError, ValueError):  # none yet, or damaged: inspected again
+        return Finding(**read_json(record))
+    return None
+
+
 def _keep(record: Path, finding: Finding) -> Finding:
-    write_json(record, asdict(finding))
+    if not finding.rejected.startswith("cannot be opened"):  # a share that was away comes back without a change
+        write_json(record, asdict(finding))
     return finding
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.backend import keras
+from src.console import UserError
 from src.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet, texture_cnn
 from src.models.blocks import AtFrameRate
 from src.models.wide_and_deep import join
@@ -29,8 +30,18 @@ BUILDERS: dict[str, Callable[..., keras.Model]] = {
 
 
 def load(model_file: Path) -> keras.Model:
-    """Read a trained network; only layers of Keras and of this package are known, and no code comes from the file."""
-    return keras.models.load_model(model_file, compile=False, safe_mode=True)
+    """Read a trained network; only layers of Keras and of this package are known, and no code comes from the file.
+
+    Raises
+    ------
+    UserError
+        If Keras cannot load it, or will not, since it has code in it.
+    """
+    try:
+        return keras.models.load_model(model_file, compile=False, safe_mode=True)
+    except Exception as error:  # of whatever kind, as a hostile file may choose
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{model_file}: Keras cannot load it ({reason})") from None
 
 
 def classifier(
