@@ -320,7 +320,7 @@ def test_full_disks_change_no_result(undisturbed, small_disk):
 def test_a_full_disk_of_dvcs_cache_loses_nothing(undisturbed, small_disk):
     assert small_disk.run("dvc", "repro", "ingest")[0] == 0
     assert small_disk.run("python", "-m", "src.mels")[0] == 0  # so that .cache/mels is full
-    ballast = small_disk.fill(120_000)
+    ballast = small_disk.fill(30_000)
     status, output = small_disk.run("dvc", "repro", "mels")
     assert status != 0
     assert "No space left on device" in output or "disk is full" in output, output
