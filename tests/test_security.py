@@ -19,7 +19,7 @@ import pytest
 from checkout import ROOT, Checkout, use_small_music
 from networks import FORMAT, GENRES, write_model
 
-from src import classifier, evaluate, mels, models, predict
+from src import classifier, evaluate, mels, models, params, predict, shards
 from src.backend import keras
 from src.card import write_card
 from src.console import UserError
@@ -29,7 +29,7 @@ from src.ingest import folder
 from src.page import pictures, results
 from src.page.listening import Heard, Networks
 from src.params import FolderRecipe
-from src.spectrogram import Spectrograms
+from src.shards import Spectrograms
 
 # ── No code but the project's own ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -66,9 +66,19 @@ def offences(source: str) -> list[str]:
     return found
 
 
+# What a cluster's client and workers say to each other, who trust each other with everything (docs/faults.md), and what
+# the hosts of one training get from the first of them.
+TRUSTED = {
+    "src/compute.py": ["pickle", "archive.extractall", "pickle"],
+    "src/trial.py": ["pickle"],  # from its own parent, over a pipe
+    "src/devices.py": ["zipfile.ZipFile(io.BytesIO(np.asarray(content).tobytes())).extractall"],
+}
+
+
 @pytest.mark.parametrize("path", [*ROOT.glob("src/**/*.py"), *ROOT.glob("benchmarks/*.py")], ids=lambda path: path.stem)
 def test_no_module_runs_what_comes_from_elsewhere(path):
-    assert offences(path.read_text(encoding="utf-8")) == []
+    expected = TRUSTED.get(path.relative_to(ROOT).as_posix(), [])
+    assert sorted(offences(path.read_text(encoding="utf-8"))) == sorted(expected)
 
 
 @pytest.mark.parametrize(
@@ -187,13 +197,14 @@ class Touch:
 
 
 def test_no_array_of_objects_is_unpacked(tmp_path, marker):
-    write_json(tmp_path / "mels" / Spectrograms.FORMAT, vars(FORMAT))
-    (tmp_path / "mels" / Spectrograms.INDEX).write_text("track_id,sha256,start,frames\na,1,0,1\n")
-    np.save(tmp_path / "mels" / Spectrograms.ARRAY, np.array([[Touch(marker)]], dtype=object))
+    write_json(tmp_path / "mels" / shards.FORMAT, vars(FORMAT))
+    (tmp_path / "mels" / shards.INDEX).write_text("track_id,sha256,shard,start,frames\na,1,000.npy,0,1\n")
+    np.save(tmp_path / "mels" / "000.npy", np.array([[Touch(marker)]], dtype=object))
     with pytest.raises((UserError, ValueError)):
         Spectrograms(tmp_path / "mels").track("a")
     np.save(tmp_path / "cached.npy", np.array([[Touch(marker)]], dtype=object))
-    assert not mels._is_whole(tmp_path / "cached.npy")
+    with pytest.raises(UserError):  # what is no array is made again, and there is no such song
+        mels.Cached([tmp_path / "cached.npy"], [(tmp_path / "no song", "", params.load(ROOT / "params.yaml").mels)])[0]
     assert not marker.exists()
 
 
