@@ -4,7 +4,7 @@ The most that the processes of a stage hold at a time, of what is theirs alone (
 to whoever reads them, and takes them back when it likes: those are left out). With twenty times the songs it should be
 the same within a tenth.
 
-    python -m benchmarks.memory [--songs 100]
+    python -m benchmarks.memory [--songs 40]
 """
 
 import argparse
@@ -33,7 +33,7 @@ INTERVAL_S = 0.02
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.splitlines()[0])
-    parser.add_argument("--songs", type=int, default=100, help=f"at once; then {TIMES} times as many (100)")
+    parser.add_argument("--songs", type=int, default=40, help=f"at once; then {TIMES} times as many (40)")
     songs = parser.parse_args().songs
     if songs < 40:
         raise UserError("--songs: at least 40")
@@ -43,7 +43,7 @@ def main() -> None:
 
 def measure(music: Path, quick: bool = False) -> list[Figure]:
     """The figures of docs/benchmarks.md."""
-    return figures(40 if quick else 100)
+    return figures(40)
 
 
 def figures(songs: int) -> list[Figure]:

@@ -1,8 +1,8 @@
 """What grows with the number of tracks.
 
 The work on a song is the same whichever of a million it is. What is left is bookkeeping: telling recordings apart,
-folds and clips, the index of the spectrograms. Here on tables of invented tracks of half a minute
-without any audio, each step in a process of its own; docs/scaling.md calculates with it.
+folds and clips, the index of the spectrograms. Here on tables of invented tracks of half a minute without any audio,
+each step in a process of its own; docs/scaling.md calculates with it.
 
     python -m benchmarks.scaling [--tracks 10000 100000]
 """
@@ -61,7 +61,8 @@ def figures(sizes: list[int]) -> list[Figure]:
             done = subprocess.run(module, cwd=ROOT, capture_output=True, text=True, check=True)
             seconds, mebibytes = json.loads(done.stdout.splitlines()[-1])
             found.append(Figure(f"{step}: {size:,} tracks", (seconds,), "s", higher_is_better=False))
-            found.append(Figure(f"{step}: {size:,} tracks, memory", (mebibytes,), "MiB", higher_is_better=False))
+            if mebibytes >= 1:  # else less than the process had before
+                found.append(Figure(f"{step}: {size:,} tracks, memory", (mebibytes,), "MiB", higher_is_better=False))
     return found
 
 
