@@ -70,9 +70,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         body = body[: fault.get("cut_after", len(body))]
+        self.server.sent += len(body)  # before it is sent: the client may have it all, and look, before this goes on
         with contextlib.suppress(ConnectionError):  # the client may have given up
             self.wfile.write(body)
-        self.server.sent += len(body)
         if "reset" in fault:  # closing without lingering sends RST instead of FIN
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if "cut_after" in fault:
