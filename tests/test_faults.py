@@ -311,7 +311,7 @@ def test_full_disks_change_no_result(undisturbed, small_disk):
             status, output = small_disk.run("python", "-m", *f"src.{stage}".split())
             assert status == 0, output
     found, expected = results(whole), results(undisturbed)
-    assert "data/mels/mels.npy" in found
+    assert any(name.endswith(".npy") for name in found)
     assert "plots/baseline/history.csv" in found
     assert found.items() <= expected.items()
 
@@ -328,7 +328,7 @@ def test_a_full_disk_of_dvcs_cache_loses_nothing(undisturbed, small_disk):
     status, output = small_disk.run("dvc", "repro", "clips", "mels")
     assert status == 0, output
     found = results(existing(small_disk.outside / "project"))
-    assert "data/mels/mels.npy" in found
+    assert any(name.endswith(".npy") for name in found)
     assert found.items() <= results(undisturbed).items()
     assert "up to date" in small_disk.run("dvc", "status", "clips", "mels")[1]
 
@@ -461,7 +461,8 @@ def test_a_push_that_is_killed_is_pushed_again_and_whole_elsewhere(project, tmp_
 @pytest.mark.soak
 def test_a_file_of_dvcs_cache_that_is_cut_off_is_noticed_and_made_again(project):
     before = results(project)
-    content = (project.folder / "data/mels/mels.npy").read_bytes()
+    (shard,) = project.folder.glob("data/mels/*.npy")
+    content = shard.read_bytes()
     (cached,) = [path for path in project.folder.glob(".dvc/cache/files/md5/*/*") if path.read_bytes() == content]
     cached.chmod(0o644)
     os.truncate(cached, 100)
