@@ -21,32 +21,61 @@ SONG_SECONDS = 2.0
 SONG_RATE = 22050  # the spectrograms' own, so that nothing is resampled
 
 
+# Results of another state of the project.
+RESULTS = ("metrics/", "plots/", "docs/", "dvc.lock")
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a user's shell: this Python first on PATH, nothing of a surrounding DVC or MLflow."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "GIT_"))}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["PYTHONDONTWRITEBYTECODE"] = ""
+    return environment | {
+        "GIT_AUTHOR_NAME": "Test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "Test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+
+
+def copy_project(folder: Path, without: tuple[str, ...] = RESULTS) -> None:
+    """Copy the project's files as they are now, tracked or about to be, but for those that start so."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(without):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def change_params(path: Path, changes: dict[str, Any]) -> None:
+    """Change keys, written with dots as for `-S`, in a parameters file."""
+    yaml = YAML()
+    params = yaml.load(path)
+    for key, value in changes.items():
+        *parents, name = key.split(".")
+        node = params
+        for parent in parents:
+            node = node[parent]
+        node[name] = value
+    yaml.dump(params, path)
+
+
 class Project:
     """The files of the project as they are now, in a git repository of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-        for name in filter(None, listed.split("\0")):
-            if not name.startswith(("metrics/", "plots/", "docs/", "tests/", "dvc.lock")) and (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
+        copy_project(folder, (*RESULTS, "tests/"))
         self.run("git", "init", "--quiet")
-        for key, value in (("user.name", "benchmark"), ("user.email", "benchmark@localhost")):
-            self.run("git", "config", key, value)
 
     def set(self, **changes: Any) -> None:
         """Change values of params.yaml, dots in their keys written as two underscores; commit what there is."""
-        yaml, path = YAML(), self.folder / "params.yaml"
-        content = yaml.load(path.read_text(encoding="utf-8"))
-        for key, value in changes.items():
-            *above, last = key.split("__")
-            place = content
-            for name in above:
-                place = place[name]
-            place[last] = value
-        with path.open("w", encoding="utf-8") as file:
-            yaml.dump(content, file)
+        change_params(self.folder / "params.yaml", {key.replace("__", "."): value for key, value in changes.items()})
         self.commit()
 
     def commit(self) -> None:
@@ -62,12 +91,10 @@ class Project:
         RuntimeError
             With the end of what it printed, where it fails.
         """
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "GIT_"))}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=kept | {"PATH": path, "DVC_NO_ANALYTICS": "1"},
+            env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

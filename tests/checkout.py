@@ -1,31 +1,15 @@
 """A copy of the project in a folder of its own, with small data, for tests that run the real commands."""
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
-from ruamel.yaml import YAML
+
+from benchmarks.project import change_params, clean_environment, copy_project
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_RATE = 22050
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment of a user's shell: this Python first on PATH, nothing of a surrounding DVC or MLflow."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "GIT_"))}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment["PYTHONDONTWRITEBYTECODE"] = ""
-    return environment | {
-        "GIT_AUTHOR_NAME": "Test",
-        "GIT_AUTHOR_EMAIL": "test@example.org",
-        "GIT_COMMITTER_NAME": "Test",
-        "GIT_COMMITTER_EMAIL": "test@example.org",
-    }
 
 
 class Checkout:
@@ -34,16 +18,7 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = clean_environment()
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        ).stdout.decode()
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file() and not name.startswith(("metrics/", "plots/", "docs/", "dvc.lock")):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
+        copy_project(folder)
 
     def run(self, *command: str, fails: bool = False, **environment: str) -> str:
         """Run a command in the folder; return what it printed, and fail if it fails (or if it does not, as said)."""
@@ -79,19 +54,6 @@ class Checkout:
     def set_params(self, **values) -> None:
         """Change params.yaml; double underscores stand for dots."""
         change_params(self.folder / "params.yaml", {key.replace("__", "."): value for key, value in values.items()})
-
-
-def change_params(path: Path, changes: dict[str, Any]) -> None:
-    """Change keys, written with dots as for `-S`, in a parameters file."""
-    yaml = YAML()
-    params = yaml.load(path)
-    for key, value in changes.items():
-        *parents, name = key.split(".")
-        node = params
-        for parent in parents:
-            node = node[parent]
-        node[name] = value
-    yaml.dump(params, path)
 
 
 def use_small_music(checkout: Checkout, music: Path, **params) -> None:
