@@ -29,8 +29,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="songs that are added, one at a time (3)")
     arguments = parser.parse_args()
     few, many = arguments.sizes
-    if not 40 <= few < many or arguments.rounds < 1:
-        raise UserError("--sizes: two numbers, the first at least 40 and the smaller one; --rounds: at least 1")
+    if not 120 <= few < many or arguments.rounds < 1:
+        raise UserError("--sizes: two numbers, the first at least 120 and the smaller; --rounds: at least 1")
     print(describe(("dvc", "mlflow", "keras")))
     show(__doc__.splitlines()[0], [*adding(few, many, arguments.rounds), *training(few, arguments.rounds)])
 
@@ -38,7 +38,7 @@ def main() -> None:
 def measure(music: Path, quick: bool = False) -> list[Figure]:
     """The figures of docs/benchmarks.md."""
     if quick:
-        return adding(40, 400, 1)
+        return adding(120, 400, 1)
     return [*adding(1000, 20_000, 3), *training(200, 2)]
 
 
