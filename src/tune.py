@@ -26,8 +26,8 @@ from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from src import params
-from src import trial as elsewhere
-from src.compute import Cluster
+from src.cluster import trial as elsewhere
+from src.cluster.client import Cluster
 from src.console import UserError, command, print_table
 from src.figures import search
 from src.figures.style import save, whose

@@ -1,7 +1,9 @@
 """A real Dask scheduler and real workers, in folders that have nothing of the project: the same results as here."""
 
+import importlib.metadata
 import itertools
 import json
+import platform
 import shutil
 import sqlite3
 import subprocess
@@ -19,8 +21,10 @@ from fakes.previews import FakeStores
 from fakes.server import Answer, FakeServer
 from moto.server import ThreadedMotoServer
 
-from src import clips, compute, mels, trial, tune
-from src.compute import Cluster, Line
+from src import clips, compute, mels, tune
+from src.cluster import client, trial
+from src.cluster.client import Cluster
+from src.cluster.worker import Line, here
 from src.console import UserError
 from src.files import sha256_of
 from src.ingest import __main__ as ingest
@@ -237,7 +241,7 @@ def test_a_worker_that_joins_late_gets_its_share_and_tasks_are_taken_as_they_are
             for last in taken:
                 yield last, ()
 
-        for _, worker in workers.each(compute.here, endless()):
+        for _, worker in workers.each(here, endless()):
             if not done:
                 cluster.add("late")
             done += 1
@@ -250,8 +254,8 @@ def test_a_worker_that_joins_late_gets_its_share_and_tasks_are_taken_as_they_are
 
 
 def test_all_that_can_be_lost_is_told_in_one_line(tmp_path, project, write_song, configure, monkeypatch, capsys):
-    monkeypatch.setattr(compute, "WORKERS_S", 1.0)
-    monkeypatch.setattr(compute, "CONNECT_S", 2.0)
+    monkeypatch.setattr(client, "WORKERS_S", 1.0)
+    monkeypatch.setattr(client, "CONNECT_S", 2.0)
     settings = configure({}).mels
     songs = [write_song(project / f"{number}.wav", number) for number in range(9)]
     tasks = {song: (song, sha256_of(song), settings) for song in songs}
@@ -260,14 +264,14 @@ def test_all_that_can_be_lost_is_told_in_one_line(tmp_path, project, write_song,
         with pytest.raises(UserError, match=rf"{alone.address}: it has no workers \(waited 1 s\): dask worker"):
             dict(compute.run(mels._compute_one, tasks, lambda *_: None, how))
         assert capsys.readouterr().err == f"{alone.address}: no workers yet, waiting for one\n"
-        monkeypatch.setattr(compute, "WORKERS_S", WAIT_S)
+        monkeypatch.setattr(client, "WORKERS_S", WAIT_S)
         alone.add("only")
         with pytest.raises(UserError, match=r"it has no workers .*What has come is kept"):
             for _ in compute.run(mels._compute_one, tasks, lambda *_: None, how):
-                monkeypatch.setattr(compute, "WORKERS_S", 1.0)
+                monkeypatch.setattr(client, "WORKERS_S", 1.0)
                 if "only" in alone.processes:
                     alone.kill("only")
-        monkeypatch.setattr(compute, "WORKERS_S", WAIT_S)
+        monkeypatch.setattr(client, "WORKERS_S", WAIT_S)
         alone.add("another")
         with pytest.raises(UserError, match=r"the scheduler is gone\. What has come is kept"):
             for _ in compute.run(mels._compute_one, tasks, lambda *_: None, how):
@@ -291,8 +295,9 @@ def test_workers_have_the_code_as_it_is_now_and_nobody_elses(tmp_path, cluster):
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     script = """
 import sys, time
-from src import added, compute
-with compute.Cluster(sys.argv[1]) as cluster:
+from src import added
+from src.cluster.client import Cluster
+with Cluster(sys.argv[1]) as cluster:
     for number, value in cluster.each(added.value, ((number, ()) for number in range(8))):
         assert value == added.value(), (value, added.value())
         if number == 0:
@@ -314,24 +319,22 @@ with compute.Cluster(sys.argv[1]) as cluster:
     assert second.communicate("\n", timeout=WAIT_S) == ("", "") and second.returncode == 0
     # Two at a time, with other code each: the first must not get the results of the second's.
     with Cluster(cluster.address) as mine:
-        assert mine.result(mine.submit(compute.here)).startswith("worker tcp://")
+        assert mine.result(mine.submit(here)).startswith("worker tcp://")
         third = start(333)
         with pytest.raises(UserError, match="another version of the code: one run at a time"):
-            mine.result(mine.submit(compute.here))
+            mine.result(mine.submit(here))
         assert third.communicate("\n", timeout=WAIT_S) == ("", "")
 
 
 def test_another_environment_is_one_line(cluster, monkeypatch):
-    installed = compute.importlib.metadata.version
-    monkeypatch.setattr(
-        compute.importlib.metadata, "version", lambda name: "0.1" if name == "soxr" else installed(name)
-    )
+    installed = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == "soxr" else installed(name))
     with (
         Cluster(cluster.address) as workers,
         pytest.raises(UserError, match=r"worker \S+ has soxr \S+, and here it is 0.1"),
     ):
-        workers.result(workers.submit(compute.here))
-    monkeypatch.setattr(compute.platform, "python_version_tuple", lambda: ("3", "99", "1"))
+        workers.result(workers.submit(here))
+    monkeypatch.setattr(platform, "python_version_tuple", lambda: ("3", "99", "1"))
     with pytest.raises(UserError, match=r"has Python 3\.\d+, and here it is 3\.99"):
         Cluster(cluster.address)
 
@@ -408,6 +411,29 @@ def test_a_task_whose_worker_dies_before_the_answer_asks_again_elsewhere(cluster
     assert len(asked) in (2 * before, 2 * before + 1)
 
 
+def test_a_task_whose_worker_dies_with_the_result_asks_again_elsewhere(tmp_path, monkeypatch):
+    collect, killed, asked = Cluster._results, [], []
+
+    def killing(workers: Cluster, futures: list) -> list | None:
+        """Collect results; the first one after the end of the worker that has it."""
+        if not killed:
+            (holder,) = workers.client.who_has(futures[0])[futures[0].key]
+            killed.append(workers.client.scheduler_info(n_workers=-1)["workers"][holder]["name"])
+            own.kill(killed[0])
+        return collect(workers, futures)
+
+    monkeypatch.setattr(Cluster, "_results", killing)
+    with RealCluster(tmp_path) as own:
+        own.add("one")
+        own.add("two")
+        with Cluster(own.address) as workers:
+            until(lambda: len(workers.workers(fresh=True)) == 2)
+            tasks = ((number, (number,)) for number in range(6))
+            came = list(workers.each(Line.ask, tasks, lambda key, says: asked.append(key) or says**2))
+    assert sorted(came) == [(number, number**2) for number in range(6)]
+    assert len(killed) == 1 and 7 <= len(asked) <= 8  # what it had begun besides asks again, too
+
+
 def test_trials_need_the_clients_data(project, cluster, configure):
     task = "baseline", configure({}), {}
     with Cluster(cluster.address) as workers:
@@ -443,11 +469,11 @@ def test_a_search_on_workers(project, how, configure, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["stage"])
     for stage in (ingest, clips, mels):
         stage.main()
-    here = tune.find("baseline", settings, 1)
+    local = tune.find("baseline", settings, 1)
     monkeypatch.setenv("DVC_ROOT", str(project / "elsewhere"))
     settings = configure({"compute.scheduler": how.scheduler})
     study = tune.find("baseline", settings, 1)
-    assert study.trials[0].intermediate_values == here.trials[0].intermediate_values  # to the last bit
+    assert study.trials[0].intermediate_values == local.trials[0].intermediate_values  # to the last bit
     study = tune.find("baseline", settings, 3)
     first, second, third = study.trials
     assert [one.user_attrs["values"]["train.learning_rate"] for one in study.trials] == [0.01, 0.01, 1e-9]

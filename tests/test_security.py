@@ -70,8 +70,9 @@ def offences(source: str) -> list[str]:
 # What a cluster's client and workers say to each other, who trust each other with everything (docs/faults.md), and what
 # the hosts of one training get from the first of them.
 TRUSTED = {
-    "src/compute.py": ["pickle", "archive.extractall", "pickle"],
-    "src/trial.py": ["pickle"],  # from its own parent, over a pipe
+    "src/cluster/client.py": ["pickle"],
+    "src/cluster/code.py": ["archive.extractall", "pickle"],
+    "src/cluster/trial.py": ["pickle"],  # from its own parent, over a pipe
     "src/devices.py": ["zipfile.ZipFile(io.BytesIO(np.asarray(content).tobytes())).extractall"],
 }
 

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from src import audio, fingerprint
+from src.cluster.places import listing
 from src.compute import LOCAL, run
 from src.console import progress
 from src.files import cache_dir, read_json, sha256_of, write_json
 from src.ingest import mels
 from src.params import Compute, MelsRecipe
-from src.places import listing
 
 # Part of the cache key: raise it when what is checked or how the fingerprint is made changes.
 VERSION = 2

@@ -1,7 +1,7 @@
 """One trial of a hyperparameter search on a worker of a cluster: a training that asks the client after each epoch.
 
-It runs in a process of its own (`python -m src.trial`), since a worker's other threads would draw random numbers, too,
-and its weights would not be those of the same trial elsewhere. The two talk in lines of JSON.
+It runs in a process of its own (`python -m src.cluster.trial`), since a worker's other threads would draw random
+numbers, too, and its weights would not be those of the same trial elsewhere. The two talk in lines of JSON.
 """
 
 import json
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from src.compute import Line, here
+from src.cluster.worker import Line, here
 from src.console import UserError
 from src.files import CLIPS, MELS, TRACKS, sha256_of
 from src.params import Params
@@ -57,8 +57,8 @@ def train(
         Where the worker does not have the client's data.
     """
     _check(Path(folder), known)
-    code = str(Path(__file__).resolve().parents[1])
-    command = [sys.executable, "-P", "-m", "src.trial"]  # -P: not the code that may lie in `folder`
+    code = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-P", "-m", "src.cluster.trial"]  # -P: not the code that may lie in `folder`
     history: History = []
     with tempfile.TemporaryFile() as said:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": said}
