@@ -24,7 +24,7 @@ from src.console import UserError, command
 from src.params import Params
 
 # An option's clips and the default's are of one data set, so that it must have whole batches of each size.
-BATCH_SIZES = (16, 32, 64, 128)
+BATCH_SIZES = (16, 64, 128)
 
 
 @command
@@ -33,7 +33,7 @@ def main() -> None:
     settings = params.load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu_options", description=__doc__.splitlines()[0])
     parser.add_argument("--arch", nargs="+", default=default_architectures(settings), help="architectures")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything takes its turn (3)")
     parser.add_argument("--clips", type=int, default=256, help="in an epoch (256)")
     parser.add_argument("--option", nargs="+", choices=list(options("")), metavar="NAME", help="only these")
     arguments = parser.parse_args()
@@ -67,7 +67,7 @@ def options(architecture: str) -> dict[str, Options]:
         for value in ("0", "1")
     }
     # Inside one operation, and of operations at a time.
-    for inside, between in ((1, 1), (1, cores), (cores, 1), (2 * cores, cores)):
+    for inside, between in ((1, cores), (cores, 1), (2 * cores, cores)):
         threads = {"TF_NUM_INTRAOP_THREADS": str(inside), "TF_NUM_INTEROP_THREADS": str(between)}
         found[f"threads {inside} within, {between} beside"] = replace(default, environment=threads)
     for size in BATCH_SIZES:
@@ -86,7 +86,7 @@ def measure(
     quick: bool = False,
     *,
     architectures: Sequence[str] = (),
-    rounds: int = 5,
+    rounds: int = 3,
     clips: int = 256,
     only: Sequence[str] = (),
 ) -> list[Figure]:

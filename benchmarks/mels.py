@@ -13,7 +13,6 @@ is compared with
     python -m benchmarks.mels DIR [--tracks N] [--rounds N]
 """
 
-import argparse
 import os
 import tempfile
 from collections.abc import Callable
@@ -33,7 +32,7 @@ from benchmarks.figures import Figure, show
 from benchmarks.floor import floor, warm_up
 from benchmarks.machine import describe, interleaved, timed, times_as_fast
 from src import mels, params
-from src.console import UserError, command
+from src.console import command
 from src.files import sha256_of
 from src.params import MelParams
 
@@ -51,15 +50,9 @@ FLOOR_GOAL, PROCESSES_GOAL = 1.3, 1.8
 @command
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.mels", description=__doc__.splitlines()[0])
-    parser.add_argument("dir", type=Path, help="a folder of music, searched with all its subfolders")
-    parser.add_argument("--tracks", type=int, default=40, help="at most so many songs of each format (40)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
-    arguments = parser.parse_args()
-    if arguments.tracks < 1 or arguments.rounds < 1:
-        raise UserError("--tracks and --rounds: must be at least 1")
+    options = songs.options("python -m benchmarks.mels", __doc__.splitlines()[0], tracks=40)
     print(describe(), flush=True)
-    show("Mel caching", measure(arguments.dir, tracks=arguments.tracks, rounds=arguments.rounds))
+    show("Mel caching", measure(options.dir, tracks=options.tracks, rounds=options.rounds))
 
 
 def measure(music: Path, quick: bool = False, *, tracks: int = 40, rounds: int = 5) -> list[Figure]:

@@ -8,7 +8,6 @@ fresh call. Start and bulk are the last network's.
     python -m benchmarks.prediction DIR [--tracks N] [--rounds N]
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from src import audio, familiarity, models, params, predict
 from src.backend import keras
 from src.card import write_card
 from src.classifier import Classifier
-from src.console import UserError, command
+from src.console import command
 from src.params import Params
 from src.spectrogram import format_of
 
@@ -38,15 +37,9 @@ ROOT = Path(__file__).resolve().parents[1]
 @command
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.prediction", description=__doc__.splitlines()[0])
-    parser.add_argument("dir", type=Path, help="a folder of music, searched with all its subfolders")
-    parser.add_argument("--tracks", type=int, default=20, help="at most so many songs (20)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
-    arguments = parser.parse_args()
-    if arguments.tracks < 1 or arguments.rounds < 1:
-        raise UserError("--tracks and --rounds: must be at least 1")
+    options = songs.options("python -m benchmarks.prediction", __doc__.splitlines()[0], tracks=20)
     print(describe(), flush=True)
-    show("Prediction", measure(arguments.dir, tracks=arguments.tracks, rounds=arguments.rounds))
+    show("Prediction", measure(options.dir, tracks=options.tracks, rounds=options.rounds))
 
 
 def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int = 5) -> list[Figure]:

@@ -1,5 +1,6 @@
 """The songs that speed is measured with: some of a folder, in each format."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,24 @@ FORMATS = (".wav", ".mp3", ".flac", ".m4a")
 
 AAC_FRAME = 1024  # samples
 AAC_BIT_RATE = 192_000
+
+
+def options(name: str, about: str, tracks: int) -> argparse.Namespace:
+    """What a benchmark on a folder of music is asked on the command line: dir, tracks, rounds.
+
+    Raises
+    ------
+    UserError
+        Where it is to take less than one song or round.
+    """
+    parser = argparse.ArgumentParser(prog=name, description=about)
+    parser.add_argument("dir", type=Path, help="a folder of music, searched with all its subfolders")
+    parser.add_argument("--tracks", type=int, default=tracks, help=f"at most so many songs of a format ({tracks})")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
+    given = parser.parse_args()
+    if given.tracks < 1 or given.rounds < 1:
+        raise UserError("--tracks and --rounds: must be at least 1")
+    return given
 
 
 def find(folder: Path, at_most: int) -> dict[str, list[Path]]:

@@ -24,6 +24,7 @@ from src.figures.style import save, whose
 from src.files import CLIPS, MELS, TRACKS
 from src.params import EvaluateParams
 from src.revisions import Revision
+from src.shards import Spectrograms
 
 ALL = "all old genres"
 CHANGE = ("change", "change_ci95_low", "change_ci95_high")
@@ -136,10 +137,8 @@ def taken_for(
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
         model = before.fetch(Path("models") / f"{architecture}.keras", there / "model.keras")
-        mels = after.fetch(MELS, there / "mels")
-        from src.shards import Spectrograms
-
-        if vars(Spectrograms(mels).format) != card["spectrogram"]:
+        mels = Spectrograms(after.fetch(MELS, there / "mels"))
+        if vars(mels.format) != card["spectrogram"]:
             raise UserError(f"{before.name} and {after.name} have other spectrograms: compare with the same `mels`")
         genres = after.table(TRACKS, dtype=str)[["track_id", "genre"]]
         clips = after.table(CLIPS, dtype={"track_id": str, "clip_id": str}).merge(genres, on="track_id")

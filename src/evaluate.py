@@ -39,9 +39,10 @@ def main() -> None:
         raise UserError(f"{model_file}: no such model; train it with: dvc repro train@{architecture}")
     card = read_card(model_file)
 
-    clips = windows.read(card["window_s"], Spectrograms(MELS).seconds)
+    spectrograms = Spectrograms(MELS)
+    clips = windows.read(card["window_s"], spectrograms.seconds)
     clips = clips[clips["fold"].isin(["val", "test"])].reset_index(drop=True)
-    probabilities = predict_clips(model_file, clips, card)
+    probabilities = predict_clips(model_file, clips, card, spectrograms)
     if card.get("validation") is not None:
         # The model has been trained on these tracks since: what counts is what it said before.
         before = np.array(card["validation"])
@@ -50,7 +51,7 @@ def main() -> None:
     write_table(Path("predictions") / f"{architecture}.csv", tracks)
 
     metrics = score(clips, probabilities, tracks, card, settings.evaluate, settings.seed)
-    metrics |= unlike_training(tracks, card, Spectrograms(MELS))
+    metrics |= unlike_training(tracks, card, spectrograms)
     write_json(Path("metrics") / f"{architecture}.json", metrics)
     plots = Path("plots") / architecture
     draw(plots, tracks, card, metrics, settings.evaluate)
@@ -64,7 +65,9 @@ def main() -> None:
     show(architecture, metrics)
 
 
-def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any], spectrograms: Path = MELS) -> np.ndarray:
+def predict_clips(
+    model_file: Path, clips: pd.DataFrame, card: dict[str, Any], spectrograms: Spectrograms
+) -> np.ndarray:
     """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
     from src import models  # loads Keras, which takes seconds: not for --help
     from src.feed import Clips
@@ -72,7 +75,7 @@ def predict_clips(model_file: Path, clips: pd.DataFrame, card: dict[str, Any], s
     model = models.load(model_file)
     labels = np.zeros(len(clips), dtype=int)  # prediction needs none
     feed = Clips(
-        Spectrograms(spectrograms),
+        spectrograms,
         clips,
         labels,
         frames=card["frames"],

@@ -1,11 +1,7 @@
-"""Training of one architecture: the network, the epochs, and what is kept to go on after a kill.
-
-What is kept lies in .cache/training/ until the training has ended.
-"""
+"""Training of one architecture: data, network, epochs."""
 
 import hashlib
 import math
-import shutil
 import statistics
 import sys
 import tempfile
@@ -18,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import augment, discriminant, familiarity, feed, models, shards, tracking, windows
+from src import augment, checkpoint, discriminant, familiarity, feed, models, schedule, shards, tracking, windows
 from src.backend import keras
-from src.card import is_whole, write_card
+from src.card import write_card
+from src.checkpoint import Checkpoint
 from src.console import UserError, warn
 from src.cost import multiply_adds
 from src.devices import Devices
@@ -32,22 +29,16 @@ from src.files import (
     atomic,
     cache_dir,
     one_at_a_time,
-    read_json,
     read_table,
     sha256_of,
-    write_json,
     write_table,
 )
 from src.params import Params, TrainParams
+from src.schedule import History, best, learning_rate, stopped
 from src.shards import Spectrograms
-
-# An epoch is better only by more than this, as in Keras' own ReduceLROnPlateau.
-MIN_DELTA = 1e-4
 
 # What the clock says of an epoch: with validation, and without. Kept apart from what is equal between two runs.
 CLOCK = ["seconds", "training_seconds"]
-
-History = list[dict[str, float]]
 
 
 class DivergedError(UserError):
@@ -118,8 +109,7 @@ class Training:
         model = self.model_settings
         sources = [
             Path(__file__),
-            Path(feed.__file__),
-            Path(augment.__file__),
+            *(Path(str(module.__file__)) for module in (augment, checkpoint, feed, schedule)),
             *sorted(Path(models.__file__).parent.glob("*.py")),
         ]
         parts = [
@@ -388,67 +378,6 @@ class _Epochs(keras.callbacks.Callback):
         self.model.stop_training = stopped(self._history, self._training.settings)
 
 
-class Checkpoint:
-    """The last whole epoch of a training, on disk: the network with its optimiser, the best one yet, the history.
-
-    state.json is renamed into place last and names the other files, so that at any moment it describes whole ones.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.history: History = []
-        self.run_id: str | None = None
-        if self._state.exists():
-            try:
-                state = read_json(self._state)
-                self.history, self.run_id = state["history"], state["run_id"]
-            except (KeyError, TypeError, ValueError):
-                self._warn()
-
-    @property
-    def _state(self) -> Path:
-        return self.folder / "state.json"
-
-    def model(self) -> keras.Model | None:
-        """The network after the last whole epoch, or None at the start."""
-        epoch = len(self.history)
-        if not epoch:
-            return None
-        numbers = [int(path.stem.split("-")[1]) for path in self.folder.glob("best-*.keras")]
-        named = [f"best-{max((number for number in numbers if number <= epoch), default=epoch)}", f"last-{epoch}"]
-        if not all(is_whole(self.folder / f"{name}.keras") for name in named):
-            self.history.clear()
-            self._warn()
-            return None
-        print(f"going on after epoch {epoch}", flush=True)
-        return keras.models.load_model(self.folder / f"last-{epoch}.keras")
-
-    def _warn(self) -> None:
-        warn(f"{self.folder}: what was kept of this training is damaged; it starts from the beginning")
-
-    def best_model(self, epoch: int) -> keras.Model:
-        """The network after that epoch, which was the best."""
-        return models.load(self.folder / f"best-{epoch}.keras")
-
-    def save(self, model: keras.Model, is_best: bool) -> None:
-        """Keep the network after the epoch that was just appended to the history."""
-        epoch = len(self.history)
-        last = self.folder / f"last-{epoch}.keras"
-        with atomic(last) as temporary:
-            model.save(temporary)
-        if is_best:
-            shutil.copyfile(last, self.folder / f"best-{epoch}.keras")
-        write_json(self._state, {"run_id": self.run_id, "history": self.history})
-        for path in self.folder.glob("[!.]*.keras"):  # not what a kill left half-written
-            kind, number = path.stem.split("-")
-            if (kind == "last" or is_best) and int(number) < epoch:
-                path.unlink()
-
-    def remove(self) -> None:
-        """Forget the training: its results are the stage's outputs now."""
-        shutil.rmtree(self.folder)
-
-
 def optimizer(settings: TrainParams) -> keras.optimizers.Optimizer:
     """The optimiser that `settings` names, at its first learning rate."""
     if settings.optimizer == "sgd_nesterov":
@@ -463,49 +392,6 @@ def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
     for number, variable in enumerate(model.variables):
         if variable.path.endswith("seed_generator_state"):
             variable.assign(np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2))
-
-
-def best(history: History, monitor: str) -> dict[str, float]:
-    """The epoch with the lowest val_loss or the highest val_accuracy, the first of equals; or simply the last."""
-    if monitor == "last_epoch":
-        return history[-1]
-    return min(history, key=lambda epoch: -epoch[monitor] if monitor == "val_accuracy" else epoch[monitor])
-
-
-def stopped(history: History, settings: TrainParams) -> bool:
-    """Whether training ends here: all epochs done, or none better for `early_stopping_patience` of them."""
-    if len(history) >= settings.epochs:
-        return True
-    if settings.early_stopping_patience is None or not history:
-        return False
-    return len(history) - best(history, settings.monitor)["epoch"] >= settings.early_stopping_patience
-
-
-def learning_rate(history: History, settings: TrainParams) -> float:
-    """The learning rate of the epoch that follows `history`; a function of it alone, so that nothing else is kept.
-
-    `plateau` gives what keras.callbacks.ReduceLROnPlateau does, `cosine` falls from the full rate to zero behind the
-    last epoch (Loshchilov and Hutter 2017, without restarts), after it has risen in equal steps over the first ones.
-    """
-    rate, done = settings.learning_rate, len(history)
-    warmup = min(settings.warmup_epochs, settings.epochs - 1)
-    if settings.schedule == "cosine" and done < warmup:
-        return rate * (done + 1) / (warmup + 1)
-    if settings.schedule == "cosine":
-        share = (done - warmup) / (settings.epochs - warmup)
-        return rate * (1 + math.cos(math.pi * share)) / 2
-    if settings.schedule == "plateau":
-        sign = -1 if settings.monitor == "val_accuracy" else 1
-        lowest, waited = math.inf, 0
-        for epoch in history:
-            value = sign * epoch[settings.monitor]
-            if value < lowest - MIN_DELTA:
-                lowest, waited = value, 0
-                continue
-            waited += 1
-            if waited >= settings.plateau_patience:
-                rate, waited = rate * settings.plateau_factor, 0
-    return rate
 
 
 def balanced_weights(genres: pd.Series, names: list[str]) -> dict[int, float]:

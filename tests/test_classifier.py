@@ -64,7 +64,7 @@ def test_a_song_gets_what_evaluation_gives_it(
     shards.write(tmp_path, only, lambda row: spectrogram, FORMAT, key="", n_shards=1)
     starts = windows.starts(seconds, length, overlap)
     table = pd.DataFrame({"track_id": "t", "fold": "test", "genre": "pop", "start_s": starts})
-    found = evaluate.predict_clips(model_file, table, read_card(model_file), tmp_path)
+    found = evaluate.predict_clips(model_file, table, read_card(model_file), Spectrograms(tmp_path))
     expected = evaluate.mean_by_track(table, found, GENRES)
     timeline = classifier.timeline(spectrogram)
     np.testing.assert_allclose(timeline.probabilities, found, atol=1e-6)

@@ -21,9 +21,9 @@ from faults import Disk, disk, kill_group, results, wait_for
 
 from src import mels, params, tracking
 from src.backend import keras
+from src.checkpoint import Checkpoint
 from src.console import UserError
 from src.ingest.inspect import inspect_files
-from src.training import Checkpoint
 
 pytestmark = pytest.mark.xdist_group("faults")
 

@@ -157,7 +157,7 @@ def test_a_model_with_code_in_it_is_refused_and_nothing_is_run(hostile, marker, 
         lambda: models.load(hostile),
         lambda: classifier.Classifier(hostile),
         lambda: Networks().hear(song, "hostile"),  # the page
-        lambda: evaluate.predict_clips(hostile, pd.DataFrame(), CARD),  # the stage
+        lambda: evaluate.predict_clips(hostile, pd.DataFrame(), CARD, None),  # the stage
     ]
     for way in ways:
         with pytest.raises(UserError, match=r"hostile\.keras: Keras cannot load it \(") as raised:

@@ -13,7 +13,7 @@ import pytest
 from checkout import Checkout, use_small_music
 from sklearn.utils.class_weight import compute_class_weight
 
-from src import params, training
+from src import params, schedule, training
 from src.backend import keras
 from src.card import read_card
 from src.files import read_json, read_table
@@ -22,7 +22,7 @@ from src.models import load
 SETTINGS = params.load().train
 
 
-def history_of(losses: list[float]) -> training.History:
+def history_of(losses: list[float]) -> schedule.History:
     return [{"epoch": n + 1, "val_loss": loss, "val_accuracy": 1 - loss / 10} for n, loss in enumerate(losses)]
 
 
@@ -39,14 +39,14 @@ def test_learning_rate_is_that_of_keras_reduce_lr_on_plateau():
         for epoch, loss in enumerate(losses):
             callback.on_epoch_end(epoch, {"val_loss": loss})
             expected = float(np.asarray(model.optimizer.learning_rate))
-            assert training.learning_rate(history_of(losses[: epoch + 1]), settings) == pytest.approx(
+            assert schedule.learning_rate(history_of(losses[: epoch + 1]), settings) == pytest.approx(
                 expected, rel=1e-5
             )
 
 
 def test_cosine_falls_from_the_full_rate_to_zero():
     settings = SETTINGS.model_copy(update={"schedule": "cosine", "epochs": 10})
-    rates = [training.learning_rate(history_of([1.0] * n), settings) for n in range(11)]
+    rates = [schedule.learning_rate(history_of([1.0] * n), settings) for n in range(11)]
     assert rates[0] == settings.learning_rate
     assert rates[5] == pytest.approx(settings.learning_rate / 2)
     assert rates[10] == pytest.approx(0, abs=1e-12)
@@ -55,7 +55,7 @@ def test_cosine_falls_from_the_full_rate_to_zero():
 
 def test_cosine_can_rise_first():
     settings = SETTINGS.model_copy(update={"schedule": "cosine", "epochs": 12, "warmup_epochs": 2})
-    rates = [training.learning_rate(history_of([1.0] * n), settings) for n in range(13)]
+    rates = [schedule.learning_rate(history_of([1.0] * n), settings) for n in range(13)]
     assert rates[:3] == pytest.approx([settings.learning_rate * share for share in (1 / 3, 2 / 3, 1)])
     assert rates[7] == pytest.approx(settings.learning_rate / 2)
     assert rates[12] == pytest.approx(0, abs=1e-12)
@@ -75,15 +75,15 @@ def test_cosine_can_rise_first():
 )
 def test_early_stopping(losses, patience, stops):
     settings = SETTINGS.model_copy(update={"early_stopping_patience": patience, "epochs": 6})
-    assert training.stopped(history_of(losses), settings) is stops
+    assert schedule.stopped(history_of(losses), settings) is stops
 
 
 def test_best_epoch_by_either_monitor():
     history = history_of([3, 1, 2])
     history[2]["val_accuracy"] = 0.99
-    assert training.best(history, "val_loss")["epoch"] == 2
-    assert training.best(history, "val_accuracy")["epoch"] == 3
-    assert training.best(history_of([1, 2, 3]), "last_epoch")["epoch"] == 3
+    assert schedule.best(history, "val_loss")["epoch"] == 2
+    assert schedule.best(history, "val_accuracy")["epoch"] == 3
+    assert schedule.best(history_of([1, 2, 3]), "last_epoch")["epoch"] == 3
 
 
 def test_nesterov_takes_the_steps_of_its_definition():
