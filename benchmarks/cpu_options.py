@@ -1,7 +1,7 @@
 """What a CPU offers to training.
 
-Each option alone against the default, in clips a second: two trainings on a resident batch (for workers: on the
-stage's feed), each in a process of its own, taking turns. Networks and settings are those of params.yaml otherwise.
+Each option alone against the default, in clips a second: two trainings on a resident batch, each in a process of its
+own, taking turns. Networks and settings are those of params.yaml otherwise.
 Channels first is no option: TensorFlow has no such convolutions for CPUs. Numbers in bfloat16 (mixed_bfloat16) need a
 CPU that computes with them (flags avx512_bf16 or amx_bf16), or they are turned to and fro.
 
@@ -77,7 +77,6 @@ def options(architecture: str) -> dict[str, Options]:
         "mixed_bfloat16": replace(default, policy="mixed_bfloat16"),
         "steps_per_execution=4": replace(default, steps_per_execution=4),
         "steps_per_execution=16": replace(default, steps_per_execution=16),
-        "workers=2, feed": replace(default, resident=False, workers=2),
     }
 
 
@@ -108,7 +107,7 @@ def measure(
 
 def against_default(folder: Path, name: str, option: Options, rounds: int) -> tuple[float, ...]:
     """How many times as fast an option is as the default, in each round."""
-    default = Options(option.architecture, resident=option.resident)
+    default = Options(option.architecture)
     with started(folder, {name: option, "default": default}) as running:
         seconds = interleaved(running, rounds, option.architecture)
     return times_as_fast(seconds[name], seconds["default"])

@@ -43,8 +43,8 @@ class Options:
         On one batch that stays in memory, in place of the stage's own feed.
     overrides : dict
         Keys of `train`.
-    steps_per_execution, workers : int
-        As in Keras' compile() and PyDataset.
+    steps_per_execution : int
+        As in Keras' compile().
     policy : str
         Of Keras' number formats.
     environment : dict
@@ -55,7 +55,6 @@ class Options:
     resident: bool = True
     overrides: dict[str, Any] = field(default_factory=dict)
     steps_per_execution: int = 1
-    workers: int = 1
     policy: str = "float32"
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -120,7 +119,8 @@ class Steps:
         self._epoch()  # which also compiles
 
     def __call__(self) -> float:
-        """Take some epochs."""
+        """Take some epochs; the first one, which may wait for threads that sleep, does not count."""
+        self._epoch()
         taken = [self._epoch()]
         while sum(taken) < AT_LEAST_S:
             taken.append(self._epoch())
@@ -161,6 +161,7 @@ def main() -> None:
     """The child's side: train as `Options` say."""
     options, settings = Options(**json.loads(sys.argv[1])), params.load()
     from src.backend import keras
+    from src.feed import Epochs
     from src.training import Training, seed_dropout
 
     keras.mixed_precision.set_global_policy(options.policy)
@@ -168,17 +169,13 @@ def main() -> None:
     model = training.new_model()
     model.steps_per_execution = options.steps_per_execution
     feed = training.train
-    feed.workers = options.workers
 
-    class Resident(keras.utils.PyDataset):
-        """The first batch of the feed, as often as the feed has batches."""
+    class Resident(Epochs):
+        """The first batch of the feed, again and again."""
 
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__(feed)
             self._batch = feed[0]
-
-        def __len__(self) -> int:
-            return len(feed)
 
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             return self._batch
@@ -190,7 +187,6 @@ def main() -> None:
             if not sys.stdin.readline():
                 raise SystemExit
             self._started = time.perf_counter()
-            feed.set_epoch(epoch)
             seed_dropout(self.model, settings.seed, epoch)
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -198,7 +194,8 @@ def main() -> None:
 
     print(feed.n_clips, flush=True)
     model.fit(
-        Resident() if options.resident else feed,
+        Resident() if options.resident else Epochs(feed),
+        steps_per_epoch=len(feed),
         epochs=1_000_000,
         class_weight=training.class_weights if training.settings.class_weights else None,
         callbacks=[Told()],

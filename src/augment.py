@@ -4,6 +4,8 @@ After SpecAugment (Park et al. 2019) for the masks, mixup (Zhang et al. 2018), a
 that are common for audio. All random numbers come from the generator that is handed in.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from src.params import Augment
@@ -60,41 +62,42 @@ def varied(clip: np.ndarray, how: Augment, rng: np.random.Generator, *, frame_ra
     np.ndarray [shape=(frames, n_mels), dtype=float32]
         0 to 255.
     """
-    clip = np.asarray(clip, dtype=np.float32)
+    clip = np.array(clip, dtype=np.float32)
     n_frames, n_mels = clip.shape
     if how.shift_bands:
         clip = shifted(clip, int(rng.integers(-how.shift_bands, how.shift_bands + 1)))
     if how.equalizer_db:
         knots = rng.normal(0, how.equalizer_db * STEPS / top_db, _KNOTS)
         curve = np.interp(np.linspace(0, _KNOTS - 1, n_mels), np.arange(_KNOTS), knots)
-        clip = np.clip(clip + curve.astype(np.float32), 0, STEPS)
+        np.clip(np.add(clip, curve.astype(np.float32), out=clip), 0, STEPS, out=clip)
     mean = clip.mean()
     if how.mask_bands:
         width = min(int(rng.integers(0, how.mask_bands + 1)), n_mels)
         first = rng.integers(0, n_mels - width + 1)
-        clip = np.concatenate([clip[:, :first], np.full_like(clip[:, :width], mean), clip[:, first + width :]], axis=1)
+        clip[:, first : first + width] = mean
     if how.mask_s:
         width = min(round(rng.uniform(0, how.mask_s) * frame_rate), n_frames)
         first = rng.integers(0, n_frames - width + 1)
-        clip = np.concatenate([clip[:first], np.full_like(clip[:width], mean), clip[first + width :]])
+        clip[first : first + width] = mean
     return clip
 
 
 def mixed(
-    clips: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+    clips: Sequence[np.ndarray], targets: np.ndarray, alpha: float, rng: np.random.Generator
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Each clip of a batch, and its target, mixed with another one's by a share from Beta(alpha, alpha).
 
     Parameters
     ----------
-    clips : np.ndarray [shape=(n, frames, n_mels)]
+    clips : sequence of n np.ndarray [shape=(frames, n_mels), dtype=float32]
     targets : np.ndarray [shape=(n, n_genres)]
         Rows sum to 1, and do so afterwards.
     """
     shares = rng.beta(alpha, alpha, len(clips)).astype(np.float32)
     partners = rng.permutation(len(clips))
-    of_clips, of_targets = shares[:, np.newaxis, np.newaxis], shares[:, np.newaxis]
+    of_targets = shares[:, np.newaxis]
     return (
-        of_clips * clips + (1 - of_clips) * clips[partners],
+        # One by one, for a clip fits in a core's cache, and a batch does not.
+        [share * clip + (1 - share) * clips[other] for share, clip, other in zip(shares, clips, partners, strict=True)],
         of_targets * targets + (1 - of_targets) * targets[partners],
     )

@@ -4,6 +4,8 @@ The order of the clips, the place of random crops and what else is drawn follow 
 epoch alone, so that a training that was killed goes on as if it had not been.
 """
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -17,7 +19,7 @@ _SAMPLED_CLIPS = 500
 
 
 class Clips(keras.utils.PyDataset):
-    """The clips of a table, batch by batch.
+    """The clips of a table, batch by batch; as a data set of Keras', those of the first epoch.
 
     Parameters
     ----------
@@ -66,17 +68,15 @@ class Clips(keras.utils.PyDataset):
         self._labels, self._frames, self._batch_size = labels, frames, batch_size
         self._seed, self._random_crops, self._repeat_short = shuffle_seed, random_crops, repeat_short
         self._variation = variation
-        self.set_epoch(0)
+        self._drawn = functools.lru_cache(maxsize=2)(self._draw)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Draw the order and the crops of an epoch."""
-        self._epoch = epoch
-        self._order, self._starts = np.arange(len(self._labels)), self._fixed_starts
-        if self._seed is not None:
-            rng = np.random.default_rng([self._seed, epoch])
-            self._order = rng.permutation(len(self._labels))
-            if self._random_crops:
-                self._starts = rng.integers(0, self._last_starts + 1)
+    def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The order of the clips in an epoch, and where each one starts."""
+        if self._seed is None:
+            return np.arange(len(self._labels)), self._fixed_starts
+        rng = np.random.default_rng([self._seed, epoch])
+        order = rng.permutation(len(self._labels))
+        return order, rng.integers(0, self._last_starts + 1) if self._random_crops else self._fixed_starts
 
     @property
     def n_clips(self) -> int:
@@ -87,32 +87,67 @@ class Clips(keras.utils.PyDataset):
         return -(-len(self._labels) // self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Batch number `index`: uint8 [shape=(batch, frames, n_mels)] and the labels of its clips."""
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return self.batch(0, index)
+
+    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Batch number `index` of an epoch: uint8 [shape=(batch, frames, n_mels)] and the labels of its clips."""
+        order, starts = self._drawn(epoch)
+        rows = order[index * self._batch_size : (index + 1) * self._batch_size]
         if self._variation is None:
-            return np.stack([self._cut(row) for row in rows]), self._labels[rows]
+            return np.stack([self._cut(row, starts[row]) for row in rows]), self._labels[rows]
         how, labels = self._variation, self._labels[rows]
-        rng = np.random.default_rng([self._seed or 0, self._epoch, index])
-        clips = np.stack([self._varied(row, rng) for row in rows])
+        rng = np.random.default_rng([self._seed or 0, epoch, index])
+        clips = [self._varied(row, starts[row], rng) for row in rows]
         if how.mixup:
             clips, labels = augment.mixed(clips, labels, how.mixup, rng)
-        return np.round(clips).astype(np.uint8), labels
+        batch = np.empty((len(clips), *clips[0].shape), dtype=np.uint8)
+        for place, clip in zip(batch, clips, strict=True):
+            np.rint(clip, out=place, casting="unsafe")
+        return batch, labels
 
-    def _cut(self, row: int) -> np.ndarray:
-        return windows.cut(self._tracks[row], self._starts[row], self._frames, repeat_short=self._repeat_short)
+    def _cut(self, row: int, start: int) -> np.ndarray:
+        return windows.cut(self._tracks[row], start, self._frames, repeat_short=self._repeat_short)
 
-    def _varied(self, row: int, rng: np.random.Generator) -> np.ndarray:
+    def _varied(self, row: int, start: int, rng: np.random.Generator) -> np.ndarray:
         how = self._variation
         assert how is not None
-        clip = self._cut(row)
+        clip = self._cut(row, start)
         if how.stretch and len(self._tracks[row]) > self._frames:
             factor = float(np.exp(rng.uniform(-how.stretch, how.stretch)))
-            clip = augment.window(self._tracks[row], self._starts[row], self._frames, factor)
+            clip = augment.window(self._tracks[row], start, self._frames, factor)
         form = self._format
         return augment.varied(clip, how, rng, frame_rate=form.frame_rate, top_db=form.top_db)
 
     def mean_and_deviation(self) -> tuple[float, float]:
-        """Of all cells of up to 500 clips, evenly taken; the deviation is at least 1."""
+        """Of all cells of up to 500 clips of the first epoch, evenly taken; the deviation is at least 1."""
+        _, starts = self._drawn(0)
         rows = np.linspace(0, len(self._labels) - 1, min(_SAMPLED_CLIPS, len(self._labels))).astype(int)
-        cells = np.stack([self._cut(row) for row in rows])
+        cells = np.stack([self._cut(row, starts[row]) for row in rows])
         return float(cells.mean()), max(1.0, float(cells.std()))
+
+
+class Epochs(keras.utils.PyDataset):
+    """The batches of some clips, epoch after epoch without an end; for fit() with so many steps as clips have batches.
+
+    A data set with an end Keras opens anew for each epoch, and once more at its end; TensorFlow then waits until what
+    has been begun in vain is done. With this one it reads ahead into the next epoch instead.
+
+    Parameters
+    ----------
+    clips : Clips
+    first : int
+        Number of the epoch to begin with.
+    """
+
+    def __init__(self, clips: Clips, first: int = 0) -> None:
+        super().__init__()
+        self._clips, self._first = clips, first
+
+    @property
+    def num_batches(self) -> None:
+        """That there is no end."""
+        return None
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, index = divmod(index, len(self._clips))
+        return self._clips.batch(self._first + epoch, index)

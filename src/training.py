@@ -21,7 +21,7 @@ from src.checkpoint import Checkpoint
 from src.console import UserError, warn
 from src.cost import multiply_adds
 from src.devices import Devices
-from src.feed import Clips
+from src.feed import Clips, Epochs
 from src.files import (
     CLIPS,
     MELS,
@@ -206,8 +206,10 @@ class Training:
             return
         with self.devices.share():
             model.fit(
-                self.train,
-                validation_data=self.val if validate else None,
+                Epochs(self.train, len(history)),
+                steps_per_epoch=len(self.train),
+                validation_data=Epochs(self.val) if validate else None,
+                validation_steps=len(self.val) if validate else None,
                 initial_epoch=len(history),
                 epochs=self.settings.epochs,
                 class_weight=self.class_weights if self.settings.class_weights else None,
@@ -356,7 +358,6 @@ class _Epochs(keras.callbacks.Callback):
         self._trained: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._training.train.set_epoch(epoch)
         seed_dropout(self.model, self._training.all_settings.seed, epoch)
         self.model.optimizer.learning_rate = learning_rate(self._history, self._training.settings)
         self._started, self._trained = time.perf_counter(), None

@@ -256,13 +256,21 @@ def test_what_is_trained_on_has_so_many_clips(architecture: str, n_clips: int, p
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_steps_are_taken_when_they_are_told_to(project: Path):
+def test_steps_are_taken_when_they_are_told_to(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(steps, "AT_LEAST_S", 0.0)
     settings = params.load()
     steps.write_tracks(project, settings, "fewer_layers", 4)
     chosen = {"small": steps.Options("fewer_layers", resident=False, overrides={"batch_size": 2})}
     with steps.started(project, chosen) as running:
         assert running["small"].n_clips == 4
         assert 0 < running["small"]() < 60
+
+
+@pytest.mark.parametrize("epochs, expected", [([7.0, 4.0, 9.0], 4.0), ([7.0, 1.0, 1.5, 2.0, 9.0], 1.5)])
+def test_short_epochs_are_taken_until_they_tell_something(epochs: list[float], expected: float):
+    training, taken = object.__new__(steps.Steps), iter(epochs)
+    training._epoch = lambda: next(taken)
+    assert training() == pytest.approx(expected)
 
 
 def test_a_training_that_cannot_start_is_no_endless_wait(tmp_path: Path):

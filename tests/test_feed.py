@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 
 from src import shards
-from src.feed import Clips
+from src.backend import keras
+from src.feed import Clips, Epochs
 from src.params import Augment
 from src.shards import Spectrograms
 from src.spectrogram import Format
 
 FRAME_RATE, FRAMES, LENGTHS = 10.0, 20, {"a": 100, "b": 55, "short": 12}
+
+AUGMENT = Augment(stretch=0.2, shift_bands=1, equalizer_db=3.0, mask_bands=2, mask_s=0.5, mixup=0.0)
 
 
 @pytest.fixture
@@ -35,8 +38,8 @@ def feed(spectrograms, clips, **options) -> Clips:
     return Clips(spectrograms, clips, np.arange(len(clips)), frames=FRAMES, batch_size=3, **options)
 
 
-def everything(source: Clips) -> tuple[np.ndarray, np.ndarray]:
-    batches = [source[index] for index in range(len(source))]
+def everything(source: Clips, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    batches = [source.batch(epoch, index) for index in range(len(source))]
     return np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches])
 
 
@@ -73,8 +76,7 @@ def test_random_crops_stay_in_their_track_and_change_from_epoch_to_epoch(spectro
     ends = {"a": (0, 80), "b": (100, 135), "short": (155, 155)}
     starts = set()
     for epoch in range(30):
-        source.set_epoch(epoch)
-        x, y = everything(source)
+        x, y = everything(source, epoch)
         for first, label in zip(x[:, 0, 0], y, strict=True):
             low, high = ends[clips["track_id"][label]]
             assert low <= first <= high
@@ -85,14 +87,38 @@ def test_random_crops_stay_in_their_track_and_change_from_epoch_to_epoch(spectro
 @pytest.mark.parametrize("random_crops", [False, True])
 def test_an_epoch_follows_from_seed_and_number_alone(spectrograms, clips, random_crops):
     once = feed(spectrograms, clips, shuffle_seed=1, random_crops=random_crops)
-    for epoch in range(4):
-        once.set_epoch(epoch)
+    seen = [everything(once, epoch) for epoch in range(5)]
     resumed = feed(spectrograms, clips, shuffle_seed=1, random_crops=random_crops)
-    resumed.set_epoch(3)
-    for one, other in zip(everything(once), everything(resumed), strict=True):
+    for one, other in zip(seen[3], everything(resumed, 3), strict=True):
         np.testing.assert_array_equal(one, other)
-    resumed.set_epoch(4)
-    assert everything(resumed)[1].tolist() != everything(once)[1].tolist()
+    assert seen[3][1].tolist() != seen[4][1].tolist()
+
+
+def test_epochs_follow_each_other_without_an_end(spectrograms, clips):
+    source = feed(spectrograms, clips, shuffle_seed=1, random_crops=True, variation=AUGMENT)
+    epochs = Epochs(source, first=2)
+    assert epochs.num_batches is None
+    for index in [*range(3 * len(source)), 0]:  # Keras looks at the first ones beforehand
+        expected = source.batch(2 + index // len(source), index % len(source))
+        for one, other in zip(epochs[index], expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_keras_gets_each_batch_of_each_epoch_once(spectrograms, clips, first):
+    source = feed(spectrograms, clips, shuffle_seed=1, random_crops=True)
+    seen: list[list[int]] = []
+
+    class Listening(keras.Model):
+        def train_step(self, data):
+            seen.append(np.asarray(data[1]).tolist())
+            return {"clips": keras.ops.ones(())}
+
+    model = Listening()
+    model.compile(run_eagerly=True)
+    model.fit(Epochs(source, first), steps_per_epoch=len(source), epochs=3, shuffle=False, verbose=0)
+    expected = [source.batch(first + epoch, index) for epoch in range(3) for index in range(len(source))]
+    assert seen == [labels.tolist() for _, labels in expected]
 
 
 def test_mean_and_deviation_are_those_of_the_clips(spectrograms, clips):
@@ -107,23 +133,16 @@ def test_a_short_track_can_be_filled_up_with_itself(spectrograms):
     assert x[0, :, 0].tolist() == [*range(155, 167), *range(155, 163)]
 
 
-AUGMENT = Augment(stretch=0.2, shift_bands=1, equalizer_db=3.0, mask_bands=2, mask_s=0.5, mixup=0.0)
-
-
 def test_varied_clips_follow_from_seed_and_epoch_and_keep_their_labels(spectrograms, clips):
     sources = [feed(spectrograms, clips, shuffle_seed=1, random_crops=True, variation=AUGMENT) for _ in range(2)]
-    for source in sources:
-        source.set_epoch(3)
-    (x, y), (again, _) = map(everything, sources)
+    (x, y), (again, _) = (everything(source, 3) for source in sources)
     np.testing.assert_array_equal(x, again)
     assert x.dtype == np.uint8
     assert sorted(y) == list(range(8))
-    sources[0].set_epoch(4)
-    assert (everything(sources[0])[0] != x).any()
-    plain = feed(spectrograms, clips, shuffle_seed=1, random_crops=True)
-    plain.set_epoch(3)
-    assert (everything(plain)[0] != x).any()
-    assert everything(plain)[1].tolist() == y.tolist()
+    assert (everything(sources[0], 4)[0] != x).any()
+    plain, order = everything(feed(spectrograms, clips, shuffle_seed=1, random_crops=True), 3)
+    assert (plain != x).any()
+    assert order.tolist() == y.tolist()
 
 
 def test_mixup_mixes_clips_as_it_mixes_labels(spectrograms, clips):
