@@ -69,6 +69,10 @@ class Figure:
         """The median, lowest and highest of the rounds."""
         return spread(list(self.rounds))
 
+    def shown(self) -> str:
+        """The spread, for people; of what was measured once, the number alone."""
+        return str(self.spread) if len(self.rounds) > 1 else str(self.spread).partition(" ")[0]
+
     def verdict(self) -> str:
         """Whether the median reaches the goal; empty where there is none."""
         if self.goal is None:
@@ -111,7 +115,7 @@ class Section:
 
 def show(title: str, figures: list[Figure]) -> None:
     """Print figures as a table."""
-    rows = [[figure.name, figure.spread, figure.unit, figure.verdict()] for figure in figures]
+    rows = [[figure.name, figure.shown(), figure.unit, figure.verdict()] for figure in figures]
     print_table(f"{title}: median (lowest–highest) of the rounds", ["figure", "measured", "unit", "goal"], rows)
 
 
@@ -164,9 +168,10 @@ def page(sections: Iterable[Section]) -> str:
     parts = [
         "# Benchmarks\n",
         "Written by `make bench`, which compares two ways of doing the same in turns, round by round: each figure is "
-        "the median of the rounds, with the lowest and the highest. `times` is a ratio within a round; ratios marked "
+        "the median of the rounds, with the lowest and the highest, or what was measured once. `times` is a ratio "
+        "within a round; ratios marked "
         "with ∘ should come out alike on other machines, and `python -m benchmarks` tells those that have become "
-        "worse. Seconds are this machine's.\n",
+        'worse. Seconds are this machine\'s; "Measured on" holds until the next one.\n',
     ]
     machine = ""
     for section in sections:
@@ -185,5 +190,5 @@ def _table(figures: list[Figure]) -> str:
     rows = ["| | median (lowest to highest) | unit | goal |", "| --- | ---: | --- | --- |"]
     for figure in figures:
         mark = " ∘" if figure.comparable else ""
-        rows.append(f"| {figure.name}{mark} | {figure.spread} | {figure.unit} | {figure.verdict()} |")
+        rows.append(f"| {figure.name}{mark} | {figure.shown()} | {figure.unit} | {figure.verdict()} |")
     return "\n".join(rows) + "\n"

@@ -47,6 +47,11 @@ def test_three_digits_are_shown(values: list[float], shown: str):
     assert str(machine.spread(values)) == shown
 
 
+@pytest.mark.parametrize(("rounds", "shown"), [((2.0,), "2.00"), ((2.0, 2.0), "2.00 (2.00–2.00)")])
+def test_what_was_measured_once_has_no_range(rounds: tuple[float, ...], shown: str):
+    assert figures.Figure("name", rounds).shown() == shown
+
+
 def test_contenders_take_turns_and_no_one_is_always_first():
     order: list[str] = []
 
