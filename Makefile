@@ -62,7 +62,7 @@ tune: $(RUNTIME) ## search hyperparameters on validation: make tune ARGS="baseli
 register: $(RUNTIME) ## put the best model into MLflow's registry, to be served: make register ARGS=baseline takes another
 	python -m src.register $(ARGS)
 
-bench: $(DEVELOPMENT) ## measure speed, write docs/benchmarks.md (half an hour): make bench DIR=/path/to/music; ARGS=--quick only compares
+bench: $(DEVELOPMENT) ## measure speed, write docs/benchmarks.md (some 40 minutes): make bench DIR=/path/to/music; ARGS=--quick only compares
 	python -m benchmarks $(or $(ARGS),--write) "$(DIR)"
 
 clean: ## remove the environment and the caches; data, models, results and downloaded previews stay
