@@ -1,9 +1,9 @@
 """What a CPU offers to training.
 
 Each option alone against the default, in clips a second: two trainings on a resident batch, each in a process of its
-own, taking turns. Networks and settings are those of params.yaml otherwise.
-Channels first is no option: TensorFlow has no such convolutions for CPUs. Numbers in bfloat16 (mixed_bfloat16) need a
-CPU that computes with them (flags avx512_bf16 or amx_bf16), or they are turned to and fro.
+own, taking turns. Networks and settings are those of params.yaml otherwise. Channels first is no option: TensorFlow has
+no such convolutions for CPUs. Numbers in bfloat16 (mixed_bfloat16) need a CPU that computes with them (flags
+avx512_bf16 or amx_bf16), or they are turned to and fro.
 
     python -m benchmarks.cpu_options [--arch NAME …] [--rounds N] [--clips N] [--option NAME …]
 """

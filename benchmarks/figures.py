@@ -71,7 +71,7 @@ class Figure:
 
     def shown(self) -> str:
         """The spread, for people; of what was measured once, the number alone."""
-        return str(self.spread) if len(self.rounds) > 1 else str(self.spread).partition(" ")[0]
+        return str(self.spread) if len(self.rounds) > 1 else self.spread.shown(self.spread.median)
 
     def verdict(self) -> str:
         """Whether the median reaches the goal; empty where there is none."""
@@ -169,9 +169,8 @@ def page(sections: Iterable[Section]) -> str:
         "# Benchmarks\n",
         "Written by `make bench`, which compares two ways of doing the same in turns, round by round: each figure is "
         "the median of the rounds, with the lowest and the highest, or what was measured once. `times` is a ratio "
-        "within a round; ratios marked "
-        "with ∘ should come out alike on other machines, and `python -m benchmarks` tells those that have become "
-        'worse. Seconds are this machine\'s; "Measured on" holds until the next one.\n',
+        "within a round; ratios marked with ∘ should come out alike on other machines, and `python -m benchmarks` "
+        'tells those that have become worse. Seconds are this machine\'s; "Measured on" holds until the next one.\n',
     ]
     machine = ""
     for section in sections:

@@ -103,8 +103,12 @@ class Spread:
     high: float
 
     def __str__(self) -> str:
+        return f"{self.shown(self.median)} ({self.shown(self.low)}–{self.shown(self.high)})"
+
+    def shown(self, value: float) -> str:
+        """One of the three, with as many digits as the median deserves."""
         digits = 0 if self.median >= 100 else 1 if self.median >= 10 else 2 if self.median >= 0.1 else 3
-        return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
+        return f"{value:.{digits}f}"
 
 
 def spread(values: list[float]) -> Spread:

@@ -33,6 +33,7 @@ from src.figures import search
 from src.figures.style import save, whose
 from src.files import atomic, cache_dir, write_table
 from src.params import Params
+from src.schedule import History
 from src.search_space import Values, lowest, present, spaces, suggest, with_values
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -195,7 +196,7 @@ def attempt(trial: optuna.Trial, study: optuna.Study, architecture: str, setting
 
     values = draw_values(trial, settings)
     tune = settings.tune
-    history: list[dict[str, float]] = []
+    history: History = []
     with tracking.run(settings.dataset, f"{architecture} trial {trial.number}", nested=True) as run:
         trial.set_user_attr("run_id", run.run_id)
         run.params(values)
@@ -225,7 +226,7 @@ def _conclude(
     study: optuna.Study,
     trial: optuna.Trial,
     run: Any,
-    history: list[dict[str, float]],
+    history: History,
     state: TrialState,
     settings: Params,
     architecture: str,

@@ -17,10 +17,9 @@ from src.cluster.worker import Line, here
 from src.console import UserError
 from src.files import CLIPS, MELS, TRACKS, sha256_of
 from src.params import Params
+from src.schedule import History
 from src.search_space import Values, with_values
 from src.shards import INDEX
-
-History = list[dict[str, float]]
 
 
 def data(folder: Path = Path()) -> dict[str, str]:
