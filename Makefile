@@ -39,10 +39,10 @@ audit: $(DEVELOPMENT) ## ask for known vulnerabilities of the installed packages
 	pip-audit
 
 spotify-login: $(RUNTIME) ## log in to Spotify, for data sets from playlists (docs/spotify.md)
-	python -m src.ingest.spotify login
+	genres spotify login
 
 app: $(RUNTIME) ## a page to play with: make app, or make app ARGS="--port 8000 --open"
-	python -m src.app $(ARGS)
+	genres app $(ARGS)
 
 ui: $(RUNTIME) ## browse the MLflow runs
 	@case "$$MLFLOW_TRACKING_URI" in http://*|https://*) echo "The runs are on the server: $$MLFLOW_TRACKING_URI";; *) \
@@ -50,17 +50,17 @@ ui: $(RUNTIME) ## browse the MLflow runs
 	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}";; esac
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
-	python -m src.experiments
+	genres experiments
 
 leak: $(RUNTIME) ## what a split inflates: make leak ARGS="--seeds 1,2,3 -S dataset=folder -S datasets.folder.dir=/music"
-	python -m src.leak --run $(ARGS)
+	genres leak --run $(ARGS)
 
 tune: $(RUNTIME) ## search hyperparameters on validation: make tune ARGS="baseline --trials 10"
 	dvc repro clips mels
-	python -m src.tune $(ARGS)
+	genres tune $(ARGS)
 
 register: $(RUNTIME) ## put the best model into MLflow's registry, to be served: make register ARGS=baseline takes another
-	python -m src.register $(ARGS)
+	genres register $(ARGS)
 
 bench: $(DEVELOPMENT) ## measure speed, write docs/benchmarks.md (some 40 minutes): make bench DIR=/path/to/music; ARGS=--quick only compares
 	python -m benchmarks $(or $(ARGS),--write) "$(DIR)"
@@ -68,11 +68,12 @@ bench: $(DEVELOPMENT) ## measure speed, write docs/benchmarks.md (some 40 minute
 clean: ## remove the environment and the caches; data, models, results and downloaded previews stay
 	rm -rf .venv $(filter-out .cache/spotify,$(wildcard .cache/*)) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(RUNTIME): requirements.txt
+$(RUNTIME): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13: make repro PYTHON=/path/to/python3.12"; exit 2; }
 	@echo "Installing into .venv (1.2 GB to download, a few minutes)"
 	$(PYTHON) -m venv .venv
 	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	python -m pip install --quiet --disable-pip-version-check --no-deps --editable . # the command `genres`
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME) requirements-dev.txt

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import figures, runner
 from benchmarks.figures import KEPT, PAGE
-from src.console import UserError, command
+from genres.core.console import UserError, command
 
 
 @command

@@ -20,15 +20,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from src.console import UserError, command, print_table, progress
-from src.discriminant import Floats, Ints, fit_discriminant
-from src.files import read_table
-from src.folds import LEFT_OUT, deal, group
-from src.ingest import mels
-from src.models.blocks import AtFrameRate
-from src.models.descriptors import FRAME_RATE, N_MELS, WINDOW, Descriptors, sizes
-from src.shards import INDEX, Spectrograms
-from src.spectrogram import to_decibels
+from genres.audio import published
+from genres.audio.format import to_decibels
+from genres.core.console import UserError, command, print_table, progress
+from genres.core.files import read_table
+from genres.data.folds import LEFT_OUT, deal, group
+from genres.data.shards import INDEX, Spectrograms
+from genres.models.blocks import AtFrameRate
+from genres.models.descriptors import FRAME_RATE, N_MELS, WINDOW, Descriptors, sizes
+from genres.training.discriminant import Floats, Ints, fit_discriminant
 
 SVM_C = 4.0
 SEED = 42
@@ -87,7 +87,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
     for column in ("track_id", "genre", "artist", "split"):
         if column not in tracks:
             raise UserError(f"{folder / 'tracks.csv'}: has no column '{column}'")
-    track_ids, spectrograms, ranges = mels.read(folder / "mels.npz", N_MELS)
+    track_ids, spectrograms, ranges = published.read(folder / "mels.npz", N_MELS)
     if spectrograms.shape[2] < WINDOW:
         raise UserError(f"{folder / 'mels.npz'}: has {spectrograms.shape[2]} frames a track; {WINDOW} are needed")
     tracks = tracks[tracks["split"] == "train"].reset_index(drop=True)
@@ -98,9 +98,9 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
     if missing:
         raise UserError(f"{folder / 'tracks.csv'}: lists {missing[0]}, which mels.npz does not hold")
     positions = [position_of[track_id] for track_id in tracks["track_id"]]
-    tracks["recording"] = [mels.digest(spectrograms[i], ranges[i]) for i in positions]
+    tracks["recording"] = [published.digest(spectrograms[i], ranges[i]) for i in positions]
     describe = Descriptors()
-    levels = (mels.decibels(spectrograms[i], ranges[i]).T[np.newaxis] for i in positions)
+    levels = (published.decibels(spectrograms[i], ranges[i]).T[np.newaxis] for i in positions)
     columns = [np.asarray(describe(level))[0] for level in progress(levels, total=len(positions), what="descriptors")]
     return tracks, np.array(columns, dtype=np.float64), sizes()
 

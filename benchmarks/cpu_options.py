@@ -19,9 +19,9 @@ import joblib
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe, interleaved, times_as_fast
 from benchmarks.steps import Options, started, write_tracks
-from src import params
-from src.console import UserError, command
-from src.params import Params
+from genres.core import params
+from genres.core.console import UserError, command
+from genres.core.params import Params
 
 # An option's clips and the default's are of one data set, so that it must have whole batches of each size.
 BATCH_SIZES = (16, 64, 128)

@@ -2,7 +2,8 @@
 
     python -m benchmarks.evidence models/bn_5x5.keras /path/to/music
 
-Of each song the middle window is taken, and the evidence for the genre that the model hears in it (src/evidence.py).
+Of each song the middle window is taken, and the occlusion saliency of its predicted genre
+(src/genres/inference/saliency.py).
 Then the window is covered part by part: what the evidence marks first, cells of the same size in random order, and what
 the evidence marks last. The mean probability of the genre over the covered shares should be lowest for the first and
 highest for the last. Covered is with the filling that the evidence was found with, and with another one.
@@ -16,12 +17,12 @@ import numpy as np
 
 from benchmarks import held_out
 from benchmarks.machine import describe, spread
-from src.audio import AudioError
-from src.classifier import Classifier
-from src.console import UserError, command, print_table, progress
-from src.evidence import deletion, evidence, filling, window_at
-from src.figures.style import whose
-from src.permutation import sign_flip
+from genres.audio.decode import AudioError
+from genres.core.console import UserError, command, print_table, progress
+from genres.core.text import whose
+from genres.inference.classifier import Classifier
+from genres.inference.saliency import deletion, evidence, filling, window_at
+from genres.stats.sign_flip import sign_flip
 
 SEED = 42
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import Spread, spread
-from src.console import print_table
-from src.files import atomic, read_json, write_json
+from genres.core.console import print_table
+from genres.core.files import atomic, read_json, write_json
 
 PAGE, KEPT = Path("docs/benchmarks.md"), Path("docs/benchmarks.json")
 

@@ -10,9 +10,9 @@ import scipy.fft
 import soxr
 
 from benchmarks.songs import decode
-from src.params import MelParams
-from src.song import spectrogram_of
-from src.spectrogram import format_of
+from genres.audio.format import format_of
+from genres.audio.mel import spectrogram_of
+from genres.core.params import MelParams
 
 # Frames that are transformed at a time: so many stay in a core's cache.
 BLOCK = 64

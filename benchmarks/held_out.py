@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.audio import EXTENSIONS
-from src.console import UserError
-from src.files import TRACKS, read_table
+from genres.audio.decode import EXTENSIONS
+from genres.core.console import UserError
+from genres.core.files import read_table
+from genres.core.paths import TRACKS
 
 
 def songs(folder: Path, dataset: str) -> tuple[list[Path], str]:

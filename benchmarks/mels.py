@@ -31,10 +31,11 @@ from benchmarks import songs
 from benchmarks.figures import Figure, show
 from benchmarks.floor import floor, warm_up
 from benchmarks.machine import describe, interleaved, timed, times_as_fast
-from src import mels, params
-from src.console import command
-from src.files import sha256_of
-from src.params import MelParams
+from genres.core import params
+from genres.core.console import command
+from genres.core.files import sha256_of
+from genres.core.params import MelParams
+from genres.data import cache
 
 CLIP_SECONDS = 3  # the paper's
 PICTURES = 5  # a round, each of which takes a tenth of a second or more
@@ -154,8 +155,8 @@ def stage_seconds(
         else:
             start_workers(paths[0], settings)
         if warm:
-            mels.compute(tracks, folder, settings)  # its cache lies in DVC_ROOT
-        return timed(lambda: mels.compute(tracks, folder, settings))
+            cache.compute(tracks, folder, settings)  # its cache lies in DVC_ROOT
+        return timed(lambda: cache.compute(tracks, folder, settings))
 
 
 def start_workers(path: Path, settings: MelParams) -> None:

@@ -20,8 +20,8 @@ from benchmarks.figures import Figure, show
 from benchmarks.machine import describe
 from benchmarks.project import Project, write_songs
 from benchmarks.steps import write_tracks
-from src import params
-from src.console import UserError, command
+from genres.core import params
+from genres.core.console import UserError, command
 
 TIMES = 20
 GOAL = 1.1
@@ -68,8 +68,8 @@ def mels_peak(songs: int) -> float:
         write_songs(music, 0, songs)
         project = Project(Path(temporary) / "project")
         project.set(dataset="folder", datasets__folder__dir=str(music))
-        project.run("python", "-m", "src.ingest")
-        return peak_mib([sys.executable, "-m", "src.mels"], project.folder)
+        project.run("python", "src/ingest.py")
+        return peak_mib([sys.executable, "-m", "mels"], project.folder)
 
 
 def train_peak(songs: int) -> float:
@@ -79,7 +79,7 @@ def train_peak(songs: int) -> float:
         project.set(train__epochs=1)
         settings = params.load(project.folder / "params.yaml")
         write_tracks(project.folder, settings, TRAINED, 10 * songs)
-        return peak_mib([sys.executable, "-m", "src.train", TRAINED], project.folder)
+        return peak_mib([sys.executable, "-m", "train", TRAINED], project.folder)
 
 
 def peak_mib(command_line: list[str], folder: Path) -> float:

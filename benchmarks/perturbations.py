@@ -21,13 +21,14 @@ import soundfile
 import soxr
 
 from benchmarks import held_out
-from src import audio, pairs
-from src.classifier import Classifier
-from src.console import UserError, command, print_table, progress
-from src.figures.style import whose
-from src.pairs import Pair, Song
-from src.permutation import sign_flip
-from src.scores import CI95, accuracy_interval
+from genres.audio import decode
+from genres.core.console import UserError, command, print_table, progress
+from genres.core.text import whose
+from genres.inference.classifier import Classifier
+from genres.stats import pairs
+from genres.stats.pairs import Pair, Song
+from genres.stats.scores import CI95, accuracy_interval
+from genres.stats.sign_flip import sign_flip
 
 MP3_RATES = (16000, 22050, 24000, 32000, 44100, 48000)  # Hz, of those that mp3 has; of other files the fifth is taken
 MP3_BIT_RATE = 64_000
@@ -118,7 +119,7 @@ def changed(classifier: Classifier, path: Path) -> dict[str, Pair]:
     """A song beside each of its changed selves."""
     try:
         rate = rate_of(path)
-        samples = audio.load(path, rate)
+        samples = decode.load(path, rate)
         original = song_of(classifier, path, path)
         found = {}
         with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +127,7 @@ def changed(classifier: Classifier, path: Path) -> dict[str, Pair]:
                 file = Path(folder) / f"song{suffix}"
                 write(samples, rate, file)
                 found[name] = Pair(path.stem, original, song_of(classifier, file, path))
-    except audio.AudioError as error:
+    except decode.AudioError as error:
         raise UserError(f"{path}: {error}") from None
     return found
 

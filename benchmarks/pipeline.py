@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe
 from benchmarks.project import Project, write_songs
-from src.console import UserError, command
+from genres.core.console import UserError, command
 
 DATA = ("dvc", "repro", "clips", "mels")
 TRAINED = "separable_cnn"  # the fastest to train: what is beside the training shows best
@@ -100,7 +100,7 @@ def training(songs: int, rounds: int) -> list[Figure]:
             project.set(seed=100 + number)
             project.run("dvc", "repro", "clips", "mels")
             project.commit()
-            alone.append(project.seconds("python", "-m", "src.train", TRAINED))
+            alone.append(project.seconds("python", "src/train.py", TRAINED))
             project.run("git", "checkout", "--quiet", ".")
             reproduced.append(project.seconds("dvc", "repro", f"train@{TRAINED}"))
             project.commit()

@@ -1,7 +1,7 @@
 """Prediction: its start, a song, many songs.
 
 Of untrained networks (what they say does not matter here), the first and the last of those that params.yaml names, and
-songs of the folder. *Start* is a fresh process of `python -m src.predict` with one song, against one that does no more
+songs of the folder. *Start* is a fresh process of `genres predict` with one song, against one that does no more
 than import Keras; *a song* is one in a running process, against its decoding alone; *in bulk* are all of them in one
 fresh call. Start and bulk are the last network's.
 
@@ -20,13 +20,16 @@ import numpy as np
 from benchmarks import songs
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe, interleaved, timed, times_as_fast
-from src import audio, familiarity, models, params, predict
-from src.backend import keras
-from src.card import write_card
-from src.classifier import Classifier
-from src.console import command
-from src.params import Params
-from src.spectrogram import format_of
+from genres.audio import decode
+from genres.audio.format import format_of
+from genres.core import params
+from genres.core.console import command
+from genres.core.params import Params
+from genres.inference import answer
+from genres.inference.classifier import Classifier
+from genres.models import builders, out_of_distribution
+from genres.models.backend import keras
+from genres.models.card import ModelCard, write_card
 
 KERAS, START, BULK = "import keras", "start with one song", "in bulk"
 DECODING = "its decoding alone"
@@ -54,13 +57,13 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int =
         classifiers = dict(zip(names, map(Classifier, files), strict=True))
         for classifier in classifiers.values():
             for path in paths[:2]:
-                predict.predict(classifier, path)  # the first ones build things
+                answer.predict(classifier, path)  # the first ones build things
         last = ("--model", str(files[-1]))
         contenders: dict[str, Callable[[], float]] = {
             KERAS: lambda: fresh("-c", "import keras"),
-            START: lambda: fresh("-m", "src.predict", str(paths[0]), *last),
-            BULK: lambda: fresh("-m", "src.predict", *map(str, paths), *last),
-            DECODING: lambda: timed(lambda: [audio.load(path, settings.mels.sample_rate) for path in paths]),
+            START: lambda: fresh("-m", "genres", "predict", str(paths[0]), *last),
+            BULK: lambda: fresh("-m", "genres", "predict", *map(str, paths), *last),
+            DECODING: lambda: timed(lambda: [decode.load(path, settings.mels.sample_rate) for path in paths]),
         }
         for name, classifier in classifiers.items():
             contenders[name] = partial(timed, partial(all_of, classifier, paths))
@@ -70,7 +73,7 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int =
 def all_of(classifier: Classifier, paths: list[Path]) -> None:
     """Tell the genre of some songs."""
     for path in paths:
-        predict.predict(classifier, path)
+        answer.predict(classifier, path)
 
 
 def figures_of(seconds: dict[str, list[float]], names: list[str], n_songs: int) -> list[Figure]:
@@ -111,7 +114,7 @@ def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
     length_s = chosen.window_s or settings.clips.length_s
     frames = form.frames(length_s)
     keras.utils.set_random_seed(settings.seed)
-    model = models.classifier(
+    model = builders.classifier(
         chosen.builder,
         chosen.arguments,
         n_mels=form.n_mels,
@@ -119,14 +122,14 @@ def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
         n_classes=len(GENRES),
         mean=127.5,
         deviation=74.0,
-        thinning=form.frame_rate / (chosen.frame_rate or form.frame_rate),
+        frame_stride=form.frame_rate / (chosen.frame_rate or form.frame_rate),
     )
     if chosen.descriptors:
         weight = chosen.descriptors.network_weight
-        model = models.join(model, top_db=form.top_db, frame_rate=form.frame_rate, network_weight=weight)
+        model = builders.join(model, top_db=form.top_db, frame_rate=form.frame_rate, network_weight=weight)
     model.save(path)
     noise = [np.random.default_rng(seed).integers(0, 256, (frames, form.n_mels), np.uint8) for seed in range(4)]
-    card = {
+    card: ModelCard = {
         "architecture": architecture,
         "dataset": "noise",
         "protocol": "artist",
@@ -135,7 +138,7 @@ def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
         "window_s": chosen.window_s,
         "clip_length_s": length_s,
         "frames": frames,
-        "usual": familiarity.usual(noise[:2], noise[2:], form.top_db),
+        "out_of_distribution": out_of_distribution.reference(noise[:2], noise[2:], form.top_db),
     }
     write_card(path, card)
     return path

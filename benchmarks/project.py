@@ -13,7 +13,7 @@ import soundfile
 from ruamel.yaml import YAML
 
 from benchmarks.machine import timed
-from src.files import write_table
+from genres.core.files import write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -20,7 +20,7 @@ import benchmarks
 from benchmarks import figures
 from benchmarks.figures import Figure, Section
 from benchmarks.machine import describe
-from src.console import UserError
+from genres.core.console import UserError
 
 # First what the README tells; others follow by name.
 ORDER = ("mels", "training", "prediction")

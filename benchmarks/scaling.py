@@ -20,12 +20,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import clips
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe
-from src import clips, fingerprint, params, shards, spectrogram
-from src.console import UserError, command
-from src.files import write_table
-from src.params import Params
+from genres.audio import fingerprint, format
+from genres.core import params
+from genres.core.console import UserError, command
+from genres.core.files import write_table
+from genres.core.params import Params
+from genres.data import shards
 
 GENRES, TRACKS_AN_ARTIST, SECONDS = 10, 10, 30.0
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,7 +105,7 @@ def folds_and_clips(n: int, settings: Params) -> tuple[float, float]:
 
 def index(n: int, settings: Params) -> tuple[float, float]:
     """Opening the spectrograms, as each training does, and finding every track."""
-    form = spectrogram.format_of(settings.mels)
+    form = format.format_of(settings.mels)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         one_frame = np.zeros((1, form.n_mels), np.uint8)
         table = tracks(n)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from src import audio
-from src.console import UserError, progress, warn
-from src.files import sha256_of
+from genres.audio.decode import EXTENSIONS, AudioError, load
+from genres.core.console import UserError, progress, warn
+from genres.core.files import sha256_of
 
 FORMATS = (".wav", ".mp3", ".flac", ".m4a")
 
@@ -42,7 +42,7 @@ def find(folder: Path, at_most: int) -> dict[str, list[Path]]:
     """
     found: dict[str, list[Path]] = {}
     seen: set[str] = set()
-    for suffix in audio.EXTENSIONS:
+    for suffix in EXTENSIONS:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == suffix and path.is_file())
         for path in progress(paths[:: max(1, -(-len(paths) // at_most))], what=f"reading {suffix}"):
             digest = sha256_of(path)
@@ -50,16 +50,16 @@ def find(folder: Path, at_most: int) -> dict[str, list[Path]]:
                 continue
             seen.add(digest)
             try:
-                audio.load(path, 22050)
+                load(path, 22050)
                 decode(path)
-            except audio.AudioError as error:
+            except AudioError as error:
                 warn(f"{path}: left out: {error}")
             except soundfile.LibsndfileError:
                 warn(f"{path}: left out: libsndfile cannot read it, so there is nothing to compare with")
             else:
                 found.setdefault(suffix, []).append(path)
     if not found:
-        raise UserError(f"{folder}: no music in it ({', '.join(audio.EXTENSIONS)}): name a folder that has some")
+        raise UserError(f"{folder}: no music in it ({', '.join(EXTENSIONS)}): name a folder that has some")
     return found
 
 

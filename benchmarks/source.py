@@ -17,10 +17,13 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from src import audio, confounding, params, spectrogram
-from src.audio import EXTENSIONS
-from src.console import UserError, command, print_table, progress
-from src.params import MelParams
+import confounding
+from genres.audio import decode
+from genres.audio.decode import EXTENSIONS
+from genres.audio.mel import of_samples
+from genres.core import params
+from genres.core.console import UserError, command, print_table, progress
+from genres.core.params import MelParams
 
 STORE_RATE = 44100  # Hz
 AAC_BIT_RATE = 128_000
@@ -78,11 +81,11 @@ def columns_of(path: Path, kind: str, mels: list[MelParams]) -> list[np.ndarray]
     """The classifier's columns of a song, re-encoded or not, for each way to compute spectrograms."""
     with tempfile.TemporaryDirectory() as folder:
         if kind in ("mp3", "AAC"):
-            samples = audio.load(path, STORE_RATE)
+            samples = decode.load(path, STORE_RATE)
             path = Path(folder) / {"mp3": "song.mp3", "AAC": "song.m4a"}[kind]
             (write_mp3 if kind == "mp3" else write_aac)(path, samples)
-        loaded = {rate: audio.load(path, rate) for rate in {mel.sample_rate for mel in mels}}
-    spectrograms = [spectrogram.of_samples(loaded[mel.sample_rate], mel) for mel in mels]
+        loaded = {rate: decode.load(path, rate) for rate in {mel.sample_rate for mel in mels}}
+    spectrograms = [of_samples(loaded[mel.sample_rate], mel) for mel in mels]
     return [np.concatenate([frames.mean(axis=0), frames.std(axis=0)]) for frames in spectrograms]
 
 

@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import params, shards
-from src.files import CLIPS, MELS, TRACKS, write_table
-from src.params import Params
-from src.spectrogram import format_of
+from genres.audio.format import format_of
+from genres.core import params
+from genres.core.files import write_table
+from genres.core.params import Params
+from genres.core.paths import CLIPS, MELS, TRACKS
+from genres.data import shards
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACK_SECONDS = 30.0
@@ -106,7 +108,11 @@ class Steps:
     """
 
     def __init__(self, folder: Path, options: Options) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder)} | options.environment
+        environment = (
+            os.environ
+            | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "DVC_ROOT": str(folder)}
+            | options.environment
+        )
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.steps", json.dumps(asdict(options))],
             cwd=folder,
@@ -160,15 +166,16 @@ def started(folder: Path, chosen: dict[str, Options]) -> Iterator[dict[str, Step
 def main() -> None:
     """The child's side: train as `Options` say."""
     options, settings = Options(**json.loads(sys.argv[1])), params.load()
-    from src.backend import keras
-    from src.feed import Epochs
-    from src.training import Training, seed_dropout
+    from genres.data.batches import Epochs
+    from genres.models.backend import keras
+    from genres.training.fitting import seed_dropout
+    from genres.training.loop import Training
 
     keras.mixed_precision.set_global_policy(options.policy)
     training = Training(options.architecture, settings, **options.overrides)
     model = training.new_model()
     model.steps_per_execution = options.steps_per_execution
-    feed = training.train
+    feed = training.data.train
 
     class Resident(Epochs):
         """The first batch of the feed, again and again."""
@@ -197,7 +204,7 @@ def main() -> None:
         Resident() if options.resident else Epochs(feed),
         steps_per_epoch=len(feed),
         epochs=1_000_000,
-        class_weight=training.class_weights if training.settings.class_weights else None,
+        class_weight=training.data.class_weights if training.settings.class_weights else None,
         callbacks=[Told()],
         shuffle=False,
         verbose=0,

@@ -16,9 +16,9 @@ from pathlib import Path
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe, interleaved, times_as_fast
 from benchmarks.steps import Options, started, write_tracks
-from src import params
-from src.console import UserError, command, warn
-from src.params import Params
+from genres.core import params
+from genres.core.console import UserError, command, warn
+from genres.core.params import Params
 
 FEED, RESIDENT, JAX = "the stage's feed", "a resident batch", "JAX"
 GOAL = 0.97  # of the speed with a resident batch

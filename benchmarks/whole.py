@@ -17,8 +17,8 @@ import soundfile
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe
 from benchmarks.project import SONG_RATE, Project
-from src.card import read_card
-from src.console import UserError, command
+from genres.core.console import UserError, command
+from genres.models.card import read_card
 
 PAPERS = [
     *("baseline", "fewer_filters", "fewer_layers", "inverted_pyramid"),

@@ -1,6 +1,6 @@
 """Stage `clips`: data/raw/<dataset>/tracks.csv → data/tracks.csv (fold of each track), data/clips.csv (clip windows).
 
-    python -m src.clips
+    python src/clips.py
 
 A clip is a window into its track's spectrogram; no audio is cut.
 """
@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from src import folds, params, windows
-from src.console import UserError, command, print_table, warn
-from src.files import CLIPS, TRACKS, read_table, write_table
-from src.params import ClipParams, Params
+from genres.core import params
+from genres.core.console import UserError, command, print_table, warn
+from genres.core.files import read_table, write_table
+from genres.core.params import ClipParams, Params
+from genres.core.paths import CLIPS, TRACKS
+from genres.data import folds, windows
 
 
 @command
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(prog="python -m src.clips", description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(prog="python src/clips.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     raw = read_table(Path("data/raw") / settings.dataset / "tracks.csv", dtype=str)
     tracks, clips = split_tracks(raw, settings)

@@ -1,6 +1,6 @@
 """Stage `compare`: predictions of all architectures → metrics/leaderboard.json, metrics/summary.json, plots/compare/.
 
-    python -m src.compare
+    python src/compare.py
 
 The order is by validation; the test set only says what came of it. The row `ensemble` is the mean of all
 architectures' probabilities.
@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import params, scores
-from src.card import read_card
-from src.console import UserError, command, print_table
-from src.figures import comparison, differences
-from src.figures.style import amount, save, whose
-from src.files import read_table, write_json, write_table
-from src.params import Params
+from genres.core import params
+from genres.core.console import UserError, command, print_table
+from genres.core.files import read_table, write_json, write_table
+from genres.core.params import Params
+from genres.core.paths import ENSEMBLE, LEADERBOARD, PLOTS, SUMMARY
+from genres.core.text import amount, whose
+from genres.figures import comparison, differences
+from genres.figures.style import save
+from genres.models.card import ModelCard, read_card
+from genres.stats import scores
 
-LEADERBOARD, SUMMARY, PLOTS = Path("metrics/leaderboard.json"), Path("metrics/summary.json"), Path("plots/compare")
-ENSEMBLE = "ensemble"
+FIGURES = PLOTS / "compare"
 DIFFERENCE = ("difference_to_first", "difference_ci95_low", "difference_ci95_high")
 # Of a model's card; the last two are the clock's.
 COSTS = ("n_parameters", "multiply_adds", "epochs", "seconds", "clips_per_second")
@@ -31,7 +33,7 @@ COSTS = ("n_parameters", "multiply_adds", "epochs", "seconds", "clips_per_second
 @command
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(prog="python -m src.compare", description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(prog="python src/compare.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     predictions = {name: _read(Path("predictions") / f"{name}.csv") for name in settings.architectures}
     cards = {name: read_card(Path("models") / f"{name}.keras") for name in settings.architectures}
@@ -41,7 +43,7 @@ def main() -> None:
     write_json(SUMMARY, summary(rows, card))
     draw(rows, predictions, card)
     best = summary(rows, card)["best"]
-    write_table(PLOTS / "per_genre.csv", per_genre(predictions, best, card["genres"], settings))
+    write_table(FIGURES / "per_genre.csv", per_genre(predictions, best, card["genres"], settings))
     track(rows, cards, best)
     show(rows, card)
 
@@ -53,7 +55,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def leaderboard(
-    predictions: dict[str, pd.DataFrame], cards: dict[str, dict[str, Any]], settings: Params
+    predictions: dict[str, pd.DataFrame], cards: dict[str, ModelCard], settings: Params
 ) -> list[dict[str, Any]]:
     """One row an architecture and one for their ensemble, best first by validation.
 
@@ -128,9 +130,7 @@ def ensemble(tables: list[pd.DataFrame], genres: list[str]) -> pd.DataFrame:
     return mean
 
 
-def _row(
-    name: str, table: pd.DataFrame, card: dict[str, Any] | None, genres: list[str], settings: Params
-) -> dict[str, Any]:
+def _row(name: str, table: pd.DataFrame, card: ModelCard | None, genres: list[str], settings: Params) -> dict[str, Any]:
     val, test = (
         (fold[genres].to_numpy(), np.searchsorted(genres, fold["genre"].to_numpy(dtype=str)))
         for fold in (table[table["fold"] == name] for name in ("val", "test"))
@@ -142,7 +142,7 @@ def _row(
         "val_log_loss": scores.log_loss(*val),
         **scores.summary(*test, resamples=settings.evaluate.bootstrap, bins=bins, seed=settings.seed),
         **scores.calibration(val, test, bins),
-        **{cost: card[cost] if card else None for cost in COSTS},
+        **{cost: card.get(cost) if card else None for cost in COSTS},
     }
 
 
@@ -151,7 +151,7 @@ def _right(table: pd.DataFrame) -> np.ndarray:
     return (test["genre"] == test["predicted"]).to_numpy()
 
 
-def summary(rows: list[dict[str, Any]], card: dict[str, Any]) -> dict[str, Any]:
+def summary(rows: list[dict[str, Any]], card: ModelCard) -> dict[str, Any]:
     """The few flat numbers by which experiments compare in `dvc exp show`."""
     first = next(row for row in rows if row["arch"] != ENSEMBLE)
     together = next((row for row in rows if row["arch"] == ENSEMBLE), None)
@@ -167,40 +167,40 @@ def summary(rows: list[dict[str, Any]], card: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card: dict[str, Any]) -> None:
+def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card: ModelCard) -> None:
     """Write plots/compare/."""
     genres = card["genres"]
     note = whose(card["dataset"], card["protocol"])
     title = "Test accuracy by track"
-    save(comparison.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), PLOTS / "leaderboard.png")
+    save(comparison.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), FIGURES / "leaderboard.png")
     title = f"Test accuracy less that of {rows[0]['arch']}, the first by validation"
     against = [(row["arch"], *(row[key] for key in DIFFERENCE), f"p = {row['mcnemar_p_holm']:.2g}") for row in rows[1:]]
     tests = f"{note}; paired bootstrap over tracks; p: McNemar's exact test with Holm's correction"
-    save(differences.differences(against, title=title, note=tests), PLOTS / "differences.png")
+    save(differences.differences(against, title=title, note=tests), FIGURES / "differences.png")
     cost = comparison.accuracy_against_cost(rows, title="Accuracy against cost", note=note)
-    save(cost, PLOTS / "accuracy_against_cost.png")
+    save(cost, FIGURES / "accuracy_against_cost.png")
     recall = {}
     for name, table in predictions.items():
         test = table[table["fold"] == "test"]
         right = (test["genre"] == test["predicted"]).groupby(test["genre"]).mean()
         recall[name] = [float(right.get(genre, 0.0)) for genre in genres]
-    save(comparison.per_genre_recall(genres, recall, title="Recall by genre", note=note), PLOTS / "recall.png")
+    save(comparison.per_genre_recall(genres, recall, title="Recall by genre", note=note), FIGURES / "recall.png")
     columns = ["arch", "val_track_accuracy", "track_accuracy", "track_accuracy_ci95_low", "track_accuracy_ci95_high"]
     columns += [*DIFFERENCE, "mcnemar_p", "mcnemar_p_holm"]
     columns += ["log_loss", "log_loss_calibrated", "ece", "ece_calibrated", "temperature"]
-    write_table(PLOTS / "leaderboard.csv", pd.DataFrame(rows)[columns])
+    write_table(FIGURES / "leaderboard.csv", pd.DataFrame(rows)[columns])
 
 
-def track(rows: list[dict[str, Any]], cards: dict[str, dict[str, Any]], best: str) -> None:
+def track(rows: list[dict[str, Any]], cards: dict[str, ModelCard], best: str) -> None:
     """Tell MLflow's runs their scores on validation, and which is the best."""
-    from src import tracking  # loads MLflow: seconds, which --help need not cost
+    from genres.tracking import runs  # loads MLflow: seconds, which --help need not cost
 
     keys = ("val_track_accuracy", "val_log_loss")
     scored = {cards[row["arch"]]["run_id"]: {key: row[key] for key in keys} for row in rows if row["arch"] in cards}
-    tracking.compared(cards[best]["dataset"], cards[best]["protocol"], scored, cards[best]["run_id"])
+    runs.compared(cards[best]["dataset"], cards[best]["protocol"], scored, cards[best]["run_id"])
 
 
-def show(rows: list[dict[str, Any]], card: dict[str, Any]) -> None:
+def show(rows: list[dict[str, Any]], card: ModelCard) -> None:
     """Print the leaderboard."""
     print_table(
         f"Leaderboard, best first by validation: {whose(card['dataset'], card['protocol'])}",

@@ -1,6 +1,6 @@
 """Stage `confounding`: how much of the accuracy the songs' source alone explains → metrics/confounding.json, a plot.
 
-    python -m src.confounding
+    python src/confounding.py
 
 Where genres come from different sources, a network can tell them by codec, bandwidth or loudness. Four controls:
 
@@ -28,12 +28,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from src import folds, params, scores
-from src.console import UserError, command, print_table
-from src.figures import confounding as figures
-from src.figures.style import save, whose
-from src.files import MELS, TRACKS, read_table, write_json
-from src.shards import Spectrograms
+from genres.core import params
+from genres.core.console import UserError, command, print_table
+from genres.core.files import read_table, write_json
+from genres.core.paths import MELS, TRACKS
+from genres.core.text import whose
+from genres.data import folds
+from genres.data.shards import Spectrograms
+from genres.figures import confounding as figures
+from genres.figures.style import save
+from genres.stats import scores
 
 METRICS, PICTURE = Path("metrics/confounding.json"), Path("plots/confounding/source.png")
 
@@ -50,7 +54,7 @@ Flags = np.ndarray
 @command
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(prog="python -m src.confounding", description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(prog="python src/confounding.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     tracks = read_tracks(settings.dataset)
     predictions = {name: _read(Path("predictions") / f"{name}.csv") for name in settings.architectures}
@@ -185,7 +189,7 @@ def balanced(answers: list[tuple[Any, ...]], resamples: int, seed: int) -> tuple
         Of each track. The accuracy is the mean over parts of the mean over their labels of the share that is right.
     resamples, seed : int
         Of the percentile bootstrap over the tracks of each label. Where all tracks are right, or none, Wilson's
-        interval: see :func:`src.scores.accuracy_interval`.
+        interval: see :func:`genres.stats.scores.accuracy_interval`.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Stage `evaluate@<architecture>`: a trained model and the clips → predictions, metrics, plots.
 
-    python -m src.evaluate baseline
+    python src/evaluate.py baseline
 
 Writes predictions/<architecture>.csv (validation and test tracks), metrics/<architecture>.json (the test set's scores)
 and plots/<architecture>/. A track's probabilities are the mean of its clips'.
@@ -14,23 +14,28 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
-from src import familiarity, params, scores, windows
-from src.card import read_card
-from src.console import UserError, command, print_table
-from src.figures.model import confusion_matrix, learning_curves, reliability_plot
-from src.figures.style import save, whose
-from src.files import MELS, TRACKS, read_table, write_json, write_table
-from src.params import EvaluateParams
-from src.shards import Spectrograms
+from genres.core import params
+from genres.core.console import UserError, command, print_table
+from genres.core.files import read_table, write_json, write_table
+from genres.core.params import EvaluateParams
+from genres.core.paths import MELS, TRACKS
+from genres.core.text import whose
+from genres.data import windows
+from genres.data.shards import Spectrograms
+from genres.figures.model import confusion_matrix, learning_curves, reliability_plot
+from genres.figures.style import save
+from genres.inference.tracks import mean_by_track, predict_clips
+from genres.models import out_of_distribution
+from genres.models.card import ModelCard, read_card
+from genres.stats import scores
 
-BATCH_SIZE = 64
 MOST_WRONG = 25  # tracks that are listed
 
 
 @command
 def main() -> None:
     """Run the stage."""
-    parser = argparse.ArgumentParser(prog="python -m src.evaluate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python src/evaluate.py", description=__doc__.splitlines()[0])
     parser.add_argument("architecture", help="one that is trained: models/<architecture>.keras")
     architecture = parser.parse_args().architecture
     settings = params.load()
@@ -44,9 +49,7 @@ def main() -> None:
     clips = clips[clips["fold"].isin(["val", "test"])].reset_index(drop=True)
     probabilities = predict_clips(model_file, clips, card, spectrograms)
     if card.get("validation") is not None:
-        # The model has been trained on these tracks since: what counts is what it said before.
-        before = np.array(card["validation"])
-        probabilities[(clips["fold"] == "val").to_numpy()] = before / before.sum(axis=1, keepdims=True)
+        replace_validation(clips, probabilities, card["validation"])
     tracks = mean_by_track(clips, probabilities, card["genres"])
     write_table(Path("predictions") / f"{architecture}.csv", tracks)
 
@@ -56,64 +59,46 @@ def main() -> None:
     plots = Path("plots") / architecture
     draw(plots, tracks, card, metrics, settings.evaluate)
 
-    from src import tracking  # loads MLflow: likewise
+    from genres.tracking import runs  # loads MLflow: likewise
 
-    with tracking.run(card["dataset"], architecture, card["run_id"]) as run:
+    with runs.run(card["dataset"], architecture, card["run_id"]) as run:
         run.metrics({f"test_{name}": value for name, value in metrics.items()})
         for path in sorted(plots.iterdir()):
             run.file(path, "plots")
     show(architecture, metrics)
 
 
-def predict_clips(
-    model_file: Path, clips: pd.DataFrame, card: dict[str, Any], spectrograms: Spectrograms
-) -> np.ndarray:
-    """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
-    from src import models  # loads Keras, which takes seconds: not for --help
-    from src.feed import Clips
-
-    model = models.load(model_file)
-    labels = np.zeros(len(clips), dtype=int)  # prediction needs none
-    feed = Clips(
-        spectrograms,
-        clips,
-        labels,
-        frames=card["frames"],
-        batch_size=BATCH_SIZE,
-        repeat_short=card["window_s"] is not None,
-    )
-    probabilities = model.predict(feed, verbose=0).astype(float)
-    return probabilities / probabilities.sum(axis=1, keepdims=True)
-
-
-def mean_by_track(clips: pd.DataFrame, probabilities: np.ndarray, genres: list[str]) -> pd.DataFrame:
-    """Average over the clips of a track.
+def replace_validation(clips: pd.DataFrame, probabilities: np.ndarray, before: dict[str, list[Any]]) -> None:
+    """Put the predictions of validation clips in place that were made before the network was trained on them.
 
     Parameters
     ----------
     clips : pd.DataFrame
-        Columns track_id, fold, genre.
+        Columns track_id, start_s, fold.
     probabilities : np.ndarray [shape=(n_clips, n_genres)]
-    genres : list of str
-        Names of the columns of `probabilities`.
+        Changed in place, where the fold is val.
+    before : dict
+        track_id, start_s, probabilities: a row a clip, as in a model's card.
 
-    Returns
-    -------
-    pd.DataFrame
-        track_id, fold, genre, predicted and a probability column a genre. (Under protocol `clip` a track can have a
-        row for val and one for test.)
+    Raises
+    ------
+    UserError
+        If a validation clip has no such predictions: the data have changed since the training.
     """
-    table = pd.concat([clips[["track_id", "fold", "genre"]], pd.DataFrame(probabilities, columns=genres)], axis=1)
-    tracks = table.groupby(["track_id", "fold", "genre"], sort=True, as_index=False)[genres].mean()
-    tracks.insert(3, "predicted", np.array(genres)[tracks[genres].to_numpy().argmax(axis=1)])
-    return tracks
+    rows = dict(zip(zip(before["track_id"], before["start_s"], strict=True), before["probabilities"], strict=True))
+    for row in np.flatnonzero(clips["fold"] == "val"):
+        clip = (clips["track_id"][row], clips["start_s"][row])
+        if clip not in rows:
+            raise UserError(f"{clip[0]}: not a validation track when the model was trained; train it again: dvc repro")
+        known = np.array(rows[clip])
+        probabilities[row] = known / known.sum()
 
 
 def score(
     clips: pd.DataFrame,
     probabilities: np.ndarray,
     tracks: pd.DataFrame,
-    card: dict[str, Any],
+    card: ModelCard,
     settings: EvaluateParams,
     seed: int,
 ) -> dict[str, Any]:
@@ -137,7 +122,7 @@ def score(
     }
 
 
-def unlike_training(tracks: pd.DataFrame, card: dict[str, Any], spectrograms: Spectrograms) -> dict[str, float]:
+def unlike_training(tracks: pd.DataFrame, card: ModelCard, spectrograms: Spectrograms) -> dict[str, float]:
     """How often predictions would warn that a song is unlike those of training, where it is from the same data set.
 
     Returns
@@ -146,14 +131,15 @@ def unlike_training(tracks: pd.DataFrame, card: dict[str, Any], spectrograms: Sp
         unlike_threshold, the distance from which on they warn (5 % of the validation tracks lie further), and
         unlike_test, the share of the test tracks that do.
     """
-    threshold, top_db = card["usual"]["threshold"], spectrograms.format.top_db
+    reference, top_db = card["out_of_distribution"], spectrograms.format.top_db
+    threshold = reference["threshold"]
     test = tracks["track_id"][tracks["fold"] == "test"]
-    further = [familiarity.distance(spectrograms.track(name), card["usual"], top_db) > threshold for name in test]
+    further = [out_of_distribution.distance(spectrograms.track(name), reference, top_db) > threshold for name in test]
     return {"unlike_threshold": threshold, "unlike_test": float(np.mean(further))}
 
 
 def draw(
-    folder: Path, tracks: pd.DataFrame, card: dict[str, Any], metrics: dict[str, Any], settings: EvaluateParams
+    folder: Path, tracks: pd.DataFrame, card: ModelCard, metrics: dict[str, Any], settings: EvaluateParams
 ) -> None:
     """Write the tables and pictures of plots/<architecture>/."""
     genres, title = card["genres"], card["architecture"]

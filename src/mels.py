@@ -1,40 +1,29 @@
 """Stage `mels`: data/raw/<dataset>/ → data/mels/, one mel spectrogram a track.
 
-    python -m src.mels
+    python src/mels.py
 
-The spectrograms lie in memory-mapped arrays of bytes (src/shards.py), index.csv says which frames are whose, and
-format.json what a cell means. What was computed once, for the same audio and the same parameters, is taken from
+The spectrograms lie in memory-mapped arrays of bytes (src/genres/data/shards.py), index.csv says which frames are
+whose, and format.json what a cell means. What was computed once, for the same audio and the same parameters, is taken from
 .cache/mels/, and shards that hold the same as before are left alone, so that adding a song computes one song and writes
 one shard.
 """
 
 import argparse
-import hashlib
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from src import params, shards
-from src.audio import AudioError
-from src.compute import LOCAL, run
-from src.console import UserError, command, progress
-from src.files import MELS, atomic, cache_dir, read_json, read_table, sha256_of
-from src.ingest import mels as published
-from src.params import Compute, MelParams
-from src.song import spectrogram_of
-from src.spectrogram import Format, format_of, to_bytes
-
-# Part of the cache key: raise it when the same audio and parameters give other spectrograms.
-VERSION = 3
+from genres.audio.format import Format, format_of
+from genres.core import params
+from genres.core.console import command
+from genres.core.files import read_json, read_table
+from genres.core.paths import MELS
+from genres.data import shards
+from genres.data.cache import VERSION, compute, published_ones
 
 
 @command
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(prog="python -m src.mels", description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(prog="python src/mels.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     mel_params = settings.mels_of_dataset()
     raw_dir = Path("data/raw") / settings.dataset
@@ -50,93 +39,6 @@ def main() -> None:
     seconds = tracks["duration_s"].astype(float).sum()
     n_shards = shards.count(seconds * form.frame_rate, form.n_mels)
     shards.write(MELS, tracks, read, form, key=f"{key} {vars(form)}", n_shards=n_shards)
-
-
-def compute(
-    tracks: pd.DataFrame, raw_dir: Path, settings: MelParams, how: Compute = LOCAL, songs: Path | None = None
-) -> "Cached":
-    """Compute what is not in the cache yet, over all cores or the workers of a cluster.
-
-    Parameters
-    ----------
-    tracks : pd.DataFrame
-        Columns path and sha256.
-    raw_dir : Path
-        What relative paths start from.
-    settings : MelParams
-        Part of the cache key.
-    how, songs
-        Where: see :func:`src.compute.run`.
-
-    Returns
-    -------
-    Cached
-        The spectrograms, one a track.
-    """
-    key = hashlib.sha256(f"{VERSION} {settings.model_dump_json()}".encode()).hexdigest()[:16]
-    folder = cache_dir("mels") / key
-    files = [folder / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
-    tasks = [(raw_dir / path, digest, settings) for path, digest in zip(tracks["path"], tracks["sha256"], strict=True)]
-    missing = {file: task for file, task in zip(files, tasks, strict=True) if not file.exists()}
-    done = run(_compute_one, missing, _keep, how, songs)
-    for _ in progress(done, total=len(missing), what="mel spectrograms"):
-        pass
-    return Cached(files, tasks)
-
-
-class Cached(Sequence[np.ndarray]):
-    """Spectrograms in the cache, read one at a time: uint8 [shape=(frames, n_mels)] each.
-
-    One whose file is cut off, as a crash of the machine may leave it, is computed again.
-    """
-
-    def __init__(self, files: list[Path], tasks: list[tuple[Path, str, MelParams]]) -> None:
-        self.files, self._tasks = files, tasks
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, row: Any) -> Any:
-        try:
-            stored = np.load(self.files[row], mmap_mode="r", allow_pickle=False)
-            if stored.ndim == 2:
-                return stored
-        except (OSError, ValueError, EOFError):
-            pass
-        stored = _compute_one(*self._tasks[row])
-        _keep(self.files[row], stored)
-        return stored
-
-
-def _compute_one(path: Path, digest: str, settings: MelParams) -> np.ndarray:
-    try:
-        stored = spectrogram_of(path, format_of(settings))
-    except AudioError as error:
-        raise UserError(f"{path}: {error}; it has changed since it was ingested: run `dvc repro` again") from None
-    if sha256_of(path) != digest:  # else another song's spectrogram would be kept under this one's name for good
-        raise UserError(f"{path}: has changed since it was ingested: run `dvc repro` again")
-    return stored
-
-
-def _keep(target: Path, stored: np.ndarray) -> None:
-    with atomic(target) as temporary:
-        np.save(temporary, stored)
-
-
-def published_ones(tracks: pd.DataFrame, form: Format) -> Callable[[int], np.ndarray]:
-    """A function that gives the published spectrogram of a row of `tracks` as it is stored."""
-    ids, arrays, ranges_db = published.read(Path(tracks["path"].iloc[0]), form.n_mels)
-    rows = {track_id: row for row, track_id in enumerate(ids)}
-    gone = [track_id for track_id in tracks["track_id"] if track_id not in rows]
-    if gone:
-        raise UserError(f"{gone[0]} is gone from mels.npz since it was ingested: run `dvc repro` again")
-    chosen = [rows[track_id] for track_id in tracks["track_id"]]
-
-    def read(row: int) -> np.ndarray:
-        decibels = published.decibels(arrays[chosen[row]], ranges_db[chosen[row]])
-        return to_bytes(np.ascontiguousarray(decibels.T), form.top_db)
-
-    return read
 
 
 if __name__ == "__main__":

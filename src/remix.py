@@ -1,11 +1,11 @@
 """Stage `remix`: original against remix, as every trained architecture hears them.
 
-    python -m src.remix
+    python src/remix.py
 
 Takes the pairs of the data set (columns song and version of its tracks.csv) and writes metrics/remix.json and, into
 plots/remix/, pairs.csv (a row an architecture and pair), shifts.csv (an architecture and genre), windows.csv (a window
 of a version), and pictures of the architecture that is first by validation. No song or artist of a pair is in any fold
-(src/folds.py). What is measured, and what it is held against: docs/remix.md.
+(src/genres/data/folds.py). What is measured, and what it is held against: docs/remix.md.
 """
 
 import argparse
@@ -18,14 +18,19 @@ from typing import Any
 
 import pandas as pd
 
-from src import evidence, pairs, params
-from src.classifier import Classifier, read_card
-from src.console import UserError, command, print_table, warn
-from src.figures import remix as figures
-from src.figures.style import save, shown, whose
-from src.files import MELS, TRACKS, read_json, read_table, write_json, write_table
-from src.pairs import Pair, Song
-from src.shards import Spectrograms
+from genres.core import params
+from genres.core.console import UserError, command, print_table, warn
+from genres.core.files import read_json, read_table, write_json, write_table
+from genres.core.paths import MELS, TRACKS
+from genres.core.text import shown, whose
+from genres.data.shards import Spectrograms
+from genres.figures import remix as figures
+from genres.figures.style import save
+from genres.inference import saliency
+from genres.inference.classifier import Classifier, read_card
+from genres.models.card import ModelCard
+from genres.stats import pairs
+from genres.stats.pairs import Pair, Song
 
 METRICS, PLOTS, SUMMARY = Path("metrics/remix.json"), Path("plots/remix"), Path("metrics/summary.json")
 PICTURES = PLOTS / "pairs"
@@ -48,7 +53,7 @@ class Heard:
 @command
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(prog="python -m src.remix", description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(prog="python src/remix.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     raw = read_table(Path("data/raw") / settings.dataset / "tracks.csv", dtype=str)
     folds = read_table(TRACKS, dtype=str)
@@ -184,12 +189,12 @@ def draw(classifier: Classifier, heard: Heard, about: dict[str, Any]) -> None:
     pair = heard.pairs[number]
     spectrograms = Spectrograms(MELS)
     parts = [
-        evidence.telling(classifier, spectrograms.track(song.track_id), genre, f"{version} ({shown(song.genre)})")
+        saliency.telling(classifier, spectrograms.track(song.track_id), genre, f"{version} ({shown(song.genre)})")
         for version, song in (("original", pair.original), ("remix", pair.remix))
     ]
     title = f"{pair.name}: what sounds like {shown(genre)} to {name}"
     save(
-        evidence.draw_parts(parts, classifier.format, genre, title=title, note=note), picture(number, "why", pair.name)
+        saliency.draw_parts(parts, classifier.format, genre, title=title, note=note), picture(number, "why", pair.name)
     )
 
 
@@ -243,13 +248,13 @@ def windows_of(found: Iterable[Pair], genres: Sequence[str]) -> pd.DataFrame:
     return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
 
 
-def track(heard: dict[str, Heard], cards: dict[str, dict[str, Any]], drawn: str) -> None:
+def track(heard: dict[str, Heard], cards: dict[str, ModelCard], drawn: str) -> None:
     """Add what was found to the MLflow runs of the trainings, the pictures to that of the drawn architecture."""
-    from src import tracking  # takes seconds to load
+    from genres.tracking import runs  # takes seconds to load
 
     for architecture, found in heard.items():
         card = cards[architecture]
-        with tracking.run(card["dataset"], architecture, card.get("run_id")) as run:
+        with runs.run(card["dataset"], architecture, card.get("run_id")) as run:
             run.metrics({f"remix_{key}": value for key, value in found.summary.items()})
             if architecture == drawn:
                 for path in [overview_file(), *sorted(PICTURES.iterdir())]:

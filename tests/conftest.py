@@ -12,7 +12,8 @@ import soundfile
 from checkout import ROOT, change_params
 from hypothesis import settings
 
-from src import audio, params
+from genres.audio import decode
+from genres.core import params
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
@@ -50,13 +51,13 @@ def configure(project: Path) -> Callable[..., params.Params]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded from now on."""
     names: list[str] = []
-    read = audio.read
+    read = decode.read
 
     def record(path: Path, sample_rate: int, consume: Callable) -> Any:
         names.append(path.name)
         return read(path, sample_rate, consume)
 
-    monkeypatch.setattr(audio, "read", record)
+    monkeypatch.setattr(decode, "read", record)
     return names
 
 

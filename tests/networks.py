@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from src import familiarity
-from src.backend import keras
-from src.card import write_card
-from src.spectrogram import Format
+from genres.audio.format import Format
+from genres.models import out_of_distribution
+from genres.models.backend import keras
+from genres.models.card import write_card
 
 GENRES = ["blues", "metal", "pop", "rap"]
 FORMAT = Format(sample_rate=22050, n_fft=1024, n_mels=32, frame_rate=22050 / 512, top_db=80.0)
@@ -44,6 +44,6 @@ def write_model(
         "run_id": None,
     }
     if train is not None and val is not None:
-        written["usual"] = familiarity.usual(train, val, form.top_db)
+        written["out_of_distribution"] = out_of_distribution.reference(train, val, form.top_db)
     write_card(path, written | card)
     return path

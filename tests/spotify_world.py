@@ -9,8 +9,8 @@ from fakes.previews import FakeStores
 from fakes.server import FakeServer
 from fakes.spotify import FakeSpotify, make_episode, make_local, make_track
 
-from src.ingest.spotify.entries import song_of_track
-from src.ingest.spotify.song import Song
+from genres.sources.spotify.entries import song_of_track
+from genres.sources.spotify.song import Song
 
 GTZAN = ["blues", "classical", "country", "disco", "hiphop", "metal", "pop", "reggae", "rock"]
 RAP, FUNK = "rapRapRapRapRapRapRap1", "funkFunkFunkFunkFunk01"

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from checkout import Checkout, use_small_music
 
-from src import added_genres, params
-from src.console import UserError
+from genres.core import params
+from genres.core.console import UserError
+from genres.experiments import added_genres
 
 EVALUATE = params.load().evaluate
 
@@ -88,7 +89,7 @@ def test_the_command_on_two_experiments(tmp_path):
     checkout.commit()
     for name, genres in (("without", "[genre0,genre1]"), ("with", "null")):
         checkout.run("dvc", "exp", "run", "--temp", "--name", name, "-S", f"datasets.folder.genres={genres}")
-    output = checkout.run("python", "-m", "src.added_genres", "without", "with", "--plot", "plots/added.png")
+    output = checkout.run("genres", "added-genres", "without", "with", "--plot", "plots/added.png")
     assert "genre2" in output
     assert "taken before for" in output
     assert (checkout.folder / "plots/added.png").stat().st_size > 5000
@@ -98,13 +99,13 @@ def test_the_command_on_two_experiments(tmp_path):
         sum(int(word.strip(" %,│")) for word in line.split() if word.strip(",│").endswith("%") and "." not in word)
         == 100
     )
-    output = checkout.run("python", "-m", "src.added_genres", "with", "without", fails=True)
+    output = checkout.run("genres", "added-genres", "with", "without", fails=True)
     assert output == "error: without lacks genres of with: genre2; name the one with fewer genres first\n"
-    output = checkout.run("python", "-m", "src.added_genres", "without", "with", "--model", "crnn", fails=True)
+    output = checkout.run("genres", "added-genres", "without", "with", "--model", "crnn", fails=True)
     assert output == "error: without has no crnn; it has baseline: choose by --model\n"
     # Two repetitions of one kind become one row.
     checkout.run("dvc", "exp", "run", "--temp", "--name", "again", "-S", "seed=1")
-    output = checkout.run("python", "-m", "src.aggregate", "with", "again", "--plot", "plots/repetitions.png")
+    output = checkout.run("genres", "aggregate", "with", "again", "--plot", "plots/repetitions.png")
     assert "| `artist` | baseline | 2 | " in output
     assert "warning" not in output
     assert (checkout.folder / "plots/repetitions.png").stat().st_size > 5000

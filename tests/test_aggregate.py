@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, ttest_1samp, ttest_rel
 
-from src import aggregate, leak
-from src.console import UserError
-from src.repeated import Shared
+from genres.core.console import UserError
+from genres.experiments import aggregate, leak
+from genres.stats.repeated import Shared
 
 RANDOM = np.random.default_rng(5)
 

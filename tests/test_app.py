@@ -19,14 +19,14 @@ import soundfile
 from checkout import ROOT, SAMPLE_RATE, clean_environment, write_song
 from networks import FORMAT
 
-from src import predict
-from src.audio import AudioError
-from src.card import write_card
-from src.classifier import Classifier
-from src.files import write_json
-from src.page import pictures, results
-from src.page.listening import Heard, Networks, Outline, complaint, decode
-from src.song import spectrogram_of
+from genres.audio.decode import AudioError
+from genres.audio.mel import spectrogram_of
+from genres.core.files import write_json
+from genres.inference import answer
+from genres.inference.classifier import Classifier
+from genres.models.card import write_card
+from genres.page import pictures, results
+from genres.page.listening import Heard, Networks, Outline, complaint, decode
 
 pytestmark = pytest.mark.xdist_group("app")
 
@@ -70,7 +70,7 @@ def leaderboard_row(name: str) -> dict:
 
 def train_small(folder: Path, name: str, seed: int) -> None:
     """Train a small network on windows of a second of those songs."""
-    from src.backend import keras
+    from genres.models.backend import keras
 
     frames = FORMAT.frames(1.0)
     windows, truth = [], []
@@ -110,8 +110,8 @@ def serve(folder: Path, *arguments: str, delete_after_s: int = 3600) -> Site:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = f"import src.app; src.app.DELETE_AFTER_S = {delete_after_s}; src.app.main()"
-    environment = clean_environment() | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+    code = f"import genres.page.app; genres.page.app.DELETE_AFTER_S = {delete_after_s}; genres.page.app.main()"
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(folder)}
     command = [sys.executable, "-c", code, "--port", str(port), *arguments]
     output = (folder / "server.log").open("w")
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -192,11 +192,11 @@ def shares(page, song: str = ".song") -> dict[str, int]:
 
 @needs_browser
 def test_a_song_and_its_genres_over_time(site: Site, visit: Callable, half_and_half: Path) -> None:
-    """The percentages are those of src.predict, the squares are where the sounds are, the cursor is where one hears."""
+    """The percentages are those of `genres predict`, the cursor follows the player, the squares the sounds."""
     page = visit(site)
     send(page, half_and_half)
     page.wait_for_selector("#answer .song")
-    expected = predict.predict(Classifier(site.folder / "models/second.keras"), half_and_half)["probabilities"]
+    expected = answer.predict(Classifier(site.folder / "models/second.keras"), half_and_half)["probabilities"]
     assert shares(page, "#answer .song") == {genre: round(100 * share) for genre, share in expected.items()}
     assert page.inner_text("#answer .name") == half_and_half.name
     assert page.inner_text("#answer .genre").lower().startswith("noise")
@@ -225,7 +225,7 @@ def test_a_song_and_its_genres_over_time(site: Site, visit: Callable, half_and_h
     page.click("#network input")
     page.get_by_role("option", name="first").click()
     page.wait_for_function("document.querySelector('#answer .by').innerText.startsWith('first')")
-    other = predict.predict(Classifier(site.folder / "models/first.keras"), half_and_half)["probabilities"]
+    other = answer.predict(Classifier(site.folder / "models/first.keras"), half_and_half)["probabilities"]
     assert shares(page, "#answer .song") == {genre: round(100 * share) for genre, share in other.items()}
     assert page.locator("#evidence img").count() == 0, "the evidence is the other network's"
 
@@ -242,7 +242,7 @@ def test_two_versions_and_what_changed(site: Site, visit: Callable) -> None:
     assert page.inner_text("#comparison h3").lower() == "from low<b> to noise"
     network = Classifier(site.folder / "models/second.keras")
     before, after = (
-        predict.predict(network, site.folder / "music" / name)["probabilities"] for name in ("low/0.wav", "noise/1.wav")
+        answer.predict(network, site.folder / "music" / name)["probabilities"] for name in ("low/0.wav", "noise/1.wav")
     )
     rows = page.locator("#comparison .change .label").all_inner_texts()
     assert rows == sorted(GENRES, key=lambda genre: before[genre] - after[genre])
@@ -398,9 +398,9 @@ def test_wrong_arguments_are_a_line(tmp_path: Path, folder: Path) -> None:
         port = str(taken.getsockname()[1])
         for arguments, line in ((["--port", port], "in use"), (["--model", "none"], "no such model; there is first")):
             done = subprocess.run(
-                [sys.executable, "-m", "src.app", *arguments],
+                [sys.executable, "-m", "genres", "app", *arguments],
                 cwd=folder,
-                env=clean_environment() | {"PYTHONPATH": str(ROOT)},
+                env=clean_environment() | {"PYTHONPATH": str(ROOT / "src")},
                 capture_output=True,
                 text=True,
                 timeout=120,
@@ -428,7 +428,7 @@ def test_the_outline_holds_the_lowest_and_highest_samples(sizes: list[int]) -> N
 def test_long_songs_are_refused_before_they_are_decoded_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_song: Callable
 ) -> None:
-    monkeypatch.setattr("src.page.listening.MOST_MINUTES", 2 / 60)
+    monkeypatch.setattr("genres.page.listening.MOST_MINUTES", 2 / 60)
     with pytest.raises(AudioError, match="too long") as error:
         decode(write_song(tmp_path / "long.wav", 1, 2.5), FORMAT)
     assert complaint("a.wav", error.value).startswith("“a.wav” is too long (longer than ")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src import augment
-from src.params import Augment
+from genres.core.params import Augment
+from genres.data import augment
 
 NONE = Augment(stretch=0.0, shift_bands=0, equalizer_db=0.0, mask_bands=0, mask_s=0.0, mixup=0.0)
 RATE, TOP_DB = 10.0, 80.0

@@ -16,11 +16,14 @@ import benchmarks.__main__ as command
 from benchmarks import figures, floor, held_out, machine, mels, perturbations, prediction, runner, songs, steps
 from benchmarks import training as training_benchmark
 from benchmarks.figures import Figure, Section
-from src import audio, params, predict
-from src.classifier import Classifier
-from src.console import UserError
-from src.files import TRACKS, write_table
-from src.training import Training
+from genres.audio import decode
+from genres.core import params
+from genres.core.console import UserError
+from genres.core.files import write_table
+from genres.core.paths import TRACKS
+from genres.inference import answer
+from genres.inference.classifier import Classifier
+from genres.training.loop import Training
 
 # ── Arithmetic ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -172,7 +175,7 @@ def test_songs_are_found_once_and_made_where_a_format_lacks(music: Path, tmp_pat
     assert [path.name for path in found[".flac"]] == ["c.flac"]
     for made in (*found[".mp3"], *found[".m4a"]):
         assert made.parent == tmp_path
-        samples = audio.load(made, 22050)
+        samples = decode.load(made, 22050)
         assert len(samples) / 22050 == pytest.approx(4.0, abs=0.15)
         spectrum = np.abs(np.fft.rfft(samples[8192:24576]))
         assert spectrum.argmax() * 22050 / 16384 == pytest.approx(220 if made.stem == "0" else 440, abs=2)
@@ -191,7 +194,7 @@ def test_the_floor_decodes_and_transforms_all_frames(music: Path, monkeypatch: p
     settings = params.load().mels
     floor.floor(music / "a.wav", settings)
     frames = np.concatenate(transformed)
-    samples = np.pad(audio.load(music / "a.wav", 22050), 1024)
+    samples = np.pad(decode.load(music / "a.wav", 22050), 1024)
     assert frames.shape == (1 + 4 * 22050 // 512, 2048)
     expected = samples[512 * 7 : 512 * 7 + 2048] * get_window("hann", 2048)
     np.testing.assert_allclose(frames[7], expected, atol=1e-6)
@@ -239,10 +242,10 @@ def test_prediction_compares_within_a_round():
 def test_an_untrained_network_can_be_asked(music: Path, tmp_path: Path):
     settings = params.load()
     model_file = prediction.write_untrained(tmp_path / "baseline.keras", settings, "baseline")
-    answer = predict.predict(Classifier(model_file), music / "a.wav")
-    assert sum(answer["probabilities"].values()) == pytest.approx(1)
-    assert answer["model"] == "baseline"
-    assert answer["warning"] or answer["distance"] is not None
+    predicted = answer.predict(Classifier(model_file), music / "a.wav")
+    assert sum(predicted["probabilities"].values()) == pytest.approx(1)
+    assert predicted["model"] == "baseline"
+    assert predicted["warning"] or predicted["distance"] is not None
 
 
 # ── On a network ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -253,10 +256,10 @@ def test_what_is_trained_on_has_so_many_clips(architecture: str, n_clips: int, p
     settings = params.load()
     steps.write_tracks(project, settings, architecture, n_clips)
     training = Training(architecture, settings)
-    assert training.train.n_clips == n_clips
-    assert set(training.val_windows["fold"]) == {"val"}
-    clips, shares = training.train[0]
-    assert clips.shape == (n_clips, training.crop_frames, 128)
+    assert training.data.train.n_clips == n_clips
+    assert set(training.data.val_windows["fold"]) == {"val"}
+    clips, shares = training.data.train[0]
+    assert clips.shape == (n_clips, training.data.crop_frames, 128)
     assert 100 < clips.mean() < 150
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
 
@@ -370,7 +373,7 @@ def test_perturbations_do_what_they_say(tmp_path: Path, compose: Callable):
     samples = compose(3, 4.0, rate)
     perturbations.encode_mp3(samples, rate, tmp_path / "song.mp3")
     assert (tmp_path / "song.mp3").stat().st_size == pytest.approx(64_000 / 8 * 4, rel=0.1)
-    decoded = audio.load(tmp_path / "song.mp3", rate)
+    decoded = decode.load(tmp_path / "song.mp3", rate)
     best = max(np.corrcoef(samples[:80000], decoded[lag : lag + 80000])[0, 1] for lag in range(0, 2400))
     assert best > 0.98
     assert np.abs(perturbations.louder(samples, -3)).max() == pytest.approx(0.7 * 10 ** (-3 / 20), rel=1e-3)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from checkout import ROOT
 
-from src.backend import keras
-from src.card import read_card, write_card
-from src.console import UserError
+from genres.core.console import UserError
+from genres.models.backend import keras
+from genres.models.card import read_card, write_card
 
 CARD = {
     "architecture": "tiny",
@@ -21,7 +21,7 @@ CARD = {
     "spectrogram": {"sample_rate": 22050, "fmax": None},
     "clip_length_s": 3.0,
     "frames": 129,
-    "usual": {"mean": [0.0], "deviation": [1.0], "threshold": 1.5},
+    "out_of_distribution": {"mean": [0.0], "deviation": [1.0], "threshold": 1.5},
 }
 
 
@@ -51,7 +51,7 @@ def test_a_second_card_is_refused(model_file: Path) -> None:
 def test_reading_loads_no_keras(model_file: Path) -> None:
     write_card(model_file, CARD)
     code = (
-        "import sys; from pathlib import Path; from src.classifier import read_card; "
+        "import sys; from pathlib import Path; from genres.inference.classifier import read_card; "
         "print(read_card(Path(sys.argv[1]))['frames']); "
         "assert not {'keras', 'tensorflow', 'mlflow', 'sklearn', 'matplotlib'} & set(sys.modules)"
     )

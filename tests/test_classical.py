@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import classical
-from src.console import UserError
-from src.folds import group
+from genres.core.console import UserError
+from genres.data.folds import group
 
 FRAMES, MELS = 160, 128
 GENRES = ("hum", "pulse", "hiss")

@@ -9,14 +9,17 @@ import pandas as pd
 import pytest
 from networks import FORMAT, GENRES, write_model
 
-from src import evaluate, mels, shards, windows
-from src.audio import AudioError
-from src.card import read_card
-from src.classifier import Classifier, choose_model
-from src.console import UserError
-from src.files import MELS, sha256_of, write_json, write_table
-from src.shards import Spectrograms
-from src.spectrogram import format_of
+import mels
+from genres.audio.decode import AudioError
+from genres.audio.format import format_of
+from genres.core.console import UserError
+from genres.core.files import sha256_of, write_json, write_table
+from genres.core.paths import MELS
+from genres.data import shards, windows
+from genres.data.shards import Spectrograms
+from genres.inference.classifier import Classifier, choose_model
+from genres.inference.tracks import mean_by_track, predict_clips
+from genres.models.card import read_card
 
 
 @pytest.mark.parametrize("reference", ["peak", "loudness"])
@@ -55,7 +58,7 @@ def test_the_picture_is_the_one_that_training_saw(
 def test_a_song_gets_what_evaluation_gives_it(
     tmp_path: Path, compose: Callable, write_audio: Callable, seconds: float, length: float, overlap: float
 ) -> None:
-    """Windows by src.clips, batches by Keras' own predict, mean by src.evaluate: nothing of src.classifier."""
+    """Windows by clips, batches by Keras' own predict, mean by evaluate: nothing of genres.inference.classifier."""
     model_file = write_model(tmp_path / "tiny.keras", clip_length_s=length, clip_overlap_s=overlap)
     classifier = Classifier(model_file)
     song = write_audio(tmp_path / "song.wav", compose(1, seconds))
@@ -64,8 +67,8 @@ def test_a_song_gets_what_evaluation_gives_it(
     shards.write(tmp_path, only, lambda row: spectrogram, FORMAT, key="", n_shards=1)
     starts = windows.starts(seconds, length, overlap)
     table = pd.DataFrame({"track_id": "t", "fold": "test", "genre": "pop", "start_s": starts})
-    found = evaluate.predict_clips(model_file, table, read_card(model_file), Spectrograms(tmp_path))
-    expected = evaluate.mean_by_track(table, found, GENRES)
+    found = predict_clips(model_file, table, read_card(model_file), Spectrograms(tmp_path))
+    expected = mean_by_track(table, found, GENRES)
     timeline = classifier.timeline(spectrogram)
     np.testing.assert_allclose(timeline.probabilities, found, atol=1e-6)
     np.testing.assert_allclose(timeline.mean(), expected[GENRES].to_numpy()[0], atol=1e-6)
@@ -131,7 +134,7 @@ def test_a_model_that_keras_cannot_load_is_one_line(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "broken.keras", "w") as archive:
         archive.writestr("config.json", "{}")
     card = {"architecture": "x", "dataset": "d", "protocol": "p", "genres": [], "frames": 3, "clip_length_s": 1.0}
-    from src.card import write_card
+    from genres.models.card import write_card
 
     write_card(tmp_path / "broken.keras", card | {"spectrogram": vars(FORMAT)})
     with pytest.raises(UserError, match=r"broken\.keras: Keras cannot load it"):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from src import clips
-from src.console import UserError
-from src.files import read_table, write_table
+import clips
+from genres.core.console import UserError
+from genres.core.files import read_table, write_table
 
 
 def raw_tracks(durations: list[float]) -> pd.DataFrame:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from src import compare, params
-from src.console import UserError
+import compare
+from genres.core import params
+from genres.core.console import UserError
 
 GENRES = ["blues", "disco"]
 SETTINGS = params.load()

@@ -3,6 +3,7 @@
 import importlib.metadata
 import itertools
 import json
+import os
 import platform
 import shutil
 import sqlite3
@@ -21,18 +22,21 @@ from fakes.previews import FakeStores
 from fakes.server import Answer, FakeServer
 from moto.server import ThreadedMotoServer
 
-from src import clips, compute, mels, tune
-from src.cluster import client, trial
-from src.cluster.client import Cluster
-from src.cluster.worker import Line, here
-from src.console import UserError
-from src.files import sha256_of
-from src.ingest import __main__ as ingest
-from src.ingest import web
-from src.ingest.inspect import inspect_files
-from src.ingest.spotify.previews import fetch_all
-from src.ingest.spotify.song import Song
-from src.params import Compute, Services
+import clips
+import ingest
+import mels
+from genres.compute import client, pool
+from genres.compute.client import Cluster
+from genres.compute.worker import Line, here
+from genres.core.console import UserError
+from genres.core.files import sha256_of
+from genres.core.params import Compute, Services
+from genres.data import cache
+from genres.sources import web
+from genres.sources.inspect import inspect_files
+from genres.sources.spotify.previews import fetch_all
+from genres.sources.spotify.song import Song
+from genres.tuning import search, trial
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -132,18 +136,18 @@ def cached(project: Path) -> dict[str, bytes]:
 def test_spectrograms_and_findings_are_those_of_this_machine(project, music, how, configure):
     settings, paths = configure({}).mels, [*map(Path, music["path"]), project / "gone.wav", project / "noise.mp3"]
     paths[-1].write_bytes(b"no music")
-    mels.compute(music, project, settings)
+    cache.compute(music, project, settings)
     found = inspect_files(paths)
     assert [finding.rejected[:12] for finding in found] == [*[""] * 6, "missing file", "cannot be de"]
     here = cached(project)
     assert len(here) == 6 + 7
     shutil.rmtree(project / ".cache")
-    mels.compute(music, project, settings, how)
+    cache.compute(music, project, settings, how)
     assert inspect_files(paths, how) == found
     assert cached(project) == here
     # All is known: nobody is asked.
     nobody = Compute(scheduler="tcp://127.0.0.1:1", data=None)
-    mels.compute(music, project, settings, nobody)
+    cache.compute(music, project, settings, nobody)
     assert inspect_files(paths, nobody) == found
 
 
@@ -153,7 +157,7 @@ def test_songs_in_a_bucket(project, music, how, store, configure, monkeypatch):
     for name, value in store.items():
         monkeypatch.setenv(name, value)
     settings, folder, paths = configure({}).mels, project / "music", [Path(path) for path in music["path"]]
-    mels.compute(music, project, settings)
+    cache.compute(music, project, settings)
     found = inspect_files(paths)
     spectrograms = cached(project / ".cache" / "mels")
     files = s3fs.S3FileSystem()
@@ -163,7 +167,7 @@ def test_songs_in_a_bucket(project, music, how, store, configure, monkeypatch):
     shutil.move(folder, project / "not here any more")
     there = how.model_copy(update={"data": "s3://songs/all/music/"})
     assert inspect_files(paths, there, folder) == found
-    mels.compute(music, project, settings, there, folder)
+    cache.compute(music, project, settings, there, folder)
     assert cached(project / ".cache" / "mels") == spectrograms
     # Another song under a known name is noticed: by its ETag, and by its bytes.
     files.cp_file(f"songs/all/music/{NAMES[0]}", f"songs/all/music/{NAMES[1]}")
@@ -173,24 +177,24 @@ def test_songs_in_a_bucket(project, music, how, store, configure, monkeypatch):
     with pytest.raises(
         UserError, match=r"s3://songs/all/music/rock/two # \(1\)\.mp3: has changed since it was ingested"
     ):
-        mels.compute(music[1:2], project, settings, there, folder)
+        cache.compute(music[1:2], project, settings, there, folder)
     files.rm(f"songs/all/music/{NAMES[2]}")
     with pytest.raises(
         UserError, match=r"s3://songs/all/music/pop/drei=%41.ogg: worker tcp://\S+ cannot read it \(.+\)"
     ):
-        mels.compute(music[2:3], project, settings, there, folder)
+        cache.compute(music[2:3], project, settings, there, folder)
     files.invalidate_cache()
     assert inspect_files(paths, there, folder)[2].rejected == "missing file"
 
 
 def test_songs_under_another_path_there(project, music, how, configure):
     settings = configure({}).mels
-    (kept,) = mels.compute(music[:1], project, settings).files
+    (kept,) = cache.compute(music[:1], project, settings).files
     expected = kept.read_bytes()
     kept.unlink()
     shutil.move(project / "music", project / "mounted elsewhere")
     there = how.model_copy(update={"data": str(project / "mounted elsewhere")})
-    mels.compute(music[:1], project, settings, there, project / "music")
+    cache.compute(music[:1], project, settings, there, project / "music")
     assert kept.read_bytes() == expected
 
 
@@ -198,12 +202,12 @@ def test_a_path_that_a_worker_cannot_read_is_one_line(project, music, how, confi
     settings = configure({}).mels
     Path(music["path"][3]).unlink()
     with pytest.raises(UserError) as told:
-        mels.compute(music, project, settings, how)
+        cache.compute(music, project, settings, how)
     path = music["path"][3]
     assert str(told.value).startswith(f"{path}: worker tcp://127.0.0.1:")
     assert "cannot read it (No such file or directory)" in str(told.value) and "compute.data" in str(told.value)
     with pytest.raises(UserError, match=r"compute.data: s4://x: Protocol not known: s4"):
-        mels.compute(music, project, settings, how.model_copy(update={"data": "s4://x"}), project / "music")
+        cache.compute(music, project, settings, how.model_copy(update={"data": "s4://x"}), project / "music")
 
 
 # ── Workers that die and workers that join ────────────────────────────────────────────────────────────────────────────
@@ -224,9 +228,9 @@ def test_a_killed_worker_loses_nothing_and_no_song_comes_twice(cluster, project,
         assert name not in kept
         kept[name] = stored
 
-    assert sorted(name for name, _ in compute.run(mels._compute_one, tasks, keep, how)) == sorted(tasks)
+    assert sorted(name for name, _ in pool.run(cache._compute_one, tasks, keep, how)) == sorted(tasks)
     for name, task in tasks.items():
-        np.testing.assert_array_equal(kept[name], mels._compute_one(*task))
+        np.testing.assert_array_equal(kept[name], cache._compute_one(*task))
 
 
 def test_a_worker_that_joins_late_gets_its_share_and_tasks_are_taken_as_they_are_needed(cluster):
@@ -246,7 +250,7 @@ def test_a_worker_that_joins_late_gets_its_share_and_tasks_are_taken_as_they_are
                 cluster.add("late")
             done += 1
             seen.add(worker)
-            assert last - done < compute.IN_FLIGHT * (before + 1)
+            assert last - done < pool.IN_FLIGHT * (before + 1)
             assert time.monotonic() - started < WAIT_S
             if len(seen) > before:
                 break
@@ -262,19 +266,19 @@ def test_all_that_can_be_lost_is_told_in_one_line(tmp_path, project, write_song,
     with RealCluster(tmp_path) as alone:
         how = Compute(scheduler=alone.address, data=None)
         with pytest.raises(UserError, match=rf"{alone.address}: it has no workers \(waited 1 s\): dask worker"):
-            dict(compute.run(mels._compute_one, tasks, lambda *_: None, how))
+            dict(pool.run(cache._compute_one, tasks, lambda *_: None, how))
         assert capsys.readouterr().err == f"{alone.address}: no workers yet, waiting for one\n"
         monkeypatch.setattr(client, "WORKERS_S", WAIT_S)
         alone.add("only")
         with pytest.raises(UserError, match=r"it has no workers .*What has come is kept"):
-            for _ in compute.run(mels._compute_one, tasks, lambda *_: None, how):
+            for _ in pool.run(cache._compute_one, tasks, lambda *_: None, how):
                 monkeypatch.setattr(client, "WORKERS_S", 1.0)
                 if "only" in alone.processes:
                     alone.kill("only")
         monkeypatch.setattr(client, "WORKERS_S", WAIT_S)
         alone.add("another")
         with pytest.raises(UserError, match=r"the scheduler is gone\. What has come is kept"):
-            for _ in compute.run(mels._compute_one, tasks, lambda *_: None, how):
+            for _ in pool.run(cache._compute_one, tasks, lambda *_: None, how):
                 if "scheduler" in alone.processes:
                     alone.kill("scheduler")
     for address in (alone.address, "tcp://nowhere.invalid:8786", "xyz://127.0.0.1:1"):
@@ -295,8 +299,8 @@ def test_workers_have_the_code_as_it_is_now_and_nobody_elses(tmp_path, cluster):
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     script = """
 import sys, time
-from src import added
-from src.cluster.client import Cluster
+from genres import added
+from genres.compute.client import Cluster
 with Cluster(sys.argv[1]) as cluster:
     for number, value in cluster.each(added.value, ((number, ()) for number in range(8))):
         assert value == added.value(), (value, added.value())
@@ -307,9 +311,17 @@ with Cluster(sys.argv[1]) as cluster:
     command = [sys.executable, "-c", script, cluster.address]
 
     def start(value: int) -> subprocess.Popen:
-        (tmp_path / "src/added.py").write_text(f"def value():\n    return {value}\n")
+        (tmp_path / "src/genres/added.py").write_text(f"def value():\n    return {value}\n")
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "src")},
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+        )
         assert process.stdout.readline() == f"{value}\n", process.communicate()[1]
         return process
 
@@ -469,12 +481,12 @@ def test_a_search_on_workers(project, how, configure, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["stage"])
     for stage in (ingest, clips, mels):
         stage.main()
-    local = tune.find("baseline", settings, 1)
+    local = search.find("baseline", settings, 1)
     monkeypatch.setenv("DVC_ROOT", str(project / "elsewhere"))
     settings = configure({"compute.scheduler": how.scheduler})
-    study = tune.find("baseline", settings, 1)
+    study = search.find("baseline", settings, 1)
     assert study.trials[0].intermediate_values == local.trials[0].intermediate_values  # to the last bit
-    study = tune.find("baseline", settings, 3)
+    study = search.find("baseline", settings, 3)
     first, second, third = study.trials
     assert [one.user_attrs["values"]["train.learning_rate"] for one in study.trials] == [0.01, 0.01, 1e-9]
     assert [one.state.name for one in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]

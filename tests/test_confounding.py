@@ -12,9 +12,11 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import balanced_accuracy_score
 
-from src import confounding, shards
-from src.files import MELS, TRACKS, read_json, write_table
-from src.spectrogram import Format
+import confounding
+from genres.audio.format import Format
+from genres.core.files import read_json, write_table
+from genres.core.paths import MELS, TRACKS
+from genres.data import shards
 
 GENRES = ["blues", "disco", "rock"]
 BANDS, FRAMES = 16, 30

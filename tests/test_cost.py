@@ -3,9 +3,10 @@
 import pytest
 from checkout import ROOT
 
-from src import models, params
-from src.backend import keras
-from src.cost import multiply_adds
+from genres.core import params
+from genres.models import builders
+from genres.models.backend import keras
+from genres.models.multiply_adds import multiply_adds
 
 layers = keras.layers
 SETTINGS = params.load(ROOT / "params.yaml")
@@ -52,7 +53,7 @@ def test_nested_networks_count_once():
 
 def classifier(name: str) -> keras.Model:
     chosen = SETTINGS.models[name]
-    return models.classifier(
+    return builders.classifier(
         chosen.builder, chosen.arguments, n_mels=128, frames=129, n_classes=11, mean=100.0, deviation=50.0
     )
 
@@ -68,7 +69,7 @@ def test_baseline_in_closed_form():
 
 def test_resnet50_is_near_the_published_number():
     """3.8 billion multiply-adds for a picture of 224 x 224 (He et al. 2016, table 1); 3.86 with the last layer."""
-    network = models.BUILDERS["resnet50"]((224, 224, 3), 1000, dropout=0.3)
+    network = builders.BUILDERS["resnet50"]((224, 224, 3), 1000, dropout=0.3)
     assert multiply_adds(network) == pytest.approx(3.86e9, rel=0.005)
 
 

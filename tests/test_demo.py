@@ -11,17 +11,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from src.console import UserError
-from src.files import sha256_of
-from src.ingest import CANDIDATE_COLUMNS
-from src.ingest.demo import artist_name, collect, list_songs
-from src.ingest.demo.composition import Score, compose, compose_pair
-from src.ingest.demo.mixing import render
-from src.ingest.demo.percussion import DRUMS, KITS, drum
-from src.ingest.demo.styles import STYLES
-from src.ingest.demo.synthesis import INSTRUMENTS, SAMPLE_RATE, frequency, pluck
-from src.ingest.demo.tunes import chord_of
-from src.params import DemoRecipe
+from genres.core.console import UserError
+from genres.core.files import sha256_of
+from genres.core.params import DemoRecipe
+from genres.sources import CANDIDATE_COLUMNS
+from genres.sources.demo import artist_name, collect, list_songs
+from genres.sources.demo.composition import Score, compose, compose_pair
+from genres.sources.demo.mixing import render
+from genres.sources.demo.percussion import DRUMS, KITS, drum
+from genres.sources.demo.styles import STYLES
+from genres.sources.demo.synthesis import INSTRUMENTS, SAMPLE_RATE, frequency, pluck
+from genres.sources.demo.tunes import chord_of
 
 SECONDS = 3.0
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from src.models import descriptors
+from genres.models import descriptors
 
 FRAMES, MELS = 160, 128
 

@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 from checkout import ROOT, Checkout, use_small_music, write_music
 
-from src.card import read_card
-from src.files import read_table
+from genres.core.files import read_table
+from genres.models.card import read_card
 
 pytest.importorskip("jax")
 pytestmark = pytest.mark.xdist_group("pipeline")
 
 JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
 TWO = JAX | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-TRAIN = ("python", "-m", "src.train", "separable_cnn")
+TRAIN = ("python", "src/train.py", "separable_cnn")
 HISTORY = "plots/separable_cnn/history.csv"
 NUMBERS = ["loss", "val_loss", "accuracy", "val_accuracy"]
 
@@ -45,7 +45,7 @@ def project(tmp_path_factory) -> Checkout:
     )
     write_music(folder / "music", artists=5)
     for stage in ("ingest", "clips", "mels"):
-        checkout.run("python", "-m", f"src.{stage}")
+        checkout.run("python", f"src/{stage}.py")
     clips = read_table(checkout.folder / "data/clips.csv")["fold"].value_counts()
     assert clips["train"] % 6 % 2 == 1  # the last batch is smaller, and odd
     return checkout
@@ -78,7 +78,7 @@ def test_two_devices_give_the_curve_of_one(distributed, on_one):
     assert "on 2 devices" in output
     assert furthest(pd.read_csv(distributed.folder / HISTORY), on_one) < 1e-4
     # What is written is a model like any other, for a process with one device and another backend.
-    distributed.run("python", "-m", "src.evaluate", "separable_cnn")
+    distributed.run("python", "src/evaluate.py", "separable_cnn")
     card = read_card(distributed.folder / "models/separable_cnn.keras")
     predictions = pd.read_csv(distributed.folder / "predictions/separable_cnn.csv")
     assert np.isfinite(predictions[card["genres"]]).all(axis=None)
@@ -153,8 +153,8 @@ def test_each_device_computes_its_share():
     code = """
 import jax
 import numpy as np
-from src.backend import keras
-from src.devices import Devices
+from genres.models.backend import keras
+from genres.training.devices import Devices
 
 devices = Devices(True, 32)
 with devices.share():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from src.discriminant import artist_weights, fit_discriminant, fit_temperature
+from genres.training.discriminant import artist_weights, fit_discriminant, fit_temperature
 
 
 def separable(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from src.console import UserError, command
-from src.ingest.download import extract_tar, fetch
+from genres.core.console import UserError, command
+from genres.sources.download import extract_tar, fetch
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB: several chunks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

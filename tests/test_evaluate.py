@@ -6,7 +6,9 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from src import evaluate, params
+import evaluate
+from genres.core import params
+from genres.inference.tracks import mean_by_track
 
 GENRES = ["blues", "disco", "metal"]
 CARD = {"dataset": "folder", "protocol": "artist", "genres": GENRES, "n_parameters": 7, "architecture": "tiny"}
@@ -29,7 +31,7 @@ def probabilities(clips) -> np.ndarray:
 
 
 def test_a_track_is_the_mean_of_its_clips(clips, probabilities):
-    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    tracks = mean_by_track(clips, probabilities, GENRES)
     assert list(tracks.columns) == ["track_id", "fold", "genre", "predicted", *GENRES]
     assert len(tracks) == 10
     for row in tracks.to_dict("records"):
@@ -40,14 +42,14 @@ def test_a_track_is_the_mean_of_its_clips(clips, probabilities):
 
 def test_a_track_with_clips_in_two_folds_has_a_row_for_each(clips, probabilities):
     clips.loc[0, "fold"] = "test"
-    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    tracks = mean_by_track(clips, probabilities, GENRES)
     mine = tracks[tracks["track_id"] == "t0"].set_index("fold")
     np.testing.assert_allclose(mine.loc["test", GENRES].astype(float), probabilities[0])
     np.testing.assert_allclose(mine.loc["val", GENRES].astype(float), probabilities[1:4].mean(axis=0))
 
 
 def test_scores_are_scikit_learns_on_the_test_fold_only(clips, probabilities):
-    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    tracks = mean_by_track(clips, probabilities, GENRES)
     metrics = evaluate.score(clips, probabilities, tracks, CARD, params.load().evaluate, seed=1)
     test = tracks[tracks["fold"] == "test"]
     assert metrics["test_tracks"] == len(test) == 6
@@ -65,7 +67,7 @@ def test_scores_are_scikit_learns_on_the_test_fold_only(clips, probabilities):
     ("protocol", "leaky"), [("artist", False), ("track", False), ("predefined", False), ("clip", True)]
 )
 def test_leaky_numbers_say_so(clips, probabilities, protocol, leaky):
-    tracks = evaluate.mean_by_track(clips, probabilities, GENRES)
+    tracks = mean_by_track(clips, probabilities, GENRES)
     card = CARD | {"protocol": protocol}
     metrics = evaluate.score(clips, probabilities, tracks, card, params.load().evaluate, seed=1)
     assert metrics["leaky"] is leaky

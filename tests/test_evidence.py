@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from networks import write_model
 
-from src import evidence
-from src.classifier import Classifier
-from src.spectrogram import Format
+from genres.audio.format import Format
+from genres.inference import saliency
+from genres.inference.classifier import Classifier
 
 FORM = Format(sample_rate=22050, n_fft=2048, n_mels=64, frame_rate=43.0, top_db=80.0)
 SHAPE = (129, 64)
@@ -46,7 +46,7 @@ def window(spot: np.ndarray) -> np.ndarray:
 
 def test_evidence_lies_where_the_network_looks(spot: np.ndarray, window: np.ndarray) -> None:
     classifier = Looks(spot)
-    found = evidence.evidence(classifier, window, "a")
+    found = saliency.evidence(classifier, window, "a")
     assert found.shape == window.shape and found.dtype == np.float64
     assert classifier.windows < 200  # what a page can wait for
     inside = spot > 0
@@ -56,21 +56,21 @@ def test_evidence_lies_where_the_network_looks(spot: np.ndarray, window: np.ndar
 
 
 def test_what_speaks_for_one_of_two_genres_speaks_against_the_other(spot: np.ndarray, window: np.ndarray) -> None:
-    one, other = (evidence.evidence(Looks(spot), window, genre) for genre in "ab")
+    one, other = (saliency.evidence(Looks(spot), window, genre) for genre in "ab")
     np.testing.assert_allclose(one, -other, atol=1e-9)
 
 
 def test_a_network_that_looks_everywhere_equally_has_evidence_of_equal_parts() -> None:
     """A linear network: the evidence is the loudness above the mean, smoothed, and sums up to what it is."""
     level = np.broadcast_to(np.linspace(0, 255, SHAPE[0])[:, np.newaxis], SHAPE).astype(np.uint8)
-    found = evidence.evidence(Looks(np.full(SHAPE, 1 / np.prod(SHAPE))), level, "a")
+    found = saliency.evidence(Looks(np.full(SHAPE, 1 / np.prod(SHAPE))), level, "a")
     assert np.corrcoef(found.mean(axis=1)[15:-15], level[15:-15, 0])[0, 1] > 0.99
     np.testing.assert_allclose(found[:, 15:-15], np.broadcast_to(found[:, 20:21], (129, 34)), atol=0.02)
 
 
 @pytest.mark.parametrize("length", [12, 40, 129, 1292])
 def test_patches_cover_every_place_and_their_weights_sum_to_one(length: int) -> None:
-    (away, _) = evidence.distances((length, 64))
+    (away, _) = saliency.distances((length, 64))
     assert len(away) == 13
     assert set((away < 1).sum(axis=0)) <= {1, 2}  # one, just in the middle of a patch
     np.testing.assert_allclose((1 - away).clip(min=0).sum(axis=0), 1)
@@ -78,22 +78,22 @@ def test_patches_cover_every_place_and_their_weights_sum_to_one(length: int) -> 
 
 def test_an_unknown_genre_is_refused(spot: np.ndarray, window: np.ndarray) -> None:
     with pytest.raises(ValueError, match="one of a, b; received c"):
-        evidence.evidence(Looks(spot), window, "c")
+        saliency.evidence(Looks(spot), window, "c")
 
 
 def test_deletion_tells_evidence_from_its_opposite_and_from_noise(spot: np.ndarray, window: np.ndarray) -> None:
     classifier = Looks(spot)
-    found = evidence.evidence(classifier, window, "a")
-    tested = evidence.deletion(classifier, window, "a", found)
-    whole, nothing = (classifier.probabilities(w[np.newaxis])[0, 0] for w in (window, evidence.filling(window)))
+    found = saliency.evidence(classifier, window, "a")
+    tested = saliency.deletion(classifier, window, "a", found)
+    whole, nothing = (classifier.probabilities(w[np.newaxis])[0, 0] for w in (window, saliency.filling(window)))
     for curve in (tested.marked, tested.random):
         assert (curve[0], curve[-1]) == (pytest.approx(whole), pytest.approx(nothing))
     assert tested.share[0] == 0 and tested.share[-1] == 1
     assert tested.gain > 0.1
     assert (tested.marked <= tested.random + 1e-9).all()
-    assert evidence.deletion(classifier, window, "a", -found).gain < -0.1
+    assert saliency.deletion(classifier, window, "a", -found).gain < -0.1
     noise = [
-        evidence.deletion(classifier, window, "a", np.random.default_rng(s).random((129, 1)) * np.ones(SHAPE), s).gain
+        saliency.deletion(classifier, window, "a", np.random.default_rng(s).random((129, 1)) * np.ones(SHAPE), s).gain
         for s in range(8)
     ]
     assert abs(np.mean(noise)) < 0.06
@@ -104,18 +104,18 @@ def test_windows_keep_within_the_song_and_are_filled_up_as_in_training(tmp_path:
     for window_s, filled in ((None, 0), (3.0, 5)):
         card = {"clip_length_s": 3.0, "window_s": window_s}
         classifier = Classifier(write_model(tmp_path / f"{window_s}.keras", form=FORM, **card))
-        assert evidence.window_at(classifier, song, 1.0)[0, 0] == 43
-        assert evidence.window_at(classifier, song, 99.0)[-1, 0] == 199
-        short = evidence.window_at(classifier, song[:50], 0.0)
+        assert saliency.window_at(classifier, song, 1.0)[0, 0] == 43
+        assert saliency.window_at(classifier, song, 99.0)[-1, 0] == 199
+        short = saliency.window_at(classifier, song[:50], 0.0)
         assert short.shape == (129, 64) and short[49, 0] == 49 and short[55, 0] == filled
 
 
 def test_regions_are_of_what_speaks_for_the_genre() -> None:
     found = np.full(SHAPE, -1.0)
     found[:, FORM.band_centres() < 250] = 3.0
-    assert evidence.by_region(found, FORM)["below 250 Hz"] == 1
-    assert sum(evidence.by_region(np.zeros(SHAPE), FORM).values()) == 0
-    assert evidence.by_region(np.ones(SHAPE), FORM)["above 2 kHz"] == pytest.approx(
+    assert saliency.by_region(found, FORM)["below 250 Hz"] == 1
+    assert sum(saliency.by_region(np.zeros(SHAPE), FORM).values()) == 0
+    assert saliency.by_region(np.ones(SHAPE), FORM)["above 2 kHz"] == pytest.approx(
         (FORM.band_centres() >= 2000).mean()
     )
 
@@ -128,8 +128,8 @@ def test_band_centres_are_librosas() -> None:
 
 
 def test_the_picture_shows_seconds_of_the_song_and_hertz(spot: np.ndarray, window: np.ndarray) -> None:
-    found = evidence.evidence(Looks(spot), window, "a")
-    figure = evidence.draw_evidence(window, found, FORM, "a", title="A title", note="a note", start_s=6.0)
+    found = saliency.evidence(Looks(spot), window, "a")
+    figure = saliency.draw_evidence(window, found, FORM, "a", title="A title", note="a note", start_s=6.0)
     axes = figure.axes[0]
     assert axes.get_xlim() == pytest.approx((6.0, 9.0))
     assert axes.get_title(loc="left") == "6 to 9 s"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from src import export_mels
-from src.export_mels import column_frames, main
-from src.files import read_table
-from src.ingest import mels
+from genres.audio import published
+from genres.core.files import read_table
+from genres.sources import export_mels
+from genres.sources.export_mels import column_frames, main
 
 SAMPLE_RATE = 22050
 SECONDS = 2.0
@@ -51,7 +51,7 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_is_what_the_mels_recipe_reads(audio: Path, tmp_path: Path) -> None:
     run(audio, tmp_path / "out")
-    track_ids, quantised, ranges = mels.read(tmp_path / "out/mels.npz", 128)
+    track_ids, quantised, ranges = published.read(tmp_path / "out/mels.npz", 128)
     tracks = read_table(tmp_path / "out/tracks.csv", dtype=str)
     assert track_ids == list(tracks["track_id"]) == ["blues.00000", "blues.00001", "jazz.00000"]
     assert list(tracks.columns) == ["track_id", "genre", "artist", "split"]
@@ -66,13 +66,13 @@ def test_every_column_is_a_frame_of_librosas_spectrogram(
     audio: Path, tmp_path: Path, row: int, track_id: str, spans_80: bool
 ) -> None:
     run(audio, tmp_path / "out")
-    _, quantised, ranges = mels.read(tmp_path / "out/mels.npz", 128)
+    _, quantised, ranges = published.read(tmp_path / "out/mels.npz", 128)
     samples, _ = librosa.load(audio / f"blues/{track_id}.wav", sr=SAMPLE_RATE)
     power = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE, n_fft=2048, hop_length=512, n_mels=128)
     decibels = librosa.power_to_db(power, ref=np.max, top_db=80)
     assert (decibels.min() == -80) == spans_80
     assert ranges[row] == pytest.approx(-decibels.min(), abs=0.01)
-    stored = mels.decibels(quantised[row], ranges[row])
+    stored = published.decibels(quantised[row], ranges[row])
     errors = np.abs(stored[:, :, None] - decibels[:, None, :]).max(axis=0)  # (columns, frames)
     assert (errors.min(axis=1) < ranges[row] / 255 / 2 + 0.01).all()
     nearest = errors.argmin(axis=1)
@@ -95,7 +95,7 @@ def test_a_moment_lies_in_its_column(tmp_path: Path) -> None:
     samples[start : start + 2048] = noise(2048 / SAMPLE_RATE, 1)
     write(tmp_path / "audio", "blues.00000", samples)
     run(tmp_path / "audio", tmp_path / "out")
-    _, quantised, _ = mels.read(tmp_path / "out/mels.npz", 128)
+    _, quantised, _ = published.read(tmp_path / "out/mels.npz", 128)
     loudest = quantised[0].mean(axis=0).argmax()
     assert loudest == pytest.approx((onset_s + 1024 / SAMPLE_RATE) * export_mels.COLUMNS_PER_SECOND, abs=1)
 
@@ -105,7 +105,7 @@ def test_other_rates_are_resampled_and_longer_tracks_cut(audio: Path, tmp_path: 
     tone[int(SECONDS * 44100) :] = 0  # what is cut off
     write(tmp_path / "audio", "pop.00000", 0.5 * tone, 44100)
     run(tmp_path / "audio", tmp_path / "out")
-    _, quantised, _ = mels.read(tmp_path / "out/mels.npz", 128)
+    _, quantised, _ = published.read(tmp_path / "out/mels.npz", 128)
     band = np.abs(librosa.mel_frequencies(130, fmin=0, fmax=SAMPLE_RATE / 2)[1:-1] - 1000).argmin()
     assert (np.abs(quantised[0].argmax(axis=0) - band) <= 1).all()
     assert (quantised[0][band] > 240).all()  # the tone, to the last column
@@ -124,7 +124,7 @@ def test_what_cannot_be_used_is_skipped_with_a_line(tmp_path: Path, capsys: pyte
     assert "blues.00001.wav: silent" in silent
     assert "blues.00003.wav: " in unreadable
     assert "1 spectrograms of 128 x 26, 3 files skipped" in captured.out
-    assert mels.read(tmp_path / "out/mels.npz", 128)[0] == ["blues.00002"]
+    assert published.read(tmp_path / "out/mels.npz", 128)[0] == ["blues.00002"]
 
 
 def test_split_and_artist_come_from_the_metadata(audio: Path, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_split_and_artist_come_from_the_metadata(audio: Path, tmp_path: Path) ->
 
 def test_genres_and_sizes_can_be_chosen(audio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(audio, tmp_path / "out", "--genres", "jazz", "--columns", "40", "--n-mels", "64", "--sample-rate", "16000")
-    track_ids, quantised, _ = mels.read(tmp_path / "out/mels.npz", 64)
+    track_ids, quantised, _ = published.read(tmp_path / "out/mels.npz", 64)
     assert track_ids == ["jazz.00000"] and quantised.shape == (1, 64, 40)
     out = capsys.readouterr().out
     for setting in ("sample_rate=16000", "n_mels=64", "frame_rate=20", f"dir={tmp_path / 'out'}"):
@@ -208,7 +208,7 @@ def test_a_failed_run_keeps_what_an_earlier_one_wrote(
 def test_help_is_light_and_tells_the_defaults() -> None:
     code = """
 import sys
-from src.export_mels import main
+from genres.sources.export_mels import main
 try:
     main(["--help"])
 finally:

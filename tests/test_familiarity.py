@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import butter, lfilter
 
-from src import familiarity
-from src.spectrogram import Format, of_blocks
+from genres.audio.format import Format
+from genres.audio.mel import of_blocks
+from genres.models import out_of_distribution
 
 FORM = Format(sample_rate=22050, n_fft=2048, n_mels=64, frame_rate=22050 / 512, top_db=80.0)
 
@@ -16,16 +17,16 @@ def test_a_description_is_mean_and_deviation_in_decibels() -> None:
     track = np.random.default_rng(0).integers(0, 256, (9000, 7)).astype(np.uint8)
     decibels = track.astype(float) * 80 / 255
     expected = np.concatenate([decibels.mean(axis=0), decibels.std(axis=0)])
-    np.testing.assert_allclose(familiarity.description(track, 80.0), expected, rtol=1e-9)
+    np.testing.assert_allclose(out_of_distribution.description(track, 80.0), expected, rtol=1e-9)
 
 
 def test_at_most_a_twentieth_of_validation_lies_beyond() -> None:
     rng = np.random.default_rng(1)
     train, val = ([rng.integers(low, 200, (50, 7)).astype(np.uint8) for low in rng.integers(0, 99, 60)] for _ in "ab")
-    usual = familiarity.usual(train, val, 80.0)
-    beyond = sum(familiarity.distance(track, usual, 80.0) > usual["threshold"] for track in val)
+    usual = out_of_distribution.reference(train, val, 80.0)
+    beyond = sum(out_of_distribution.distance(track, usual, 80.0) > usual["threshold"] for track in val)
     assert 1 <= beyond <= 3
-    middle = np.mean([familiarity.distance(track, usual, 80.0) ** 2 for track in train])
+    middle = np.mean([out_of_distribution.distance(track, usual, 80.0) ** 2 for track in train])
     assert middle == pytest.approx(1, rel=0.2)  # the mean square of z-scores
 
 
@@ -40,12 +41,14 @@ def speech(seed: int) -> np.ndarray:
 
 def test_noise_is_none_of_these_and_songs_are(compose: Callable) -> None:
     songs = [of_blocks([compose(seed, 20.0)], FORM) for seed in range(60)]
-    usual = familiarity.usual(songs[:30], songs[30:45], FORM.top_db)
+    usual = out_of_distribution.reference(songs[:30], songs[30:45], FORM.top_db)
 
     def is_odd(samples: np.ndarray) -> bool:
-        return familiarity.distance(of_blocks([samples], FORM), usual, FORM.top_db) > usual["threshold"]
+        return out_of_distribution.distance(of_blocks([samples], FORM), usual, FORM.top_db) > usual["threshold"]
 
-    false_alarms = np.mean([familiarity.distance(song, usual, FORM.top_db) > usual["threshold"] for song in songs[45:]])
+    false_alarms = np.mean(
+        [out_of_distribution.distance(song, usual, FORM.top_db) > usual["threshold"] for song in songs[45:]]
+    )
     assert false_alarms <= 0.2
     white = 0.1 * np.random.default_rng(2).standard_normal(20 * 22050).astype(np.float32)
     sine = np.sin(2 * np.pi * 440 * np.arange(20 * 22050) / 22050).astype(np.float32)

@@ -19,11 +19,13 @@ import pytest
 from checkout import ROOT, Checkout, clean_environment, use_small_music, write_music, write_song
 from faults import Disk, disk, kill_group, results, wait_for
 
-from src import mels, params, tracking
-from src.backend import keras
-from src.checkpoint import Checkpoint
-from src.console import UserError
-from src.ingest.inspect import inspect_files
+from genres.core import params
+from genres.core.console import UserError
+from genres.data import cache
+from genres.models.backend import keras
+from genres.sources.inspect import inspect_files
+from genres.tracking import runs, store
+from genres.training.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -86,7 +88,7 @@ def test_a_spectrogram_or_record_in_the_cache_that_is_cut_off_is_made_again(here
     def stages() -> tuple[list, list[bytes]]:
         findings = inspect_files(songs)
         tracks = pd.DataFrame({"path": list(map(str, songs)), "sha256": [found.sha256 for found in findings]})
-        return findings, [stored.tobytes() for stored in mels.compute(tracks, here, settings)]
+        return findings, [stored.tobytes() for stored in cache.compute(tracks, here, settings)]
 
     before = stages()
     files = sorted(path for path in here.glob(".cache/*/**/*.*") if path.is_file())
@@ -197,7 +199,7 @@ def hold() -> Iterator:
 def own_database(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with tracking.run("demo", "baseline"):
+    with runs.run("demo", "baseline"):
         pass
     yield tmp_path / "mlflow.db"
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow has set it
@@ -207,13 +209,13 @@ def test_a_locked_database_is_one_line_after_a_while(own_database, hold):
     hold(own_database)
     started = time.monotonic()
     with pytest.raises(UserError, match=r"locked by another process; wait until that has ended, then run the same"):
-        tracking.run("demo", "baseline").__enter__()
+        runs.run("demo", "baseline").__enter__()
     assert time.monotonic() - started < 60
 
 
 @pytest.mark.soak
 def test_a_database_that_is_locked_during_a_run_is_one_line_too(own_database, hold):
-    with pytest.raises(UserError, match=r"locked by another process"), tracking.run("demo", "baseline") as run:
+    with pytest.raises(UserError, match=r"locked by another process"), runs.run("demo", "baseline") as run:
         run.metrics({"loss": 1.0}, step=1)
         hold(own_database)
         run.metrics({"loss": 0.5}, step=2)
@@ -238,9 +240,9 @@ def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(tmp_pat
 
 
 def test_a_lock_that_somebody_keeps_for_good_is_not_waited_for_forever(own_database, monkeypatch):
-    monkeypatch.setattr(tracking, "LOCK_WAIT_S", 0.3)
-    with tracking._alone(), ThreadPoolExecutor(1) as another:
-        waiting = another.submit(lambda: tracking.run("other", "baseline").__enter__())
+    monkeypatch.setattr(store, "LOCK_WAIT_S", 0.3)
+    with runs._alone(), ThreadPoolExecutor(1) as another:
+        waiting = another.submit(lambda: runs.run("other", "baseline").__enter__())
         with pytest.raises(UserError, match=r"another process has held .*mlflow\.lock .*; end it"):
             waiting.result()
 
@@ -251,7 +253,7 @@ def test_a_server_that_is_away_is_one_line_without_its_password(monkeypatch, tmp
     monkeypatch.setenv(RETRIES, "1")
     mlflow.set_tracking_uri("http://somebody:s3cret@127.0.0.1:9")  # and in the environment
     with pytest.raises(UserError, match="the server does not answer; start it and run the same again") as raised:
-        tracking.run("demo", "baseline").__enter__()
+        runs.run("demo", "baseline").__enter__()
     assert "http://***@127.0.0.1:9" in str(raised.value)
     assert "s3cret" not in str(raised.value)
     mlflow.set_tracking_uri("")
@@ -281,9 +283,15 @@ def small_disk(tmp_path) -> Iterator[Disk]:
         yield found
 
 
+def script(stage: str) -> list[str]:
+    """The command of a stage, and its architecture."""
+    name, *arguments = stage.split()
+    return [f"src/{name}.py", *arguments]
+
+
 def fails_for_want_of_space(small_disk: Disk, stage: str, leave: int) -> None:
     ballast = small_disk.fill(leave)
-    status, output = small_disk.run("python", "-m", *f"src.{stage}".split())
+    status, output = small_disk.run("python", *script(stage))
     ballast.unlink()
     assert status == 2, output
     assert len([line for line in output.splitlines() if line.startswith("error: ") and "disk is full" in line]) == 1
@@ -297,7 +305,7 @@ def test_a_full_disk_is_one_line_and_what_was_done_is_kept(small_disk):
     assert not (folder / "data/raw/folder/tracks.csv").exists()
     done = {path: path.stat().st_mtime_ns for path in folder.glob(".cache/inspected/*/*.json")}
     assert 0 < len(done) < 18
-    assert small_disk.run("python", "-m", "src.ingest")[0] == 0
+    assert small_disk.run("python", "src/ingest.py")[0] == 0
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert len((folder / "data/raw/folder/tracks.csv").read_text().splitlines()) == 19
 
@@ -308,7 +316,7 @@ def test_full_disks_change_no_result(undisturbed, small_disk):
     for stage, leave in [("ingest", 0), ("mels", 30_000), ("mels", 80_000), ("clips", 0), ("train baseline", 700_000)]:
         fails_for_want_of_space(small_disk, stage, leave)
         if leave != 30_000:
-            status, output = small_disk.run("python", "-m", *f"src.{stage}".split())
+            status, output = small_disk.run("python", *script(stage))
             assert status == 0, output
     found, expected = results(whole), results(undisturbed)
     assert any(name.endswith(".npy") for name in found)
@@ -319,7 +327,7 @@ def test_full_disks_change_no_result(undisturbed, small_disk):
 @pytest.mark.soak
 def test_a_full_disk_of_dvcs_cache_loses_nothing(undisturbed, small_disk):
     assert small_disk.run("dvc", "repro", "ingest")[0] == 0
-    assert small_disk.run("python", "-m", "src.mels")[0] == 0  # so that .cache/mels is full
+    assert small_disk.run("python", "src/mels.py")[0] == 0  # so that .cache/mels is full
     ballast = small_disk.fill(30_000)
     status, output = small_disk.run("dvc", "repro", "mels")
     assert status != 0
@@ -335,7 +343,7 @@ def test_a_full_disk_of_dvcs_cache_loses_nothing(undisturbed, small_disk):
 
 def test_a_read_only_project_is_one_line(small_disk):
     assert small_disk.run("mount", "-o", "remount,ro", str(small_disk.folder), folder=".")[0] == 0
-    status, output = small_disk.run("python", "-m", "src.ingest")
+    status, output = small_disk.run("python", "src/ingest.py")
     assert status == 2, output
     assert "Traceback" not in output
     assert "Read-only file system: this user must be allowed to read and write there" in output
@@ -368,7 +376,7 @@ def test_dvc_and_a_stage_refuse_half_a_params_file(project):
     path = project.folder / "params.yaml"
     path.write_text(path.read_text()[:3000])
     assert "Traceback" not in project.run("dvc", "repro", fails=True)
-    assert project.run("python", "-m", "src.clips", fails=True).startswith("error: params.yaml: ")
+    assert project.run("python", "src/clips.py", fails=True).startswith("error: params.yaml: ")
 
 
 # ── The clock ─────────────────────────────────────────────────────────────────────────────────────────────────────────

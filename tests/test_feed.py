@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src import shards
-from src.backend import keras
-from src.feed import Clips, Epochs
-from src.params import Augment
-from src.shards import Spectrograms
-from src.spectrogram import Format
+from genres.audio.format import Format
+from genres.core.params import Augment
+from genres.data import shards
+from genres.data.batches import Clips, Epochs
+from genres.data.shards import Spectrograms
+from genres.models.backend import keras
 
 FRAME_RATE, FRAMES, LENGTHS = 10.0, 20, {"a": 100, "b": 55, "short": 12}
 

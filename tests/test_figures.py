@@ -14,8 +14,8 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from src import pairs
-from src.figures import (
+from genres.audio.format import Format
+from genres.figures import (
     added,
     comparison,
     confounding,
@@ -28,8 +28,8 @@ from src.figures import (
     search,
     style,
 )
-from src.pairs import Pair, Song
-from src.spectrogram import Format
+from genres.stats import pairs
+from genres.stats.pairs import Pair, Song
 
 ABOUT = {"title": "A title", "note": "demo (synthetic music), artist split"}
 GENRES = ["blues", "brazilian_funk", "classical", "country", "disco", "hiphop", "metal", "pop", "rap", "reggae", "rock"]
@@ -220,7 +220,7 @@ def test_equal_data_give_equal_bytes_whatever_matplotlibrc_says(name, drawn, tmp
 def test_importing_and_drawing_neither_choose_a_backend_nor_import_pyplot(monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)
     code = (
-        "import matplotlib, sys; from src.figures import model;"
+        "import matplotlib, sys; from genres.figures import model;"
         "model.confusion_matrix([[1, 0], [0, 1]], ['a', 'b'], title='', note='');"
         "assert matplotlib.get_backend(auto_select=False) is None; assert 'matplotlib.pyplot' not in sys.modules"
     )

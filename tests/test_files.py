@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src import files
-from src.console import UserError, command
+from genres.core import files, paths
+from genres.core.console import UserError, command
 
 
 def test_atomic_shows_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_sha256_of_a_file(tmp_path: Path) -> None:
 
 def test_caches_lie_in_the_main_project_also_in_experiments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "main"))
-    assert files.cache_dir("mels") == tmp_path / "main" / ".cache" / "mels"
-    assert files.cache_dir("mels").is_dir()
+    assert paths.cache_dir("mels") == tmp_path / "main" / ".cache" / "mels"
+    assert paths.cache_dir("mels").is_dir()
     monkeypatch.delenv("DVC_ROOT")
-    assert files.project_root() == Path(__file__).resolve().parents[1]
+    assert paths.project_root() == Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from src import audio, fingerprint
+from genres.audio import decode, fingerprint
+from genres.core.groups import Groups
 
 RATE = fingerprint.SAMPLE_RATE
 
@@ -42,9 +43,9 @@ def tone(hz: float, seconds: float = 6.0) -> np.ndarray:
     ],
 )
 def test_encoding_does_not_hide_a_recording(tmp_path: Path, write_song: Callable, name: str, options: dict) -> None:
-    original = audio.load(write_song(tmp_path / "original.wav", 1, seconds=6, rate=44100), RATE)
-    copy = audio.load(write_song(tmp_path / name, 1, seconds=6, rate=44100, **options), RATE)
-    other = audio.load(write_song(tmp_path / "other.wav", 2, seconds=6, rate=44100), RATE)
+    original = decode.load(write_song(tmp_path / "original.wav", 1, seconds=6, rate=44100), RATE)
+    copy = decode.load(write_song(tmp_path / name, 1, seconds=6, rate=44100, **options), RATE)
+    other = decode.load(write_song(tmp_path / "other.wav", 2, seconds=6, rate=44100), RATE)
     vectors = [fingerprint.of_audio(samples) for samples in (original, other, copy)]
     assert name_recordings(vectors) == ["track 0", "track 1", "track 0"]
 
@@ -134,7 +135,7 @@ def test_picture_of_one_moving_band() -> None:
 @given(st.integers(1, 20).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
 def test_groups_are_connected_components(case: tuple[int, list[tuple[int, int]]]) -> None:
     n, links = case
-    groups = fingerprint.Groups(n)
+    groups = Groups(n)
     matrix = np.zeros((n, n))
     for first, second in links:
         groups.join(first, second)
@@ -145,7 +146,7 @@ def test_groups_are_connected_components(case: tuple[int, list[tuple[int, int]]]
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=12))
 def test_equal_labels_are_joined_and_empty_ones_are_not(labels: list[str]) -> None:
-    groups = fingerprint.Groups(len(labels))
+    groups = Groups(len(labels))
     groups.join_equal(labels)
     assert groups.roots() == [labels.index(label) if label else row for row, label in enumerate(labels)]
 

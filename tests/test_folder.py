@@ -10,9 +10,9 @@ import mutagen.mp4
 import pandas as pd
 import pytest
 
-from src.console import UserError
-from src.ingest import CANDIDATE_COLUMNS, folder
-from src.params import FolderRecipe
+from genres.core.console import UserError
+from genres.core.params import FolderRecipe
+from genres.sources import CANDIDATE_COLUMNS, folder
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from src import folds
-from src.console import UserError
-from src.params import SplitParams
+from genres.core.console import UserError
+from genres.core.params import SplitParams
+from genres.data import folds
 
 SPLIT = {"protocol": "artist", "val": 0.15, "test": 0.15, "folds": None, "fold": 0}
 

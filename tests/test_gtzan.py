@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 
-from src.console import UserError
-from src.ingest import CANDIDATE_COLUMNS, gtzan
-from src.params import GtzanRecipe
+from genres.core.console import UserError
+from genres.core.params import GtzanRecipe
+from genres.sources import CANDIDATE_COLUMNS, gtzan
 
 INDEX = """\
 blues.00000.wav ::: Ann Example ::: First Song

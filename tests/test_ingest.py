@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from src.files import read_table, sha256_of
-from src.ingest import CANDIDATE_COLUMNS
-from src.ingest.__main__ import main
-from src.ingest.report import REPORT
+from genres.core.files import read_table, sha256_of
+from genres.sources import CANDIDATE_COLUMNS
+from genres.sources.report import REPORT
+from ingest import main
 
 GOOD = ["pop/a.wav", "pop/b.mp3", "rock/c.flac", "rock/d.OGG", "rock/e.m4a", "rock/f.au"]
 BAD = {
@@ -246,9 +246,8 @@ def test_published_spectrograms_are_catalogued(
 def test_a_missing_folder_is_one_line_and_status_2(configure: Callable, project: Path) -> None:
     configure({"dataset": "folder", "datasets.folder.dir": str(project / "nowhere")})
     run = subprocess.run(
-        [sys.executable, "-m", "src.ingest"],
+        [sys.executable, str(ROOT / "src/ingest.py")],
         cwd=project,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

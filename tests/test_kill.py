@@ -51,8 +51,8 @@ def kill_half_way(checkout: Checkout, module: str, cached: str) -> list[Path]:
 def test_ingest_and_mels_go_on_where_they_were(tmp_path, music, undisturbed):
     killed = new_project(tmp_path, music)
     stages = [
-        ("src.ingest", ".cache/inspected/*/*.json", ["data/raw/folder/tracks.csv", "metrics/ingest.json"]),
-        ("src.mels", ".cache/mels/*/*/*.npy", ["data/mels/index.csv", "data/mels/format.json", "data/mels/*.npy"]),
+        ("genres.sources", ".cache/inspected/*/*.json", ["data/raw/folder/tracks.csv", "metrics/ingest.json"]),
+        ("mels", ".cache/mels/*/*/*.npy", ["data/mels/index.csv", "data/mels/format.json", "data/mels/*.npy"]),
     ]
     for module, cached, results in stages:
         undisturbed.run("python", "-m", module)

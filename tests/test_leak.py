@@ -1,6 +1,6 @@
 """The table that shows what a split inflates."""
 
-from src.leak import table
+from genres.experiments.leak import table
 
 
 def row(arch: str, protocol: str, accuracy: float) -> dict:

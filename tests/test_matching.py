@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from src.ingest.spotify.matching import normalised_artist, normalised_title, refusal, search_title, versions
-from src.ingest.spotify.song import Song
+from genres.sources.spotify.matching import normalised_artist, normalised_title, refusal, search_title, versions
+from genres.sources.spotify.song import Song
 
 # Letters of several scripts, signs that stand in titles, emoji.
 titles = st.text("abyzABÉãçñßЖλ한국어東京かがहिن0129 '’-–()[]&.,!?🔥💃", min_size=1, max_size=30).filter(str.strip)

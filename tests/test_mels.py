@@ -12,11 +12,14 @@ import pytest
 from checkout import ROOT
 from ruamel.yaml import YAML
 
-from src import audio, mels, shards, spectrogram
-from src.console import UserError
-from src.files import MELS, read_json, read_table, sha256_of, write_json, write_table
-from src.params import Params
-from src.shards import Spectrograms
+import mels
+from genres.audio import decode, format, mel
+from genres.core.console import UserError
+from genres.core.files import read_json, read_table, sha256_of, write_json, write_table
+from genres.core.params import Params
+from genres.core.paths import MELS
+from genres.data import cache, shards
+from genres.data.shards import Spectrograms
 
 SMALL = {"dataset": "folder", "mels.n_mels": 32, "mels.n_fft": 1024, "mels.hop_length": 512}
 
@@ -149,8 +152,8 @@ def test_a_recipe_overrides_single_keys_and_no_other_recipe_does(
     assert decoded == ["0.wav"]  # the same spectrograms, whichever way they were asked for
     form = Spectrograms(MELS).format
     assert (form.fmax, form.reference, form.n_mels) == (8000.0, "loudness", settings.mels.n_mels)
-    samples = audio.load(Path("music/0.wav"), 22050)
-    np.testing.assert_array_equal(array(), spectrogram.of_samples(samples, settings.mels))
+    samples = decode.load(Path("music/0.wav"), 22050)
+    np.testing.assert_array_equal(array(), mel.of_samples(samples, settings.mels))
 
 
 def test_what_a_recipe_says_of_training_is_no_concern_of_the_mels() -> None:
@@ -298,7 +301,7 @@ def test_published_spectrograms_are_converted_within_half_a_step(
         decibels = -float(ranges[row]) * (1 - source[row].astype(float) / 255)
         track = stored.track(track_id)
         assert track.shape == (20, 8)
-        error = spectrogram.to_decibels(track, 80.0).T - np.maximum(decibels, -80.0)
+        error = format.to_decibels(track, 80.0).T - np.maximum(decibels, -80.0)
         assert np.abs(error).max() <= 80 / 255 / 2 + 1e-3
     np.testing.assert_array_equal(stored.track("a").T, source[0])
     assert decoded == []
@@ -325,7 +328,7 @@ def test_a_file_that_changed_since_ingestion_is_not_kept_under_its_old_name(
     tracks = pd.DataFrame({"track_id": ["song"], "path": [str(song)], "sha256": [sha256_of(song)]})
     write_song(song, seed=2)
     with pytest.raises(UserError, match="has changed since it was ingested"):
-        mels.compute(tracks, project, settings)
+        cache.compute(tracks, project, settings)
     assert not list(project.glob(".cache/mels/**/*.npy"))
 
 

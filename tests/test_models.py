@@ -7,13 +7,13 @@ import pytest
 from checkout import ROOT
 from scipy.special import log_softmax, softmax
 
-from src import models, params
-from src.backend import keras
-from src.discriminant import Discriminant, set_weights
-from src.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet
-from src.models.blocks import AtFrameRate
-from src.models.descriptors import Descriptors
-from src.models.texture_cnn import Textures
+from genres.core import params
+from genres.models import builders, crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet
+from genres.models.backend import keras
+from genres.models.blocks import AtFrameRate
+from genres.models.descriptors import Descriptors
+from genres.models.texture_cnn import Textures
+from genres.training.discriminant import Discriminant, set_weights
 
 PAPER = {"filters": [8, 16, 32, 64, 128], "kernel_size": 3, "batch_norm": False, "dropout": 0.3}
 RESNET = {"filters": [4, 8], "dropout": 0.5}
@@ -26,7 +26,7 @@ PICTURE, GENRES = (515, 389, 3), 14
 
 def classifier(builder: str, arguments: dict, **sizes) -> keras.Model:
     sizes = {"n_mels": 128, "frames": 129, "n_classes": 9, "mean": 100.0, "deviation": 50.0} | sizes
-    return models.classifier(builder, arguments, **sizes)
+    return builders.classifier(builder, arguments, **sizes)
 
 
 def test_paper_final_architecture_has_the_published_number_of_parameters():
@@ -224,7 +224,7 @@ def test_wrong_names_list_the_right_ones(builder, arguments, complaint):
 
 def joined(frames: int = 300, frame_rate: float = 25.8) -> tuple[keras.Model, keras.Model]:
     network = classifier("paper_cnn", PAPER, frames=frames, n_classes=3)
-    return network, models.join(network, top_db=80.0, frame_rate=frame_rate, network_weight=0.3)
+    return network, builders.join(network, top_db=80.0, frame_rate=frame_rate, network_weight=0.3)
 
 
 def test_a_joined_network_adds_log_probabilities(tmp_path):
@@ -246,7 +246,7 @@ def test_a_joined_network_adds_log_probabilities(tmp_path):
     expected = softmax(log_softmax(0.5 * found.scores(columns), axis=1) + 0.3 * np.log(deep), axis=1)
     np.testing.assert_allclose(both.predict(clips, verbose=0), expected, atol=2e-3)
     both.save(tmp_path / "model.keras")
-    again = models.load(tmp_path / "model.keras")
+    again = builders.load(tmp_path / "model.keras")
     np.testing.assert_array_equal(again.predict(clips, verbose=0), both.predict(clips, verbose=0))
 
 
@@ -259,7 +259,7 @@ def test_a_clip_that_is_too_short_for_descriptors_is_repeated():
 def test_descriptors_need_128_bands():
     network = classifier("paper_cnn", PAPER, n_mels=64, frames=200, n_classes=3)
     with pytest.raises(ValueError, match="128 mels"):
-        models.join(network, top_db=80.0, frame_rate=12.9, network_weight=0.3)
+        builders.join(network, top_db=80.0, frame_rate=12.9, network_weight=0.3)
 
 
 def test_frames_are_thinned_to_the_nearest_and_never_past_the_end():

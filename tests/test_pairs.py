@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from src import pairs
-from src.pairs import Pair, Song
-from src.permutation import sign_flip
+from genres.stats import pairs
+from genres.stats.pairs import Pair, Song
+from genres.stats.sign_flip import sign_flip
 
 GENRES = ["funk", "pop", "rock"]
 DISTRIBUTIONS = arrays.arrays(float, 4, elements=st.integers(0, 9).map(float)).filter(lambda p: p.sum() > 0)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from src import params
-from src.console import UserError, command
+from genres.core import params
+from genres.core.console import UserError, command
 
 
 def test_the_committed_file_loads() -> None:

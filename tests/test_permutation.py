@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.permutation import EXACT_PAIRS, least_p, sign_flip
+from genres.stats.sign_flip import EXACT_PAIRS, least_p, sign_flip
 
 # Of a grid, so that sums tie as often as not.
 DIFFERENCES = st.lists(st.integers(-20, 20).map(lambda steps: steps / 20), min_size=2, max_size=9)

@@ -133,7 +133,7 @@ def test_a_clone_without_data_is_up_to_date_but_for_what_is_missing(project, tmp
 def test_a_song_is_predicted_as_it_was_evaluated(project):
     tested = pd.read_csv(project.folder / "predictions/baseline.csv").set_index("track_id")
     songs = [str(project.folder.parent / "my music" / name) for name in tested.index]
-    answers = json.loads(project.run("python", "-m", "src.predict", *songs, "--json"))
+    answers = json.loads(project.run("genres", "predict", *songs, "--json"))
     for answer, (_, row) in zip(answers, tested.iterrows(), strict=True):
         assert answer["model"] == "baseline"
         assert answer["genre"] == row["predicted"]
@@ -184,10 +184,10 @@ def test_a_parameter_makes_stale_what_uses_it(restored, change, stale):
     ("module", "stale"),
     [
         ("src/compare.py", {"compare"}),
-        ("src/folds.py", {"clips", "confounding", "train@baseline"}),
+        ("src/genres/data/folds.py", {"clips", "confounding", "train@baseline"}),
         ("src/train.py", {"train@baseline"}),
-        ("src/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
-        ("src/pairs.py", {"remix"}),
+        ("src/genres/stats/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
+        ("src/genres/stats/pairs.py", {"remix"}),
         ("tests/checkout.py", set()),
     ],
 )
@@ -243,19 +243,19 @@ def test_exp_run_in_the_workspace(restored):
     assert_whole(restored, run)
 
     metrics = json.loads((restored.folder / "metrics/baseline.json").read_text())
-    output = restored.run("python", "-m", "src.leak", "in-the-workspace", "--plot", "docs/leak.png")
+    output = restored.run("genres", "leak", "in-the-workspace", "--plot", "docs/leak.png")
     assert output.startswith("| architecture | `artist` |")
     assert f"| baseline | {metrics['track_accuracy']:.1%} [" in output
     assert (restored.folder / "docs/leak.png").stat().st_size > 5000
-    output = restored.run("python", "-m", "src.leak", "in-the-workspace", "HEAD", fails=True)
+    output = restored.run("genres", "leak", "in-the-workspace", "HEAD", fails=True)
     assert output == (
         "error: in-the-workspace and HEAD are both of protocol artist with seed 42: a mean is over different seeds or "
         "folds\n"
     )
-    output = restored.run("python", "-m", "src.leak", "no-such-experiment", fails=True)
+    output = restored.run("genres", "leak", "no-such-experiment", fails=True)
     assert output.startswith("error: no-such-experiment: no experiment or revision with results")
     assert output.count("\n") == 1
-    output = restored.run("python", "-m", "src.experiments")
+    output = restored.run("genres", "experiments")
     (header,) = [line for line in output.splitlines() if "best by validation" in line]
     assert "train.epochs" in header
     assert "train.batch_size" not in header

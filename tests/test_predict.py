@@ -14,10 +14,10 @@ from fakes.spotify import make_track
 from networks import FORMAT, GENRES, write_model
 from spotify_world import FAST, World
 
-from src import predict
-from src.console import UserError
-from src.files import write_json
-from src.spectrogram import of_blocks
+from genres.audio.mel import of_blocks
+from genres.core.console import UserError
+from genres.core.files import write_json
+from genres.inference import answer
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def songs(project: Path, write_song: Callable) -> Path:
 
 
 def answers(capsys: pytest.CaptureFixture, *arguments: str) -> list[dict]:
-    predict.main([*arguments, "--json"])
+    answer.main([*arguments, "--json"])
     return json.loads(capsys.readouterr().out)
 
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_a_line_and_the_others_are_answered(
     (songs / "torn.mp3").write_bytes(b"ID3 and no more")
     bad = ["songs/none.wav", "songs/notes.txt", "songs/empty", "songs/quiet", "songs/torn.mp3", "https://a.b/c.mp3"]
     with pytest.raises(SystemExit) as stop:
-        predict.main([*bad, "songs/one.wav", "--json"])
+        answer.main([*bad, "songs/one.wav", "--json"])
     assert stop.value.code == 2
     output = capsys.readouterr()
     assert [answer["file"] for answer in json.loads(output.out)] == ["songs/one.wav"]
@@ -96,7 +96,7 @@ def test_a_spotify_link_without_an_account_is_a_line(
         monkeypatch.setenv(f"SPOTIPY_{name}", "")
         monkeypatch.setenv(f"SPOTIFY_{name}", "")
     with pytest.raises(SystemExit) as stop:
-        predict.main([link])
+        answer.main([link])
     assert stop.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {link}: ")
@@ -115,23 +115,23 @@ def test_a_spotify_link_is_its_preview(
         world.sell(there, deezer_isrc=True)
         links = [f"https://open.spotify.com/track/{track['id']}" for track in (there, nowhere)]
         with pytest.raises(SystemExit):
-            predict.main([*links, "--json"])
+            answer.main([*links, "--json"])
     output = capsys.readouterr()
-    (answer,) = json.loads(output.out)
-    assert answer["file"] == links[0]
-    assert len(answer["timeline"]) == 12
+    (predicted,) = json.loads(output.out)
+    assert predicted["file"] == links[0]
+    assert len(predicted["timeline"]) == 12
     assert f"error: {links[1]}: no source has" in output.err
 
 
 def test_bars_and_timeline(songs: Path, capsys: pytest.CaptureFixture) -> None:
-    predict.main(["songs/one.wav", "--top", "2"])
+    answer.main(["songs/one.wav", "--top", "2"])
     first, *bars, timeline, _ = capsys.readouterr().out.splitlines()
     assert first.startswith("songs/one.wav: ")
     assert "tiny, trained on folder" in first
     assert len(bars) == 2
     shares = [float(line.split()[1].rstrip("%")) for line in bars]
     assert shares == sorted(shares, reverse=True)
-    assert [line.count("█") for line in bars] == [round(predict.BAR * share / 100) for share in shares]
+    assert [line.count("█") for line in bars] == [round(answer.BAR * share / 100) for share in shares]
     assert timeline.startswith("  0:00 ")
 
 
@@ -139,7 +139,7 @@ def test_numbers_from_synthetic_music_or_a_leaky_split_say_so(
     songs: Path, project: Path, capsys: pytest.CaptureFixture
 ) -> None:
     write_model(project / "models/other.keras", dataset="demo", protocol="clip")
-    predict.main(["songs/one.wav", "--model", "other"])
+    answer.main(["songs/one.wav", "--model", "other"])
     assert "(other, trained on demo, synthetic music, LEAKY split)" in capsys.readouterr().out
 
 
@@ -155,15 +155,15 @@ def test_a_song_unlike_training_is_warned_of(
     assert noise["warning"].startswith("none of these?")
     assert noise["distance"] > noise["threshold"] == song["threshold"] > song["distance"]
     assert song["warning"] is None
-    predict.main(["white.wav", "--model", "wary"])
+    answer.main(["white.wav", "--model", "wary"])
     assert "none of these?" in capsys.readouterr().out
 
 
 def test_a_plot_of_the_timelines(songs: Path, project: Path, capsys: pytest.CaptureFixture) -> None:
-    predict.main(["songs", "--plot", "timeline.png"])
+    answer.main(["songs", "--plot", "timeline.png"])
     assert (project / "timeline.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(SystemExit):
-        predict.main(["songs", "--plot", "timeline.jpg"])
+        answer.main(["songs", "--plot", "timeline.jpg"])
     assert "call it timeline.png" in capsys.readouterr().err
 
 
@@ -172,19 +172,19 @@ def test_passages_are_told_where_the_genre_changes() -> None:
         return {"start_s": start, "end_s": start + 3, "probabilities": {"a": a, "b": 1 - a}}
 
     short = [window(0, 0.9), window(3, 0.6), window(6, 0.2), window(9, 0.9)]
-    assert predict.passages(short) == ["0:00 a", "0:06 b", "0:09 a"]
+    assert answer.passages(short) == ["0:00 a", "0:06 b", "0:09 a"]
     long = [window(3 * n, 0.9 if n < 1000 else 0.1) for n in range(2000)]
-    assert predict.passages(long) == ["0:00 a", "50:24 b"]  # the part of 84 windows in which it changes is still a's
-    assert predict.clock(3674.9) == "1:01:15"
+    assert answer.passages(long) == ["0:00 a", "50:24 b"]  # the part of 84 windows in which it changes is still a's
+    assert answer.clock(3674.9) == "1:01:15"
 
 
 def test_no_model_says_what_makes_one(project: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as stop:
-        predict.main(["x.wav"])
+        answer.main(["x.wav"])
     assert stop.value.code == 2
     assert "`make repro`" in capsys.readouterr().err
     with pytest.raises(UserError, match="no such model"):
-        predict.Classifier(Path("models/x.keras"))
+        answer.Classifier(Path("models/x.keras"))
 
 
 def test_nothing_heavy_is_loaded_before_the_model_but_keras() -> None:
@@ -200,10 +200,12 @@ def test_nothing_heavy_is_loaded_before_the_model_but_keras() -> None:
 def test_a_song_takes_neither_mlflow_nor_a_plot(songs: Path, project: Path) -> None:
     """Keras itself loads scikit-learn and matplotlib, where they are installed."""
     code = (
-        "import sys; from src import predict; predict.main(['songs/one.wav', '--model', 'models/tiny.keras']); "
-        "print(sorted({'mlflow', 'src.figures', 'src.ingest', 'scipy.signal', 'librosa', 'av'} & set(sys.modules)))"
+        "import sys; from genres.inference import answer; "
+        "answer.main(['songs/one.wav', '--model', 'models/tiny.keras']); "
+        "heavy = {'mlflow', 'genres.figures', 'genres.sources', 'scipy.signal', 'librosa', 'av'}; "
+        "print(sorted(heavy & set(sys.modules)))"
     )
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(project)}
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "HOME": str(project)}
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert shown.stdout.splitlines()[-1] == "[]", shown.stdout + shown.stderr
 
@@ -222,10 +224,10 @@ def test_an_hour_takes_no_more_memory_than_a_few_minutes(project: Path, referenc
             for loudness in np.linspace(0.1, 1, minutes):
                 file.write(minute * np.float32(loudness))
     code = (
-        "import sys; from src import predict; predict.main([sys.argv[1], '--model', 'models/tiny.keras']); "
+        "import sys; from genres.inference import answer; answer.main([sys.argv[1], '--model', 'models/tiny.keras']); "
         "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"
     )
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(project)}
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "HOME": str(project)}
     peak_kb = {}
     for minutes in (4, 60):
         shown = subprocess.run(

@@ -20,15 +20,15 @@ from checkout import ROOT
 from fakes.previews import QUOTA, FakeStores, piece
 from fakes.server import Answer, FakeServer
 
-from src import audio
-from src.console import UserError, command
-from src.files import cache_dir
-from src.ingest import web
-from src.ingest.spotify import downloads, sources
-from src.ingest.spotify.previews import check_decoders, fetch_all
-from src.ingest.spotify.song import Song, name_of
-from src.ingest.web import ComeBackLaterError
-from src.params import Services
+from genres.audio import decode
+from genres.core.console import UserError, command
+from genres.core.params import Services
+from genres.core.paths import cache_dir
+from genres.sources import web
+from genres.sources.spotify import downloads, sources
+from genres.sources.spotify.previews import check_decoders, fetch_all
+from genres.sources.spotify.song import Song, name_of
+from genres.sources.web import ComeBackLaterError
 
 ALL = ["spotify", "deezer_isrc", "deezer_search", "itunes_isrc", "itunes_search"]
 HOSTS = ("spotify", "deezer", "itunes", "downloads")
@@ -92,7 +92,7 @@ def test_the_first_source_that_has_it_gives_it(server, stores):
         "itunes_isrc": "unknown there",
     }
     assert outcome.path.read_bytes() == stores.music(sold, ".m4a")
-    assert audio.load(outcome.path, 22050).size == pytest.approx(SECONDS * 22050, rel=0.01)
+    assert decode.load(outcome.path, 22050).size == pytest.approx(SECONDS * 22050, rel=0.01)
     record = json.loads(outcome.path.with_suffix(".json").read_text())
     assert record["source"] == "itunes_search" and record["title"] == "Song 1" and record["artist"] == "Artist"
     assert record["host"] == "127.0.0.1" and record["bytes"] == len(outcome.path.read_bytes())
@@ -518,10 +518,10 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_whole(server, stores, monkey
 
 SCRIPT = """
 import sys
-from src.console import command
-from src.ingest.spotify.previews import fetch_all
-from src.ingest.spotify.song import Song
-from src.params import Services
+from genres.core.console import command
+from genres.sources.spotify.previews import fetch_all
+from genres.sources.spotify.song import Song
+from genres.core.params import Services
 
 rates = {"spotify": 1000.0, "deezer": 1000.0, "itunes": 1000.0, "downloads": 40.0}
 songs = [Song(f"4t{n:020d}", f"Song {n}", ("Artist",), isrc=f"QZFAK{n:07d}", duration_s=200.0) for n in range(40)]
@@ -531,7 +531,7 @@ command(lambda: fetch_all(songs, ["deezer_isrc", "itunes_search"], "US", setting
 
 
 def start(stores: FakeStores, project: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | stores.environment | {"DVC_ROOT": str(project), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | stores.environment | {"DVC_ROOT": str(project), "PYTHONPATH": str(ROOT / "src")}
     return subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=project, env=environment, stderr=subprocess.PIPE)
 
 
@@ -559,7 +559,7 @@ def test_kills_at_any_moment_lose_nothing_that_was_whole(server, stores, project
         process.communicate()
         kept = {path: path.stat().st_mtime_ns for path in folder.glob("[!.]*.m[p4]?")}
         assert whole.items() <= kept.items(), "what was whole has been fetched again"
-        assert all(audio.load(path, 11025).size for path in set(kept) - set(whole))
+        assert all(decode.load(path, 11025).size for path in set(kept) - set(whole))
         whole = kept
     assert 0 < len(whole) < 40
     asked = len(server.log)

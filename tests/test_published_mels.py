@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.console import UserError
-from src.ingest import CANDIDATE_COLUMNS, mels
-from src.ingest.inspect import inspect_spectrograms
-from src.params import MelsRecipe
+from genres.audio import published
+from genres.core.console import UserError
+from genres.core.params import MelsRecipe
+from genres.sources import CANDIDATE_COLUMNS, mels
+from genres.sources.inspect import inspect_spectrograms
 
 IDS = ["pop.1", "pop.2", "rock.1", "rock.2"]
 
@@ -66,7 +67,7 @@ def test_a_good_archive(dataset: Path) -> None:
     assert set(tracks["path"]) == {str(dataset / "mels.npz")}
     assert set(tracks["split"]) == {"train"}
     findings = inspect(dataset)
-    ids, stored, ranges = mels.read(dataset / "mels.npz", 40)
+    ids, stored, ranges = published.read(dataset / "mels.npz", 40)
     assert ids == IDS
     assert [finding.rejected for finding in findings] == [""] * 4
     assert [finding.duration_s for finding in findings] == [10.0] * 4
@@ -119,7 +120,7 @@ def test_tracks_without_a_usable_spectrogram_are_rejected_and_the_rest_is_kept(d
 def test_archives_of_another_form_are_refused(dataset: Path, arrays: dict, says: str) -> None:
     write_archive(dataset, **arrays)
     with pytest.raises(UserError, match=says) as raised:
-        mels.read(dataset / "mels.npz", 40)
+        published.read(dataset / "mels.npz", 40)
     assert "mels.npz" in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -133,7 +134,7 @@ def test_pickles_are_never_run(dataset: Path) -> None:
 
     write_archive(dataset, track_id=np.array([Touch()] * 4, dtype=object))
     with pytest.raises(UserError):
-        mels.read(dataset / "mels.npz", 40)
+        published.read(dataset / "mels.npz", 40)
     assert not marker.exists()
 
 
@@ -153,7 +154,7 @@ def test_what_is_no_archive_is_refused(dataset: Path, broken: str) -> None:
         contents = {"empty": b"", "text": b"no archive\n" * 9, "cut": content[:middle], "flipped": content}
         path.write_bytes(contents[broken])
     with pytest.raises(UserError, match=r"mels\.npz: cannot be read as an npz archive"):
-        mels.read(path, 40)
+        published.read(path, 40)
 
 
 @pytest.mark.parametrize("name", ["mels.npz", "tracks.csv"])
@@ -184,7 +185,7 @@ def test_a_genre_that_is_not_there_is_named(dataset: Path) -> None:
 
 @given(st.integers(0, 255), st.floats(1, 200))
 def test_levels_are_the_closed_form(value: int, range_db: float) -> None:
-    level = mels.decibels(np.array([[value]], np.uint8), range_db)
+    level = published.decibels(np.array([[value]], np.uint8), range_db)
     assert level.dtype == np.float32
     assert float(level[0, 0]) == pytest.approx(-range_db * (255 - value) / 255, abs=1e-3)
 

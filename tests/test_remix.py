@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 from networks import FORMAT, GENRES, write_model
 
-from src import clips, remix, shards
-from src.classifier import Classifier
-from src.files import MELS, TRACKS, read_json, read_table, write_json, write_table
-from src.ingest import __main__ as ingest
-from src.pairs import distance
+import clips
+import ingest
+import remix
+from genres.core.files import read_json, read_table, write_json, write_table
+from genres.core.paths import MELS, TRACKS
+from genres.data import shards
+from genres.inference.classifier import Classifier
+from genres.stats.pairs import distance
 
 ARCHITECTURES = ["bn_5x5", "baseline"]
 

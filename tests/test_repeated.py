@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import friedmanchisquare, ttest_1samp
 
-from src import repeated
-from src.repeated import Folds
+from genres.stats import repeated
+from genres.stats.repeated import Folds
 
 
 def test_without_correction_the_interval_and_p_are_students():

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from src.console import UserError
-from src.figures.coverage import coverage
-from src.ingest import CANDIDATE_COLUMNS, report
-from src.ingest.inspect import Finding
+from genres.core.console import UserError
+from genres.figures.coverage import coverage
+from genres.sources import CANDIDATE_COLUMNS, report
+from genres.sources.inspect import Finding
 
 ROWS = [
     ("a", "rap", "deezer_isrc", "x/a.mp3", ""),

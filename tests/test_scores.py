@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from src import scores
+from genres.stats import scores
 
 few = settings(max_examples=40, deadline=None)
 flags = st.lists(st.booleans(), min_size=1, max_size=80)

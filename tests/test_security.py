@@ -20,17 +20,21 @@ import pytest
 from checkout import ROOT, Checkout, use_small_music
 from networks import FORMAT, GENRES, write_model
 
-from src import classifier, evaluate, mels, models, params, predict, shards
-from src.backend import keras
-from src.card import write_card
-from src.console import UserError
-from src.files import write_json
-from src.ingest import __main__ as ingest_stage
-from src.ingest import folder
-from src.page import pictures, results
-from src.page.listening import Heard, Networks
-from src.params import FolderRecipe
-from src.shards import Spectrograms
+from genres.core import params
+from genres.core.console import UserError
+from genres.core.files import write_json
+from genres.core.params import FolderRecipe
+from genres.data import cache, shards
+from genres.data.shards import Spectrograms
+from genres.inference import answer, classifier
+from genres.inference.tracks import predict_clips
+from genres.models import builders
+from genres.models.backend import keras
+from genres.models.card import write_card
+from genres.page import pictures, results
+from genres.page.listening import Heard, Networks
+from genres.sources import __main__ as ingest_stage
+from genres.sources import folder
 
 # ── No code but the project's own ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -39,7 +43,7 @@ FORBIDDEN_CALLS = {
     "eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv", "os.spawnl", "joblib.load",
     "torch.load", "pd.read_pickle", "pd.read_hdf", "tempfile.mktemp", "keras.config.enable_unsafe_deserialization",
 }  # fmt: skip
-UNPACKING = (".extractall", ".unpack_archive")  # src/ingest/download.py does it member by member
+UNPACKING = (".extractall", ".unpack_archive")  # src/genres/sources/download.py does it member by member
 FORBIDDEN_ARGUMENTS = {
     ("shell", True),
     ("allow_pickle", True),
@@ -70,10 +74,10 @@ def offences(source: str) -> list[str]:
 # What a cluster's client and workers say to each other, who trust each other with everything (docs/faults.md), and what
 # the hosts of one training get from the first of them.
 TRUSTED = {
-    "src/cluster/client.py": ["pickle"],
-    "src/cluster/code.py": ["archive.extractall", "pickle"],
-    "src/cluster/trial.py": ["pickle"],  # from its own parent, over a pipe
-    "src/devices.py": ["zipfile.ZipFile(io.BytesIO(np.asarray(content).tobytes())).extractall"],
+    "src/genres/compute/client.py": ["pickle"],
+    "src/genres/compute/code.py": ["archive.extractall", "pickle"],
+    "src/genres/tuning/trial.py": ["pickle"],  # from its own parent, over a pipe
+    "src/genres/training/devices.py": ["zipfile.ZipFile(io.BytesIO(np.asarray(content).tobytes())).extractall"],
 }
 
 
@@ -154,17 +158,17 @@ def hostile(request, tmp_path, monkeypatch, marker) -> Path:
 def test_a_model_with_code_in_it_is_refused_and_nothing_is_run(hostile, marker, tmp_path, write_song, capsys):
     song = write_song(tmp_path / "song.wav")
     ways: list[Callable[[], object]] = [
-        lambda: models.load(hostile),
+        lambda: builders.load(hostile),
         lambda: classifier.Classifier(hostile),
         lambda: Networks().hear(song, "hostile"),  # the page
-        lambda: evaluate.predict_clips(hostile, pd.DataFrame(), CARD, None),  # the stage
+        lambda: predict_clips(hostile, pd.DataFrame(), CARD, None),  # the stage
     ]
     for way in ways:
         with pytest.raises(UserError, match=r"hostile\.keras: Keras cannot load it \(") as raised:
             way()
         assert "\n" not in str(raised.value)
     with pytest.raises(SystemExit) as left:
-        predict.main([str(song), "--model", str(hostile)])
+        answer.main([str(song), "--model", str(hostile)])
     assert left.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -206,7 +210,7 @@ def test_no_array_of_objects_is_unpacked(tmp_path, marker):
         Spectrograms(tmp_path / "mels").track("a")
     np.save(tmp_path / "cached.npy", np.array([[Touch(marker)]], dtype=object))
     with pytest.raises(UserError):  # what is no array is made again, and there is no such song
-        mels.Cached([tmp_path / "cached.npy"], [(tmp_path / "no song", "", params.load(ROOT / "params.yaml").mels)])[0]
+        cache.Cached([tmp_path / "cached.npy"], [(tmp_path / "no song", "", params.load(ROOT / "params.yaml").mels)])[0]
     assert not marker.exists()
 
 

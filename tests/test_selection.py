@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.ingest.spotify.selection import Entry, conflicts_by_sound, select, surplus, take_turns
-from src.ingest.spotify.song import Song
+from genres.sources.spotify.selection import Entry, conflicts_by_sound, select, surplus, take_turns
+from genres.sources.spotify.song import Song
 
 
 def song(number: int, **changes) -> Song:

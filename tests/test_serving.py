@@ -20,11 +20,11 @@ import pytest
 from checkout import Checkout
 from networks import GENRES, write_model
 
-from src import register, serving
-from src.classifier import Classifier
-from src.console import UserError
-from src.files import write_json
-from src.predict import predict
+from genres.core.console import UserError
+from genres.core.files import write_json
+from genres.inference import register, serving
+from genres.inference.answer import predict
+from genres.inference.classifier import Classifier
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_the_example_is_music_to_the_model(model: serving.GenreModel) -> None:
 
 @pytest.mark.soak
 class TestRealServer:
-    """`python -m src.register`, then `mlflow models serve`, asked over HTTP."""
+    """`genres register`, then `mlflow models serve`, asked over HTTP."""
 
     @pytest.fixture(scope="class")
     def project(self, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
@@ -126,10 +126,10 @@ class TestRealServer:
     @pytest.fixture(scope="class")
     def server(self, project: Checkout) -> Iterator[str]:
         """The address of a server of the champion."""
-        first = project.run("python", "-m", "src.register", "baseline")
+        first = project.run("genres", "register", "baseline")
         assert "genres-folder, version 1: baseline" in first
         assert "models:/genres-folder/1" in first
-        second = project.run("python", "-m", "src.register")
+        second = project.run("genres", "register")
         assert "genres-folder, version 2: bn_5x5" in second
         (uri, name) = re.search(r"MLFLOW_TRACKING_URI=(.*) mlflow models serve -m (\S+) ", second).groups()
         assert name == "models:/genres-folder@champion"

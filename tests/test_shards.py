@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src import shards
-from src.console import UserError
-from src.files import read_table, sha256_of
-from src.shards import Spectrograms
-from src.spectrogram import Format
+from genres.audio.format import Format
+from genres.core.console import UserError
+from genres.core.files import read_table, sha256_of
+from genres.data import shards
+from genres.data.shards import Spectrograms
 
 FORM = Format(sample_rate=8000, n_fft=64, n_mels=4, frame_rate=10.0, top_db=80.0)
 

@@ -224,17 +224,17 @@ def test_experiments_and_runs_of_two_machines(first, second, music, server, monk
 def test_every_other_command_uses_the_server(first, second, server):
     client = MlflowClient(server)
     second.set_params(tune__epochs=1)
-    second.run("python", "-m", "src.tune", "baseline", "--trials", "1")
+    second.run("genres", "tune", "baseline", "--trials", "1")
     second.run("git", "checkout", "-q", "params.yaml")
     place = client.get_experiment_by_name("folder").experiment_id
     assert client.search_runs([place], "tags.sweep = 'tune'")
 
-    output = second.run("python", "-m", "src.register")
+    output = second.run("genres", "register")
     assert server in output
     version = client.get_model_version_by_alias("genres-folder", "champion")
     assert version.run_id in {run.info.run_id for run in runs(server)}
 
-    second.run("python", "-m", "src.compare")
+    second.run("python", "src/compare.py")
     assert len(client.search_runs([place], "tags.best = 'true'")) == 1
 
     (second.folder / ".venv").mkdir(exist_ok=True)
@@ -250,7 +250,7 @@ def test_every_other_command_uses_the_server(first, second, server):
 def test_a_server_that_is_not_there_is_one_line(second):
     address = f"http://127.0.0.1:{free_port()}"
     output = second.run(
-        *("python", "-m", "src.train", "baseline"),
+        *("python", "src/train.py", "baseline"),
         fails=True,
         MLFLOW_TRACKING_URI=address,
         MLFLOW_HTTP_REQUEST_MAX_RETRIES="1",

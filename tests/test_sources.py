@@ -7,13 +7,13 @@ import pytest
 from fakes.previews import BUSY, NO_DATA, QUOTA, THROTTLED, FakeStores
 from fakes.server import Answer, FakeServer
 
-from src.console import UserError
-from src.ingest import web
-from src.ingest.spotify import sources
-from src.ingest.spotify.song import Song
-from src.ingest.spotify.sources import NotFoundError, Sources, UnclearError
-from src.ingest.web import ComeBackLaterError
-from src.params import Services
+from genres.core.console import UserError
+from genres.core.params import Services
+from genres.sources import web
+from genres.sources.spotify import sources
+from genres.sources.spotify.song import Song
+from genres.sources.spotify.sources import NotFoundError, Sources, UnclearError
+from genres.sources.web import ComeBackLaterError
 
 SONG = Song("4t1", "Song One", ("Artist", "Guest"), isrc="QZFAK0000001", duration_s=200.4)
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import fftconvolve, firwin
 
-from src import spectrogram
-from src.loudness import Meter
-from src.params import MelParams
-from src.spectrogram import Format, format_of
+from genres.audio import format, mel
+from genres.audio.format import Format, format_of
+from genres.audio.loudness import Meter
+from genres.core.params import MelParams
 
 DEFAULT = {
     "sample_rate": 22050,
@@ -53,7 +53,7 @@ def librosa_power(samples: np.ndarray, mel: MelParams) -> np.ndarray:
 def test_power_is_librosas(compose: Callable, changes: dict, length: int) -> None:
     mel = MelParams(**DEFAULT | changes)
     samples = compose(1)[:length]
-    power = spectrogram.mel_power(samples, mel)
+    power = mel.mel_power(samples, mel)
     expected = librosa_power(samples, mel)
     assert power.shape == (1 + length // mel.hop_length, mel.n_mels)
     np.testing.assert_allclose(power.T, expected, rtol=1e-3, atol=1e-7 * expected.max())
@@ -65,11 +65,11 @@ def test_power_is_librosas(compose: Callable, changes: dict, length: int) -> Non
 def test_stored_levels_are_librosas_within_half_a_step(compose: Callable, changes: dict, length: int) -> None:
     mel = MelParams(**DEFAULT | changes)
     samples = compose(2)[100 : 100 + length]
-    stored = spectrogram.of_samples(samples, mel)
+    stored = mel.of_samples(samples, mel)
     assert stored.dtype == np.uint8
     assert stored.shape == (1 + length // mel.hop_length, mel.n_mels)
     expected = librosa.power_to_db(librosa_power(samples, mel), ref=np.max, top_db=mel.top_db)
-    error = np.abs(spectrogram.to_decibels(stored, mel.top_db).T - expected)
+    error = np.abs(format.to_decibels(stored, mel.top_db).T - expected)
     assert error.max() <= mel.top_db / 255 / 2 + 0.005
     assert stored.max() == 255
 
@@ -99,7 +99,7 @@ def test_a_sine_of_997_hz_is_as_loud_however_short() -> None:
 @pytest.mark.parametrize("length", [1, 4000, 22050])
 def test_silence_has_a_loudness(length: int) -> None:
     assert np.isfinite(loudness(np.zeros(length, np.float32), 22050))
-    stored = spectrogram.of_samples(np.zeros(length, np.float32), MelParams(**LOUDNESS))
+    stored = mel.of_samples(np.zeros(length, np.float32), MelParams(**LOUDNESS))
     assert len(np.unique(stored)) == 1
 
 
@@ -108,7 +108,7 @@ def test_gain_changes_nothing(compose: Callable, gain_db: float, length: int) ->
     mel = MelParams(**LOUDNESS)
     samples = compose(4)[:length]
     louder = (samples * 10 ** (gain_db / 20)).astype(np.float32)
-    difference = spectrogram.of_samples(louder, mel).astype(int) - spectrogram.of_samples(samples, mel)
+    difference = mel.of_samples(louder, mel).astype(int) - mel.of_samples(samples, mel)
     assert np.abs(difference).max() <= 1  # where a level lies on the edge of two steps
     assert (difference != 0).sum() <= max(1, 0.001 * difference.size)
 
@@ -120,11 +120,11 @@ def test_noise_has_the_level_of_its_density(rate: int, n_fft: int, n_mels: int) 
     """White noise of variance s has a power density of 2 s / rate in each 1 Hz, however it is analysed."""
     noise = 0.05 * np.random.default_rng(0).standard_normal(10 * rate).astype(np.float32)
     mel = MelParams(**LOUDNESS | {"sample_rate": rate, "n_fft": n_fft, "n_mels": n_mels})
-    stored = spectrogram.to_decibels(spectrogram.of_samples(noise, mel), mel.top_db)
+    stored = format.to_decibels(mel.of_samples(noise, mel), mel.top_db)
     level = 10 * np.log10(np.mean(10 ** (stored[5:-5] / 10)))
     loud = pyloudnorm.Meter(rate).integrated_loudness(noise.astype(np.float64))
     density = 10 * np.log10(2 * 0.05**2 / rate)
-    assert level == pytest.approx(density - loud - spectrogram.TOP_ABOVE_LOUDNESS_DB, abs=0.1)
+    assert level == pytest.approx(density - loud - mel.TOP_ABOVE_LOUDNESS_DB, abs=0.1)
 
 
 def test_a_click_does_not_make_the_rest_quieter(compose: Callable) -> None:
@@ -134,7 +134,7 @@ def test_a_click_does_not_make_the_rest_quieter(compose: Callable) -> None:
     changes = {}
     for reference in ("peak", "loudness"):
         mel = MelParams(**DEFAULT | {"reference": reference})
-        before, after = (spectrogram.to_decibels(spectrogram.of_samples(x, mel), 80.0)[10:] for x in (quiet, clicked))
+        before, after = (format.to_decibels(mel.of_samples(x, mel), 80.0)[10:] for x in (quiet, clicked))
         changes[reference] = float((before - after)[(before > -60) & (after > -80)].mean())
     assert changes["peak"] > 5
     assert abs(changes["loudness"]) < changes["peak"] / 2
@@ -157,7 +157,7 @@ def test_the_band_hides_how_a_song_was_stored(compose: Callable, limit: Callable
     worst = {}
     for fmax in (None, 10000.0):
         mel = MelParams(**DEFAULT | {"fmax": fmax, "reference": reference})
-        levels = [spectrogram.to_decibels(spectrogram.of_samples(x, mel), 80.0)[5:-5] for x in (full, other)]
+        levels = [format.to_decibels(mel.of_samples(x, mel), 80.0)[5:-5] for x in (full, other)]
         worst[fmax] = np.abs(levels[0] - levels[1]).mean(axis=0).max()  # of the bands, mean over time
     assert worst[10000.0] < 0.3
     assert worst[None] > 10
@@ -170,7 +170,7 @@ def test_a_model_card_says_how_to_make_the_same_picture(compose: Callable) -> No
     again = MelParams(**card, hop_length=hop_length)
     assert again == mel
     samples = compose(7)
-    np.testing.assert_array_equal(spectrogram.of_samples(samples, again), spectrogram.of_samples(samples, mel))
+    np.testing.assert_array_equal(mel.of_samples(samples, again), mel.of_samples(samples, mel))
 
 
 def test_a_format_of_before_there_was_a_choice_still_loads() -> None:
@@ -180,17 +180,17 @@ def test_a_format_of_before_there_was_a_choice_still_loads() -> None:
 
 @given(st.floats(-200, 0), st.floats(10, 120))
 def test_stored_value_is_the_closed_form(decibels: float, top_db: float) -> None:
-    stored = spectrogram.to_bytes(np.array([decibels]), top_db)
-    back = float(spectrogram.to_decibels(stored, top_db)[0])
+    stored = format.to_bytes(np.array([decibels]), top_db)
+    back = float(format.to_decibels(stored, top_db)[0])
     assert abs(back - max(decibels, -top_db)) <= top_db / 255 / 2 + 1e-3
 
 
 def test_all_bytes_come_back() -> None:
     stored = np.arange(256, dtype=np.uint8)
-    decibels = spectrogram.to_decibels(stored, 80.0)
+    decibels = format.to_decibels(stored, 80.0)
     assert (decibels[0], decibels[255]) == (-80.0, 0.0)
     np.testing.assert_allclose(np.diff(decibels), 80 / 255, rtol=1e-4)
-    np.testing.assert_array_equal(spectrogram.to_bytes(decibels, 80.0), stored)
+    np.testing.assert_array_equal(format.to_bytes(decibels, 80.0), stored)
 
 
 @pytest.mark.parametrize(
@@ -209,12 +209,12 @@ def test_blocks_give_the_bits_of_the_whole(compose: Callable, reference: str, cu
     """However a song is cut into blocks, and whether what is kept until its end fits into memory."""
     form = format_of(MelParams(**DEFAULT | {"reference": reference}))
     samples = compose(8, 10.0)[:length]
-    whole = spectrogram.of_blocks([samples], form)
+    whole = mel.of_blocks([samples], form)
     blocks = np.split(samples, sorted(cut for cut in cuts if cut < length))
-    np.testing.assert_array_equal(spectrogram.of_blocks(iter(blocks), form), whole)
+    np.testing.assert_array_equal(mel.of_blocks(iter(blocks), form), whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spectrogram, "_SPOOL_BYTES", 1000)
-        np.testing.assert_array_equal(spectrogram.of_blocks(blocks, form), whole)
+        patch.setattr(mel, "_SPOOL_BYTES", 1000)
+        np.testing.assert_array_equal(mel.of_blocks(blocks, form), whole)
 
 
 @pytest.mark.parametrize("frame_rate", [12.9, 31.25, 43.5, 22050 / 512])
@@ -222,7 +222,7 @@ def test_frames_lie_where_the_frame_rate_says(compose: Callable, frame_rate: flo
     """Published spectrograms have no whole hop length: frame k is librosa's, centred at k / frame_rate seconds."""
     form = Format(sample_rate=22050, n_fft=2048, n_mels=128, frame_rate=frame_rate, top_db=80.0)
     samples = compose(9, 5.0)
-    power = np.concatenate(list(spectrogram.mel_power_of_blocks(np.split(samples, 7), form)))
+    power = np.concatenate(list(mel.mel_power_of_blocks(np.split(samples, 7), form)))
     centres = [round(k * 22050 / frame_rate) for k in range(1000) if round(k * 22050 / frame_rate) <= len(samples)]
     assert len(power) == len(centres)
     padded = np.pad(samples, 1024)

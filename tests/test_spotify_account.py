@@ -17,15 +17,15 @@ import requests
 from fakes.server import Answer, FakeServer
 from fakes.spotify import CLIENT_ID, CLIENT_SECRET, FakeSpotify, oauth_error, too_many
 
-from src.console import UserError
-from src.ingest import web
-from src.ingest.spotify import login as login_module
-from src.ingest.spotify import tokens
-from src.ingest.spotify.account import Account, AccountError, read_configuration
-from src.ingest.spotify.login import login
-from src.ingest.spotify.tokens import Token, load_token, save_token, token_path
-from src.ingest.web import ComeBackLaterError, ServiceError
-from src.params import Services
+from genres.core.console import UserError
+from genres.core.params import Services
+from genres.sources import web
+from genres.sources.spotify import login as login_module
+from genres.sources.spotify import tokens
+from genres.sources.spotify.account import Account, AccountError, read_configuration
+from genres.sources.spotify.login import login
+from genres.sources.spotify.tokens import Token, load_token, save_token, token_path
+from genres.sources.web import ComeBackLaterError, ServiceError
 
 TOKEN = "POST /accounts/api/token"
 

@@ -30,16 +30,16 @@ from fakes.spotify import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.console import UserError
-from src.ingest import web
-from src.ingest.spotify import api, client
-from src.ingest.spotify.account import AccountError, read_configuration
-from src.ingest.spotify.client import Client, Playlist, PlaylistError, TrackError
-from src.ingest.spotify.entries import song_of_entry, song_of_track, songs_of
-from src.ingest.spotify.song import Song
-from src.ingest.spotify.tokens import Token, save_token, token_path
-from src.ingest.web import ComeBackLaterError, ServiceError
-from src.params import Services
+from genres.core.console import UserError
+from genres.core.params import Services
+from genres.sources import web
+from genres.sources.spotify import api, client
+from genres.sources.spotify.account import AccountError, read_configuration
+from genres.sources.spotify.client import Client, Playlist, PlaylistError, TrackError
+from genres.sources.spotify.entries import song_of_entry, song_of_track, songs_of
+from genres.sources.spotify.song import Song
+from genres.sources.spotify.tokens import Token, save_token, token_path
+from genres.sources.web import ComeBackLaterError, ServiceError
 
 ID = "49eCUcvvK1NJbzn8LewQma"
 OTHER_ID = "4kG4PPMg4vAEXdeRbnsDmo"

@@ -14,8 +14,8 @@ from fakes.server import FakeServer
 from fakes.spotify import ME, SOMEBODY, FakeSpotify, error, make_track, too_many, track_id
 from ruamel.yaml import YAML
 
-from src.ingest.spotify.client import Client
-from src.params import Services
+from genres.core.params import Services
+from genres.sources.spotify.client import Client
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("SPOTIFY_OPENAPI"),

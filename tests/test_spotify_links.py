@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.console import UserError
-from src.ingest.spotify.links import playlist_id, track_id
+from genres.core.console import UserError
+from genres.sources.spotify.links import playlist_id, track_id
 
 ID = "37i9dQZF1DX38t16fuNXJJ"
 

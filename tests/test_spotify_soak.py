@@ -15,7 +15,7 @@ from fakes.server import Answer, Fault
 from fakes.spotify import make_track, too_many
 from spotify_world import World
 
-from src.files import read_table
+from genres.core.files import read_table
 
 pytestmark = pytest.mark.soak
 
@@ -105,7 +105,7 @@ def test_fourteen_playlists_of_200_with_faults_of_every_kind(tmp_path):
 
         world.server.faults.append(Fault(".", perhaps, times=10**9))
         checkout = checkout_of(tmp_path / "project", world, rates)
-        output = checkout.run("python", "-m", "src.ingest")
+        output = checkout.run("python", "src/ingest.py")
         tracks = tracks_of(checkout)
         assert len(tracks) == GENRES * 200, output[-3000:]
         assert tracks["track_id"].is_unique
@@ -127,7 +127,7 @@ def test_ten_kills_lose_nothing(tmp_path):
         killed = 0
         for _ in range(10):
             process = subprocess.Popen(
-                ["python", "-m", "src.ingest"],
+                ["python", "src/ingest.py"],
                 cwd=checkout.folder,
                 env=checkout.environment,
                 stdout=subprocess.DEVNULL,
@@ -152,7 +152,7 @@ def test_ten_kills_lose_nothing(tmp_path):
         assert 0 < len(whole) < GENRES * 40
         kept = {path.name for path in whole}
         before = len(world.server.log)
-        checkout.run("python", "-m", "src.ingest")
+        checkout.run("python", "src/ingest.py")
         assert len(tracks_of(checkout)) == GENRES * 40
         for path, modified in whole.items():
             assert path.stat().st_mtime_ns == modified

@@ -12,8 +12,8 @@ from dvc.utils.hydra import to_hydra_overrides
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src import sweep
-from src.console import UserError
+from genres.core.console import UserError
+from genres.experiments import sweep
 
 
 @given(st.text(st.characters(exclude_categories=["C"], exclude_characters="$"), min_size=1))
@@ -95,7 +95,7 @@ def test_overrides_that_make_no_sense_are_refused_before_anything_runs(planned, 
 )
 def test_arguments_that_do_not_go_together(arguments, says):
     with pytest.raises(UserError, match=says):
-        sweep.chosen(sweep.parser("src.leak", "").parse_args(arguments))
+        sweep.chosen(sweep.parser("genres.experiments.leak", "").parse_args(arguments))
 
 
 def runs(checkout: Checkout) -> dict[str, dict[str, str]]:
@@ -113,7 +113,7 @@ def test_a_sweep_is_interrupted_goes_on_and_is_not_run_again(tmp_path):
     checkout = Checkout(tmp_path / "a checkout")
     use_small_music(checkout, tmp_path / "it's (my) music, a=b & c", datasets__folder__dir="data/sources/folder")
     checkout.commit()
-    command = ["python", "-m", "src.leak", "--run", "--protocols", "clip,artist", "--plot", "docs/leak.png"]
+    command = ["genres", "leak", "--run", "--protocols", "clip,artist", "--plot", "docs/leak.png"]
     command += ["-S", "datasets.folder.dir=../it's (my) music, a=b & c"]
 
     process = checkout.start(*command)
@@ -148,11 +148,9 @@ def test_a_sweep_is_interrupted_goes_on_and_is_not_run_again(tmp_path):
     assert "2 of 2 experiments have been run before" in again
     assert "done in" not in again
     # The experiments serve another command, too; and a failure says where to look.
-    output = checkout.run(
-        "python", "-m", "src.aggregate", "--run", "--protocols", "artist,clip", "--seeds", "42", *command[-2:]
-    )
+    output = checkout.run("genres", "aggregate", "--run", "--protocols", "artist,clip", "--seeds", "42", *command[-2:])
     assert "2 of 2 experiments have been run before" in output
-    output = checkout.run("python", "-m", "src.aggregate", "--run", "--seeds", "1,2", "-S", "dataset=mels", fails=True)
+    output = checkout.run("genres", "aggregate", "--run", "--seeds", "1,2", "-S", "dataset=mels", fails=True)
     log = next(Path(word.rstrip(";")) for word in output.split() if word.endswith(".log;"))
     assert "error: experiment mels-artist-seed1-" in output
     assert "0 of 2 experiments are done" in output

@@ -3,7 +3,7 @@
 import mlflow
 import pytest
 
-from src import tracking
+from genres.tracking import runs
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def client(project, monkeypatch):
 
 
 def trained(protocol: str, dataset: str = "demo") -> str:
-    with tracking.run(dataset, "baseline") as run:
+    with runs.run(dataset, "baseline") as run:
         run.tags({"protocol": protocol})
         for step in (1, 2):
             run.metrics({"val_loss": 1 / step}, step=step)
@@ -24,7 +24,7 @@ def trained(protocol: str, dataset: str = "demo") -> str:
 def test_children_of_a_sweep_have_one_parent_that_a_later_call_finds_again(client):
     runs = [trained("clip"), trained("artist")]
     for found in (runs[:1], [*runs, "not in this database"]):
-        tracking.gather("demo", "abc123", found, tags={"experiments": len(found)}, metrics={"clip/mean": 0.5})
+        runs.gather("demo", "abc123", found, tags={"experiments": len(found)}, metrics={"clip/mean": 0.5})
     (parent,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id], "tags.sweep = 'abc123'")
     assert parent.data.tags["experiments"] == "3"
     assert parent.data.metrics == {"clip/mean": 0.5}
@@ -59,7 +59,7 @@ def best(client) -> list[str]:
 
 def compare(protocol: str, **accuracies: float) -> None:
     scores = {run: {"val_track_accuracy": value, "val_log_loss": 1 - value} for run, value in accuracies.items()}
-    tracking.compared("demo", protocol, scores, max(accuracies, key=accuracies.__getitem__))
+    runs.compared("demo", protocol, scores, max(accuracies, key=accuracies.__getitem__))
 
 
 def test_the_best_by_validation_has_the_tag_one_a_protocol(client):
@@ -79,5 +79,5 @@ def test_the_best_by_validation_has_the_tag_one_a_protocol(client):
 
 
 def test_runs_of_another_machine_are_passed_over(client):
-    tracking.compared("demo", "artist", {"unknown": {"val_track_accuracy": 1.0}}, "unknown")
+    runs.compared("demo", "artist", {"unknown": {"val_track_accuracy": 1.0}}, "unknown")
     assert best(client) == []

@@ -13,11 +13,12 @@ import pytest
 from checkout import Checkout, use_small_music
 from sklearn.utils.class_weight import compute_class_weight
 
-from src import params, schedule, training
-from src.backend import keras
-from src.card import read_card
-from src.files import read_json, read_table
-from src.models import load
+from genres.core import params
+from genres.core.files import read_json, read_table
+from genres.models.backend import keras
+from genres.models.builders import load
+from genres.models.card import read_card
+from genres.training import dataset, fitting, schedule
 
 SETTINGS = params.load().train
 
@@ -89,7 +90,7 @@ def test_best_epoch_by_either_monitor():
 def test_nesterov_takes_the_steps_of_its_definition():
     """v = m v - r g(w + m v); w = w + v (Sutskever et al. 2013), with Keras' variable standing at w + m v."""
     settings = SETTINGS.model_copy(update={"optimizer": "sgd_nesterov", "learning_rate": 0.1, "momentum": 0.9})
-    optimizer, place = training.optimizer(settings), keras.Variable(1.0)
+    optimizer, place = fitting.optimizer(settings), keras.Variable(1.0)
     w, v = 1.0, 0.0
     for _ in range(5):
         optimizer.apply([2 * place], [place])  # of the loss w squared
@@ -101,26 +102,26 @@ def test_nesterov_takes_the_steps_of_its_definition():
 
 def test_adamw_shrinks_weights_beside_its_steps():
     settings = SETTINGS.model_copy(update={"optimizer": "adamw", "learning_rate": 0.1, "weight_decay": 0.5})
-    optimizer, place = training.optimizer(settings), keras.Variable(2.0)
+    optimizer, place = fitting.optimizer(settings), keras.Variable(2.0)
     optimizer.apply([keras.ops.zeros(())], [place])
     assert float(place.value) == pytest.approx(2 * (1 - 0.1 * 0.5), rel=1e-6)
 
 
 def test_unknown_artists_are_each_their_own():
     tracks = pd.DataFrame({"track_id": list("abcde"), "artist": ["Ana", " ANA ", "", "", "Bo"]})
-    numbers = training.artist_numbers(tracks)
+    numbers = dataset.artist_numbers(tracks)
     assert numbers["a"] == numbers["b"]
     assert len(set(numbers.values())) == 4
 
 
 def test_adam_is_the_default():
-    assert type(training.optimizer(SETTINGS)) is keras.optimizers.Adam
+    assert type(fitting.optimizer(SETTINGS)) is keras.optimizers.Adam
 
 
 def test_class_weights_are_scikit_learns_balanced_ones():
     genres = pd.Series(["a"] * 50 + ["b"] * 20 + ["c"] * 5)
     expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=genres.to_numpy())
-    assert list(training.balanced_weights(genres, ["a", "b", "c"]).values()) == pytest.approx(list(expected))
+    assert list(dataset.balanced_weights(genres, ["a", "b", "c"]).values()) == pytest.approx(list(expected))
 
 
 def test_dropout_follows_from_seed_and_epoch():
@@ -128,7 +129,7 @@ def test_dropout_follows_from_seed_and_epoch():
     ones = np.ones((1, 1000), np.float32)
 
     def dropped(seed: int, epoch: int) -> list[float]:
-        training.seed_dropout(model, seed, epoch)
+        fitting.seed_dropout(model, seed, epoch)
         return np.asarray(model(ones, training=True))[0].tolist()
 
     assert dropped(1, 2) == dropped(1, 2)
@@ -150,18 +151,18 @@ class TestRealTraining:
         use_small_music(checkout, folder / "music", architectures=["baseline", "short_chunk_resnet"], train__epochs=6)
         checkout.set_params(models__short_chunk_resnet__filters=[4, 8])
         for stage in ("ingest", "clips", "mels"):
-            checkout.run("python", "-m", f"src.{stage}")
+            checkout.run("python", f"src/{stage}.py")
         return checkout
 
     def test_a_killed_training_goes_on_to_the_same_result(self, project):
         """With dropout, batch normalisation, random crops and a moving learning rate: all that has a state."""
         history = project.folder / "plots/short_chunk_resnet/history.csv"
-        project.run("python", "-m", "src.train", "short_chunk_resnet")
+        project.run("python", "src/train.py", "short_chunk_resnet")
         undisturbed = history.read_text()
         weights = keras.models.load_model(project.folder / "models/short_chunk_resnet.keras").get_weights()
         history.unlink()
 
-        process = project.start("python", "-m", "src.train", "short_chunk_resnet")
+        process = project.start("python", "src/train.py", "short_chunk_resnet")
         deadline = time.monotonic() + 120
         while not any(project.folder.glob(".cache/training/*/last-2.keras")) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -172,7 +173,7 @@ class TestRealTraining:
         assert (checkpoint / "state.json").exists()
         (checkpoint / ".last-3.12345.tmp.keras").write_bytes(b"half a file")
 
-        assert "going on after epoch" in project.run("python", "-m", "src.train", "short_chunk_resnet")
+        assert "going on after epoch" in project.run("python", "src/train.py", "short_chunk_resnet")
         assert history.read_text() == undisturbed
         assert "seconds" not in undisturbed  # which no two runs have in common
         card = read_card(project.folder / "models/short_chunk_resnet.keras")
@@ -187,7 +188,7 @@ class TestRealTraining:
         assert not any(project.folder.glob(".cache/training/*"))
 
     def test_the_same_training_twice_at_once_is_done_one_after_the_other(self, project):
-        processes = [project.start("python", "-m", "src.train", "baseline") for _ in range(2)]
+        processes = [project.start("python", "src/train.py", "baseline") for _ in range(2)]
         for process in processes:
             output, errors = process.communicate(timeout=300)
             assert process.returncode == 0, output + errors
@@ -209,7 +210,7 @@ class TestRealTraining:
             models__wide_and_deep__train__warmup_epochs=1,
         )
         for stage in (["ingest"], ["clips"], ["mels"], ["train", "wide_and_deep"]):
-            project.run("python", "-m", f"src.{stage[0]}", *stage[1:])
+            project.run("python", f"src/{stage[0]}.py", *stage[1:])
         model_file = project.folder / "models/wide_and_deep.keras"
         card, model = read_card(model_file), load(model_file)
         rate = card["spectrogram"]["frame_rate"]
@@ -222,7 +223,7 @@ class TestRealTraining:
         clips = pd.read_csv(project.folder / "data/tracks.csv", keep_default_na=False)
         assert len(card["validation"]) == 2 * (clips["fold"] == "val").sum()  # songs of 4 s
         assert not any(project.folder.glob(".cache/training/*"))
-        output = project.run("python", "-m", "src.evaluate", "wide_and_deep")
+        output = project.run("python", "src/evaluate.py", "wide_and_deep")
         assert "track_accuracy" in output
         predictions = pd.read_csv(project.folder / "predictions/wide_and_deep.csv")
         by_track = np.array(card["validation"]).reshape(-1, 2, 3).mean(axis=1)
@@ -234,27 +235,27 @@ class TestRealTraining:
     def test_one_epoch_on_jax_gives_a_model_that_tensorflow_reads(self, project):
         pytest.importorskip("jax")
         project.set_params(train__epochs=1)
-        project.run("python", "-m", "src.train", "baseline", KERAS_BACKEND="jax")
+        project.run("python", "src/train.py", "baseline", KERAS_BACKEND="jax")
         history = pd.read_csv(project.folder / "plots/baseline/history.csv")
         assert len(history) == 1
         assert history[["loss", "val_loss"]].map(math.isfinite).all(axis=None)
-        project.run("python", "-m", "src.evaluate", "baseline", KERAS_BACKEND="jax")
+        project.run("python", "src/evaluate.py", "baseline", KERAS_BACKEND="jax")
         on_jax = pd.read_csv(project.folder / "predictions/baseline.csv")
-        project.run("python", "-m", "src.evaluate", "baseline")
+        project.run("python", "src/evaluate.py", "baseline")
         on_tensorflow = pd.read_csv(project.folder / "predictions/baseline.csv")
         genres = ["genre0", "genre1", "genre2"]
         np.testing.assert_allclose(on_jax[genres], on_tensorflow[genres], atol=1e-4)
 
     def test_unknown_names_are_one_line(self, project):
-        output = project.run("python", "-m", "src.train", "basline", fails=True)
+        output = project.run("python", "src/train.py", "basline", fails=True)
         assert re.fullmatch("error: architecture 'basline' is none of baseline, .*, short_chunk_resnet, .*\n", output)
         project.set_params(models__bn_5x5__builder="paper_rnn")
-        output = project.run("python", "-m", "src.train", "bn_5x5", fails=True)
+        output = project.run("python", "src/train.py", "bn_5x5", fails=True)
         assert output.startswith("error: params.yaml: models.bn_5x5: builder 'paper_rnn' is none of paper_cnn")
         assert output.count("\n") == 1
 
     def test_a_loss_that_is_no_number_stops_with_a_line(self, project):
         project.set_params(models__bn_5x5__builder="paper_cnn", train__learning_rate=1e38)
-        output = project.run("python", "-m", "src.train", "baseline", fails=True)
-        assert "error: baseline: the loss is no number after epoch 1" in output
+        output = project.run("python", "src/train.py", "baseline", fails=True)
+        assert "error: the loss is not finite after epoch 1" in output
         assert "Traceback" not in output

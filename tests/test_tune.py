@@ -14,8 +14,9 @@ import pytest
 from checkout import ROOT, Checkout, use_small_music
 from ruamel.yaml import YAML
 
-from src import params, tune
-from src.console import UserError
+from genres.core import params
+from genres.core.console import UserError
+from genres.tuning import search
 
 SETTINGS = params.load(ROOT / "params.yaml")
 
@@ -23,13 +24,13 @@ SETTINGS = params.load(ROOT / "params.yaml")
 def test_numbers_that_are_tried_are_the_numbers_that_are_written():
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     rate = params.Space(low=1e-4, high=1e-2, log=True)
-    drawn = [tune.suggest(study.ask(), "rate", rate) for _ in range(300)]
+    drawn = [search.suggest(study.ask(), "rate", rate) for _ in range(300)]
     assert all(value == float(f"{value:.3g}") and 1e-4 <= value <= 1e-2 for value in drawn)
     assert 0.4 < np.mean(np.array(drawn) < 1e-3) < 0.6  # as often below as above the middle of the orders
-    whole = {tune.suggest(study.ask(), "units", params.Space(low=3, high=5)) for _ in range(40)}
+    whole = {search.suggest(study.ask(), "units", params.Space(low=3, high=5)) for _ in range(40)}
     assert whole == {3, 4, 5}
     lists = params.Space(choices=[[8, 16], [4], None])
-    assert [8, 16] in [tune.suggest(study.ask(), "filters", lists) for _ in range(40)]
+    assert [8, 16] in [search.suggest(study.ask(), "filters", lists) for _ in range(40)]
 
 
 @pytest.mark.parametrize(
@@ -50,21 +51,21 @@ def test_impossible_spaces_are_named(configure, key, value, says):
 
 def test_the_first_trial_has_the_values_of_params_yaml(configure):
     settings = configure({"models.bn_5x5.dropout": 0.25, "models.bn_5x5.train": {"batch_size": 64}})
-    assert tune.present("bn_5x5", settings) == {
+    assert search.present("bn_5x5", settings) == {
         "dropout": 0.25,
         "train.learning_rate": settings.train.learning_rate,
         "train.batch_size": "64",
     }
-    study = optuna.create_study(sampler=tune.sampler(0, "bn_5x5", settings))
+    study = optuna.create_study(sampler=search.sampler(0, "bn_5x5", settings))
     trial = study.ask()
-    drawn = {name: tune.suggest(trial, name, space) for name, space in tune.spaces(settings.tune).items()}
+    drawn = {name: search.suggest(trial, name, space) for name, space in search.spaces(settings.tune).items()}
     assert drawn == {"dropout": 0.25, "train.learning_rate": settings.train.learning_rate, "train.batch_size": 64}
     # What is outside of its space cannot be tried.
-    assert "dropout" not in tune.present("bn_5x5", configure({"models.bn_5x5.dropout": 0.9}))
+    assert "dropout" not in search.present("bn_5x5", configure({"models.bn_5x5.dropout": 0.9}))
 
 
 def test_values_reach_the_architecture_and_no_other():
-    changed = tune.with_values(SETTINGS, "bn_5x5", {"dropout": 0.11, "train.learning_rate": 0.0022})
+    changed = search.with_values(SETTINGS, "bn_5x5", {"dropout": 0.11, "train.learning_rate": 0.0022})
     assert changed.models["bn_5x5"].arguments["dropout"] == 0.11
     assert changed.training_of("bn_5x5").learning_rate == 0.0022
     assert changed.models["baseline"] == SETTINGS.models["baseline"]
@@ -74,7 +75,7 @@ def test_values_reach_the_architecture_and_no_other():
 def test_a_recipe_that_would_win_is_refused(configure):
     settings = configure({"datasets.demo.train": {"learning_rate": 0.1}})
     with pytest.raises(UserError, match=r"tune.train.learning_rate: datasets.demo.train sets it, and would win"):
-        tune.find("bn_5x5", settings, 3)
+        search.find("bn_5x5", settings, 3)
 
 
 def comments(text: str) -> list[str]:
@@ -84,7 +85,7 @@ def comments(text: str) -> list[str]:
 def test_the_best_is_written_and_every_comment_stays(project):
     path = project / "params.yaml"
     before = path.read_text()
-    tune.write_best(path, "bn_5x5", {"dropout": 0.123, "train.learning_rate": 0.00456, "train.batch_size": 16})
+    search.write_best(path, "bn_5x5", {"dropout": 0.123, "train.learning_rate": 0.00456, "train.batch_size": 16})
     after = path.read_text()
     assert comments(after) == comments(before)
     changed = params.load(path)
@@ -94,7 +95,7 @@ def test_the_best_is_written_and_every_comment_stays(project):
     one["models"]["bn_5x5"] |= {"dropout": 0.123, "train": {"learning_rate": 0.00456, "batch_size": 16}}
     assert one == other
     # And again, over what was written: the same.
-    tune.write_best(path, "bn_5x5", {"dropout": 0.123, "train.learning_rate": 0.00456})
+    search.write_best(path, "bn_5x5", {"dropout": 0.123, "train.learning_rate": 0.00456})
     assert path.read_text() == after
 
 
@@ -112,11 +113,11 @@ class TestRealSearch:
             tune__epochs=2, tune__startup_trials=2, tune__warmup_epochs=0, tune__architecture="baseline"
         )
         for stage in ("ingest", "clips", "mels"):
-            checkout.run("python", "-m", f"src.{stage}")
+            checkout.run("python", f"src/{stage}.py")
         return checkout
 
     def test_a_killed_search_goes_on_to_the_same_result(self, project):
-        command = ["python", "-m", "src.tune", "--trials", "5"]
+        command = ["genres", "tune", "--trials", "5"]
         before = (project.folder / "params.yaml").read_text()
         output = project.run(*command)
         table = project.folder / "plots/tune/baseline/trials.csv"
@@ -161,7 +162,7 @@ class TestRealSearch:
         assert left == (0,)
 
     def test_more_trials_and_the_best_is_written(self, project):
-        output = project.run("python", "-m", "src.tune", "baseline", "--trials", "6", "--write")
+        output = project.run("genres", "tune", "baseline", "--trials", "6", "--write")
         assert "going on after 5 trials" in output
         table = pd.read_csv(project.folder / "plots/tune/baseline/trials.csv")
         complete = table[~table["pruned"]]
@@ -171,17 +172,17 @@ class TestRealSearch:
         assert written.train["learning_rate"] == best["train.learning_rate"]
         assert written.train["batch_size"] == best["train.batch_size"]
         # The study is the same one although params.yaml is not.
-        output = project.run("python", "-m", "src.tune", "baseline", "--trials", "6")
+        output = project.run("genres", "tune", "baseline", "--trials", "6")
         assert "going on" not in output
         assert len(list(project.folder.glob(".cache/tune/*.sqlite3"))) == 1
 
     def test_mistakes_are_one_line(self, project):
-        output = project.run("python", "-m", "src.tune", "basline", fails=True)
+        output = project.run("genres", "tune", "basline", fails=True)
         assert re.fullmatch("error: architecture 'basline' is none of baseline, .*\n", output)
-        output = project.run("python", "-m", "src.tune", "--trials", "0", fails=True)
+        output = project.run("genres", "tune", "--trials", "0", fails=True)
         assert output == "error: --trials: needs at least 1; received 0\n"
         project.set_params(tune__model=json.loads('{"colour": {"low": 1, "high": 3}}'))
-        output = project.run("python", "-m", "src.tune", "baseline", fails=True)
+        output = project.run("genres", "tune", "baseline", fails=True)
         assert "error: params.yaml: models.baseline: colour: unknown key" in output
         assert "Traceback" not in output
 

@@ -8,9 +8,9 @@ from email.utils import format_datetime
 import pytest
 from fakes.server import Answer, FakeServer
 
-from src.ingest import web
-from src.ingest.web import ComeBackLaterError, Service, ServiceError
-from src.params import Services
+from genres.core.params import Services
+from genres.sources import web
+from genres.sources.web import ComeBackLaterError, Service, ServiceError
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src import windows
-from src.files import TRACKS, write_table
+from genres.core.files import write_table
+from genres.core.paths import TRACKS
+from genres.data import windows
 
 
 @given(st.floats(0.05, 600), st.floats(0.5, 30), st.floats(0, 0.9))

@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 
 from fakes.server import Answer, FakeServer, Request
-from src.ingest.spotify.song import Song
+from genres.sources.spotify.song import Song
 
 RATE = 22050
 

@@ -1,0 +1,5 @@
+"""Run the command `genres` as `python -m genres`."""
+
+from genres.cli import app
+
+app(prog_name="genres")

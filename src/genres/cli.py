@@ -1,0 +1,59 @@
+"""The command `genres`: one subcommand a task. Each imports what it needs when it is called."""
+
+import importlib
+from typing import Any
+
+import click
+
+# Subcommand: module with a `main(arguments)`, and what it does in one line.
+COMMANDS = {
+    "predict": ("genres.inference.answer", "Predict the genre of songs, with a trained model."),
+    "saliency": ("genres.inference.saliency", "Draw which parts of a song a prediction rests on."),
+    "app": ("genres.page.app", "Open the web page: songs, pairs of songs, results."),
+    "spotify": ("genres.sources.spotify.commands", "Log in to Spotify; check and export playlists."),
+    "export-mels": ("genres.sources.export_mels", "Write a data set of spectrograms from audio in GTZAN's layout."),
+    "tune": ("genres.tuning.search", "Search hyperparameters of an architecture, on validation."),
+    "leak": ("genres.experiments.leak", "Compare split protocols: how much a leaky one inflates accuracy."),
+    "aggregate": ("genres.experiments.aggregate", "Mean, deviation, interval and ranks over seeds and folds."),
+    "added-genres": ("genres.experiments.added_genres", "Compare the old genres' scores with and without added ones."),
+    "experiments": ("genres.experiments.list", "List DVC experiments: changed parameters and results."),
+    "register": ("genres.inference.register", "Put a trained model into MLflow's registry, to be served."),
+}
+
+
+class _Commands(click.Group):
+    """Subcommands whose modules are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, summary = COMMANDS[cmd_name]
+
+        def run(arguments: tuple[str, ...]) -> Any:
+            return importlib.import_module(module).main(list(arguments))
+
+        # The module's own parser reads the options, --help included.
+        return click.Command(
+            cmd_name,
+            callback=run,
+            params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+            short_help=summary,
+            add_help_option=False,
+            context_settings={"ignore_unknown_options": True},
+        )
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="music-genres")
+def app() -> None:
+    """Music genres from audio: predict songs, run experiments, compare their results.
+
+    The pipeline itself is DVC's: `dvc repro`, `dvc exp run`. `genres COMMAND --help` has the options of a command.
+    """
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,43 @@
+"""Which code a stage's results depend on: what dvc.yaml says, which a test compares with the imports."""
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from genres.core.files import sha256_of
+
+# The checkout that this code is of; a temporary experiment has its own.
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def declared(root: Path, stages: Iterable[str] | None = None) -> list[Path]:
+    """List the code files that stages depend on.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds dvc.yaml.
+    stages : iterable of str or None
+        Names of stages; None: all.
+
+    Returns
+    -------
+    list of Path
+        Absolute, sorted.
+    """
+    pipeline = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+    names = {dep for stage in stages or pipeline for dep in pipeline[stage]["deps"] if dep.startswith("src/")}
+    found: set[Path] = set()
+    for path in (root / name for name in names):
+        found.update(path.rglob("*.py") if path.is_dir() else [path])
+    return sorted(found)
+
+
+@functools.cache
+def digest_of_stage(stage: str) -> str:
+    """Return a hexadecimal SHA-256 of the code that a stage depends on."""
+    parts = [f"{path.relative_to(ROOT).as_posix()} {sha256_of(path)}" for path in declared(ROOT, [stage])]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

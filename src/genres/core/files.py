@@ -1,0 +1,114 @@
+"""Where files lie, and how they are written.
+
+To a temporary name first, then renamed, so that no killed process ever leaves half a file.
+"""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from genres.core.console import UserError, warn
+from genres.core.paths import CLIPS, TRACKS
+
+
+class DamagedFileError(UserError, ValueError):
+    """A file that is cut off, or is none of its kind."""
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` at the end, remove it on any error.
+
+    The suffix is kept, since Keras and NumPy look at it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(lock: Path, what: str) -> Iterator[None]:
+    """Let one process at a time go on; the others say that they wait for it. Who is killed lets go."""
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        warn(f"{what}: another process is at it, waiting")
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically; NaN is refused, for no reader but Python's would take it."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is none, most likely cut off. Where it only saves work, the caller does the work again.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # what JSON and UTF-8 raise
+        raise DamagedFileError(f"{path}: damaged or cut off ({error}); delete it and run `dvc repro`") from None
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV atomically, without the index."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_table(path: Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV in which an empty cell is an empty string, and "NA" is the name of an artist.
+
+    Raises
+    ------
+    UserError
+        If it is missing, or no table in UTF-8.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A row with more cells than the header has, mostly for a path with a comma and no quotes.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, keep_default_na=False, index_col=False, **options)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; `dvc repro` makes what a stage needs") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as error:
+        hint = "; a cell with a comma needs quotes" if isinstance(error, pd.errors.ParserWarning) else ""
+        raise UserError(f"{path}: cannot be read as a CSV table in UTF-8 ({error}){hint}") from None
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_clips() -> pd.DataFrame:
+    """Read data/clips.csv: clip_id, track_id, start_s, fold, and the genre from data/tracks.csv."""
+    clips = read_table(CLIPS, dtype={"track_id": str, "clip_id": str})
+    return clips.merge(read_table(TRACKS, dtype=str)[["track_id", "genre"]], on="track_id", validate="many_to_one")

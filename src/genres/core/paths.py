@@ -1,0 +1,47 @@
+"""Paths and names that stages share; relative ones start from the project that a command is run in."""
+
+import os
+from pathlib import Path
+
+TRACKS, CLIPS, MELS = Path("data/tracks.csv"), Path("data/clips.csv"), Path("data/mels")
+RAW = Path("data/raw")
+MODELS, PREDICTIONS, METRICS, PLOTS = Path("models"), Path("predictions"), Path("metrics"), Path("plots")
+LEADERBOARD, SUMMARY = METRICS / "leaderboard.json", METRICS / "summary.json"
+
+# The leaderboard's row of the mean of all architectures' probabilities.
+ENSEMBLE = "ensemble"
+
+
+def project_root() -> Path:
+    """Return the user's own checkout, also from inside DVC's temporary experiments, which run in a copy of it.
+
+    DVC sets DVC_ROOT to the main project in every kind of run. Without DVC it is the nearest folder with a dvc.yaml,
+    upwards from the working folder, then from this file; where there is none, the working folder.
+    """
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root)
+    here = Path.cwd()
+    above = [here, *here.parents, *Path(__file__).resolve().parents]
+    return next((folder for folder in above if (folder / "dvc.yaml").is_file()), here)
+
+
+def cache_dir(name: str) -> Path:
+    """Make and return a folder for what a second run can use again; outside all DVC outputs, shared by experiments."""
+    folder = project_root() / ".cache" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def model_file(architecture: str) -> Path:
+    """Return the path of a trained model."""
+    return MODELS / f"{architecture}.keras"
+
+
+def predictions_file(architecture: str) -> Path:
+    """Return the path of the predictions of an architecture for validation and test tracks."""
+    return PREDICTIONS / f"{architecture}.csv"
+
+
+def metrics_file(architecture: str) -> Path:
+    """Return the path of the scores of an architecture."""
+    return METRICS / f"{architecture}.json"

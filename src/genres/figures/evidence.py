@@ -1,0 +1,109 @@
+"""Figures of where a network looks: evidence for and against a genre over a spectrogram."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator
+
+from genres.audio.format import Format
+from genres.core.text import shown
+from genres.figures.style import BLUE, GREY, VERMILION, canvas, styled
+
+# Of the axis of frequencies, in Hz, as far as a format has them.
+TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
+
+# The opacity of the strongest evidence: the spectrogram must still be seen below it.
+OPACITY = 0.72
+
+
+@dataclass(frozen=True)
+class Part:
+    """A window of a song with what was found in it."""
+
+    name: str
+    window: np.ndarray  # uint8 [shape=(frames, n_mels)]
+    evidence: np.ndarray  # [shape=(frames, n_mels)]
+    start_s: float = 0.0
+
+
+@styled
+def evidence(parts: Sequence[Part], form: Format, genre: str, *, title: str, note: str) -> Figure:
+    """Spectrograms in grey, with what speaks for a genre in red and against it in blue, on one scale.
+
+    Beside each spectrogram stands how much evidence there is at each frequency.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Drawn one below the other.
+    form : Format
+        What rows and columns of the windows mean.
+    genre : str
+        What the evidence is for.
+    title, note : str
+        What is shown; of which data set, split and caveats.
+    """
+    figure = canvas(9.2, 0.75 + 2.75 * len(parts), title, note)
+    rows = figure.subplots(len(parts), 2, width_ratios=[6.6, 1.5], squeeze=False)
+    strongest = max(float(np.abs(part.evidence).max()) for part in parts) or 1.0
+    widest = max(float(np.abs(part.evidence.mean(axis=0)).max()) for part in parts) or 1.0
+    for part, (axes, beside) in zip(parts, rows, strict=True):
+        _over_spectrogram(axes, part, form, strongest)
+        _by_frequency(beside, part.evidence, widest)
+        axes.set_title(part.name)
+    rows[0, 1].set_title("by frequency")
+    rows[-1, 0].set_xlabel("seconds")
+    rows[-1, 1].set_xlabel("log-odds")
+    for axes in rows[:-1, 1]:
+        axes.tick_params(labelbottom=False)
+    handles = [
+        Patch(color=VERMILION, label=f"speaks for {shown(genre)}: it gets less likely where this is covered"),
+        Patch(color=BLUE, label="against it"),
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=2)
+    return figure
+
+
+def _over_spectrogram(axes: Axes, part: Part, form: Format, strongest: float) -> None:
+    frames, n_mels = part.window.shape
+    extent = (part.start_s, part.start_s + frames / form.frame_rate, -0.5, n_mels - 0.5)
+    place: dict[str, Any] = {"origin": "lower", "aspect": "auto", "extent": extent}
+    axes.imshow(part.window.T, cmap="Greys", vmin=0, vmax=400, gid="spectrogram", **place)
+    colours = np.empty((n_mels, frames, 4))
+    colours[..., :3] = np.where(part.evidence.T[..., np.newaxis] > 0, to_rgb(VERMILION), to_rgb(BLUE))
+    colours[..., 3] = OPACITY * (np.abs(part.evidence.T) / strongest) ** 0.8
+    axes.imshow(colours, interpolation="bilinear", gid="evidence", **place)
+    centres = form.band_centres()
+    ticks = [hz for hz in TICKS if centres[0] <= hz <= centres[-1]]
+    axes.set_yticks(np.interp(ticks, centres, np.arange(n_mels)), [_hertz(hz) for hz in ticks])
+    axes.grid(visible=False)
+
+
+def _hertz(hz: int) -> str:
+    return f"{hz // 1000} kHz" if hz >= 1000 else f"{hz} Hz"
+
+
+def _by_frequency(axes: Axes, found: np.ndarray, widest: float) -> None:
+    """The mean over the window of each band's evidence."""
+    bands, mean = np.arange(found.shape[1]), found.mean(axis=0)
+    for chosen, colour in ((mean > 0, VERMILION), (mean <= 0, BLUE)):
+        axes.fill_betweenx(bands, 0, np.where(chosen, mean, 0), step="mid", color=colour, alpha=OPACITY, linewidth=0)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set_xlim(-1.05 * widest, 1.05 * widest)
+    axes.set_ylim(-0.5, len(bands) - 0.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(_three_ticks(widest))
+    axes.grid(visible=False)
+
+
+def _three_ticks(widest: float) -> FixedLocator:
+    digit = 10 ** np.floor(np.log10(0.9 * widest))
+    round_number = float(np.floor(0.9 * widest / digit) * digit)
+    return FixedLocator([-round_number, 0, round_number])

@@ -1,0 +1,163 @@
+"""What all figures share: colours, sizes, the canvas with title and note, how numbers are written."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+from genres.core.files import atomic
+from genres.core.text import shown
+
+P = ParamSpec("P")
+Row = Mapping[str, Any]
+
+# Okabe and Ito's colours, which people with any common colour blindness tell apart (jfly.uni-koeln.de/color).
+BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
+INK, GREY, PALE = "#222222", "#666666", "#D9D9D9"
+TITLE, NOTE, TEXT, SMALL = 13.0, 9.0, 9.5, 7.5  # points
+HEAT = "Blues"
+DPI = 120
+STYLE: dict[Any, Any] = {
+    "figure.dpi": DPI,
+    "font.size": TEXT,
+    "axes.labelsize": TEXT,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "text.color": INK,
+    "text.parse_math": False,  # a genre may be called "a$$ap"
+    "hatch.linewidth": 0.6,
+}
+# The protocols' colours, marks and names; the leaky one is in the colour of warnings.
+PROTOCOLS = {
+    "clip": (VERMILION, "^", "clip split (leaky)"),
+    "track": (ORANGE, "s", "track split"),
+    "artist": (BLUE, "o", "artist split"),
+    "predefined": (GREEN, "D", "predefined split"),
+}
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Matplotlib's own defaults and ours, whatever the user's matplotlibrc says; undone at the end."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    @functools.wraps(draw)
+    def wrapper(*arguments: P.args, **keywords: P.kwargs) -> Figure:
+        with _style():
+            figure = draw(*arguments, **keywords)
+            figure.draw_without_rendering()  # ticks are made at the first drawing: let them take our style
+            return figure
+
+    return wrapper
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically; equal figures give equal bytes."""
+    with _style(), atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def canvas(width: float, height: float, title: str, note: str) -> Figure:
+    """A figure with its title and note at the top left; width and height (inches) are those of what stands below."""
+    room = width - 0.2
+    titles, notes = wrap(title, room, TITLE, "bold"), wrap(note, room, NOTE, "bold")
+    title_height, note_height = len(titles) * 1.3 * TITLE / 72, len(notes) * 1.4 * NOTE / 72
+    header = 0.12 + title_height + note_height + 0.08
+    total = height + header
+    figure = Figure(figsize=(width, total))
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, height / total), w_pad=0.08, h_pad=0.06)
+    heading: dict[str, Any] = {"x": 0.1 / width, "ha": "left", "va": "top"}
+    figure.text(y=1 - 0.12 / total, s="\n".join(titles), size=TITLE, weight="bold", gid="title", **heading)
+    warning = "LEAKY" in note
+    figure.text(
+        y=1 - (0.12 + title_height) / total,
+        s="\n".join(notes),
+        size=NOTE,
+        color=VERMILION if warning else GREY,
+        weight="bold" if warning else "normal",
+        gid="note",
+        **heading,
+    )
+    return figure
+
+
+def inches(text: str, size: float, weight: str = "normal") -> float:
+    """Width of a text, of its longest line."""
+    font = FontProperties(size=size, weight=weight)
+    outlines = [TextPath((0, 0), line, prop=font).vertices for line in text.split("\n")]
+    return max(float(outline[:, 0].max(initial=0)) for outline in outlines) / 72
+
+
+def wrap(text: str, room: float, size: float, weight: str) -> list[str]:
+    """Lines that are no wider than `room` (inches), as far as words allow."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and inches(longer, size, weight) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def percent_tick(share: float, _: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def on_heat(share: float) -> str:
+    """The text colour of more contrast on `HEAT`: at 0.65 both have 4:1."""
+    return "white" if share > 0.65 else INK
+
+
+def heat_map(shares: np.ndarray, columns: list[str], rows: list[str], cell: float, title: str, note: str) -> Figure:
+    """Squares shaded by 0 to 1, sized (inches) so that labels fit; what stands in the cells comes from the caller."""
+    wrapped = [shown(name).replace(" ", "\n") for name in columns]
+    upright = max(inches(name, 9) for name in wrapped) < 0.94 * cell
+    labels = wrapped if upright else [shown(name) for name in columns]
+    left = 0.65 + max(inches(name, 9) for name in rows)
+    lines = max(name.count("\n") + 1 for name in labels)
+    below = 0.5 + (0.16 * lines if upright else max(inches(name, 9) for name in labels))
+    width = max(5.2, left + cell * len(columns) + 0.2)
+    figure = canvas(width, below + cell * len(rows) + 0.15, title, note)
+    axes = figure.subplots()
+    axes.imshow(shares, cmap=HEAT, vmin=0, vmax=1)
+    axes.set_xticks(range(len(columns)), labels, rotation=0 if upright else 90)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(0.5, len(columns) - 1), minor=True)
+    axes.set_yticks(np.arange(0.5, len(rows) - 1), minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.tick_params(which="minor", length=0)
+    return figure

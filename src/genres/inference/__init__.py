@@ -1,0 +1,1 @@
+"""From a song to genre probabilities, with a trained model."""

@@ -1,0 +1,161 @@
+"""Tell the genre of songs, with a trained model.
+
+    genres predict SONG... [--model ARCHITECTURE] [--json] [--plot FILE] [--top K]
+
+A SONG is an audio file of any length and format, a folder of them, or a link to a track on Spotify (docs/spotify.md).
+Its probabilities are the mean over its windows. A warning says where a song is unlike all of training; then the genres
+mean little, for the network has to choose one of its own.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from genres.audio.decode import AudioError
+from genres.core.console import UserError, command, progress
+from genres.inference.classifier import Classifier, choose_model
+from genres.inference.songs import found
+
+BAR = 32  # characters of 100 %
+PARTS = 24  # of the timeline on the terminal, at most
+
+
+@command
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
+    given = _parser().parse_args(arguments)
+    if given.top < 1:
+        raise UserError(f"--top: must be at least 1; received {given.top}")
+    if given.plot and given.plot.suffix.lower() != ".png":
+        raise UserError(f"--plot: {given.plot}: pictures are PNG: call it {given.plot.with_suffix('.png').name}")
+    classifier = Classifier(choose_model(given.model))
+    answers, failed = [], False
+    for name in progress(given.songs, what="songs", unit="song"):
+        for song, title, problem in found(name):
+            try:
+                if problem or song is None:
+                    raise UserError(problem)
+                answer = predict(classifier, song) | {"file": title}
+            except (UserError, AudioError) as error:
+                print(f"error: {title}: {' '.join(str(error).split())}", file=sys.stderr)
+                failed = True
+                continue
+            answers.append(answer)
+            if not given.json:
+                show(answer, given.top)
+    if given.json:
+        print(json.dumps(answers, indent=2, allow_nan=False))
+    if given.plot and answers:
+        from genres.core.text import whose
+        from genres.figures.style import save
+        from genres.figures.timeline import timelines
+
+        note = f"{classifier.card['architecture']}, trained on: " + whose(
+            classifier.card["dataset"], classifier.card["protocol"]
+        )
+        save(timelines(answers, title="Genres over time", note=note), given.plot)
+    if failed:
+        sys.exit(UserError.status)
+
+
+def predict(classifier: Classifier, song: Path) -> dict[str, Any]:
+    """What the model says of a song.
+
+    Returns
+    -------
+    dict
+        file, model, genre (the most probable), probabilities (by genre, their sum is 1), timeline (a list of start_s,
+        end_s, probabilities), distance and threshold (the out-of-distribution score and its threshold; null for a model
+        without), warning (null, or a sentence), trained_on (data set and protocol).
+
+    Raises
+    ------
+    genres.audio.decode.AudioError
+        If the file cannot be used as music.
+    """
+    spectrogram = classifier.spectrogram(song)
+    timeline = classifier.timeline(spectrogram)
+    mean = by_genre(classifier, timeline.mean())
+    distance, threshold = classifier.distance(spectrogram), classifier.threshold
+    return {
+        "file": str(song),
+        "model": classifier.card["architecture"],
+        "genre": max(mean, key=lambda genre: mean[genre]),
+        "probabilities": mean,
+        "timeline": [
+            {"start_s": float(start), "end_s": float(end), "probabilities": by_genre(classifier, row)}
+            for start, end, row in zip(timeline.start_s, timeline.end_s, timeline.probabilities, strict=True)
+        ],
+        "distance": distance,
+        "threshold": threshold,
+        "warning": warning_of(distance, threshold),
+        "trained_on": {"dataset": classifier.card["dataset"], "protocol": classifier.card["protocol"]},
+    }
+
+
+def by_genre(classifier: Classifier, probabilities: Any) -> dict[str, float]:
+    """Name the genres of a row of probabilities."""
+    return dict(zip(classifier.genres, map(float, probabilities), strict=True))
+
+
+def warning_of(distance: float | None, threshold: float | None) -> str | None:
+    """A sentence where a song is further from training than 95 % of the validation tracks; else None."""
+    if distance is None or threshold is None or distance <= threshold:
+        return None
+    return (
+        f"none of these? It is unlike the songs of training: at a distance of {distance:.2f}, "
+        f"where 95 % of the validation songs are within {threshold:.2f}"
+    )
+
+
+def show(answer: dict[str, Any], top: int) -> None:
+    """Print bars of the most probable genres, and what the song goes through."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    about = answer["trained_on"]
+    notes = [f"{answer['model']}, trained on {about['dataset']}"]
+    notes += ["synthetic music"] * (about["dataset"] == "demo") + ["LEAKY split"] * (about["protocol"] == "clip")
+    console.print(f"[bold]{escape(answer['file'])}[/bold]: {escape(answer['genre'])}  ({escape(', '.join(notes))})")
+    if answer["warning"]:
+        console.print(f"[bold red]{escape(answer['warning'])}[/bold red]")
+    ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:top]
+    width = max(len(genre) for genre, _ in ranked)
+    for genre, share in ranked:
+        console.print(f"  {escape(genre):<{width}} {share:7.1%} [cyan]{'█' * round(BAR * share)}[/cyan]")
+    console.print(f"  {escape(' · '.join(passages(answer['timeline'])))}\n")
+
+
+def passages(timeline: list[dict[str, Any]]) -> list[str]:
+    """The timeline in words: when which genre begins to be the most probable; a long song in `PARTS` equal parts."""
+    size = -(-len(timeline) // PARTS)
+    said: list[tuple[str, str]] = []
+    for first in range(0, len(timeline), size):
+        part = timeline[first : first + size]
+        total = {genre: sum(window["probabilities"][genre] for window in part) for genre in part[0]["probabilities"]}
+        genre = max(total, key=lambda name: total[name])
+        if not said or said[-1][1] != genre:
+            said.append((clock(part[0]["start_s"]), genre))
+    return [f"{at} {genre}" for at, genre in said]
+
+
+def clock(seconds: float) -> str:
+    """75 as 1:15, and 3675 as 1:01:15."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="genres predict", description=__doc__.splitlines()[0])
+    parser.add_argument("songs", nargs="+", metavar="SONG", help="an audio file, a folder, or a Spotify track link")
+    parser.add_argument(
+        "--model", metavar="ARCHITECTURE", help="or a model file (default: the best by validation that is trained)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, unrounded, in place of bars")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the timelines, too: a PNG file")
+    parser.add_argument("--top", type=int, default=5, metavar="K", help="genres to show as bars (default: 5)")
+    return parser

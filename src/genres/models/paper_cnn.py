@@ -1,0 +1,85 @@
+"""The plain CNN of Rodríguez and Alizadeh-Shabdiz (Boston University, 2023), and its variants.
+
+Convolution, ReLU and 2 x 2 max pooling, once for each entry of `filters`; dropout, flatten, softmax. Their variants
+differ by numbers only: the filters, the kernel size, batch normalisation, an L2 penalty, dense layers before the last.
+"""
+
+from genres.models.backend import keras
+from genres.models.blocks import MOMENTUM
+
+layers = keras.layers
+
+POOLINGS = {"flatten": layers.Flatten, "average": layers.GlobalAveragePooling2D}
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    n_classes: int,
+    *,
+    filters: list[int],
+    kernel_size: int,
+    batch_norm: bool,
+    dropout: float,
+    l2: float = 0.0,
+    dense: list[int] | None = None,
+    pooling: str = "flatten",
+) -> keras.Model:
+    """Build the network, untrained.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Height, width and channels of the picture.
+    n_classes : int
+        Number of genres.
+    filters : list of int
+        Of each convolution.
+    kernel_size : int
+        Height and width of each kernel.
+    batch_norm : bool
+        Normalise after each convolution, before the activation.
+    dropout : float
+        Share of the last feature map that is dropped in training; with `dense`, of each dense layer's input, too.
+    l2 : float
+        Weight of the squared kernels of the convolutions in the loss.
+    dense : list of int
+        Units of dense layers, with ReLU, between the features and the softmax.
+    pooling : str
+        What makes features of the last map: flatten (each place counts for itself) or average (over all places).
+
+    Returns
+    -------
+    keras.Model
+        Picture in, probabilities [shape=(n_classes,)] out. As in the paper the convolutions are unpadded; on a
+        picture too small for that, everything is padded.
+
+    Raises
+    ------
+    ValueError
+        If there is no such pooling.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling '{pooling}' is none of {', '.join(POOLINGS)}")
+    padding = "valid" if _fits_unpadded(input_shape, len(filters), kernel_size) else "same"
+    inputs = keras.Input(input_shape)
+    x = inputs
+    for n_filters in filters:
+        penalty = keras.regularizers.L2(l2) if l2 else None
+        x = layers.Conv2D(n_filters, kernel_size, padding=padding, kernel_regularizer=penalty)(x)
+        if batch_norm:
+            x = layers.BatchNormalization(momentum=MOMENTUM)(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2, padding=padding)(x)
+    x = layers.Dropout(dropout)(x)
+    x = POOLINGS[pooling]()(x)
+    for units in dense or []:
+        x = layers.Dense(units, activation="relu")(x)
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(x))
+
+
+def _fits_unpadded(input_shape: tuple[int, int, int], n_layers: int, kernel_size: int) -> bool:
+    size = min(input_shape[:2])
+    for _ in range(n_layers):
+        size = (size - kernel_size + 1) // 2
+    return size >= 1

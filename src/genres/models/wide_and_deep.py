@@ -1,0 +1,59 @@
+"""A network joined with a classifier of descriptors: what is known of music beside what is learned from it.
+
+After Cheng et al., "Wide & Deep Learning for Recommender Systems" (2016), with the two parts trained apart: the wide
+one, a discriminant of descriptors, is fitted in closed form and knows its training tracks by heart, so that a network
+that was trained beside it would have nothing left to learn. Their log probabilities are added.
+"""
+
+from genres.models import descriptors
+from genres.models.backend import keras
+from genres.models.blocks import AtFrameRate
+
+layers, ops = keras.layers, keras.ops
+
+TINY = 1e-7  # the least probability that a network can give, for its logarithm
+EPSILON = 1e-12  # of the normalisation: nothing beside any column's variance
+
+
+def join(network: keras.Model, *, top_db: float, frame_rate: float, network_weight: float) -> keras.Model:
+    """Put a network and a classifier of descriptors, not yet fitted, side by side.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Stored clips in, uint8 [shape=(batch, frames, 128)]; probabilities out [shape=(batch, n_classes)].
+    top_db, frame_rate : float
+        Of the stored clips.
+    network_weight : float
+        Of the network's log probabilities; the discriminant's count 1.
+
+    Returns
+    -------
+    keras.Model
+        Takes and gives the same.
+
+    Raises
+    ------
+    ValueError
+        If the spectrograms do not have 128 bands.
+    """
+    clips = keras.Input(network.input_shape[1:], dtype="uint8")
+    x = AtFrameRate(max(1.0, frame_rate / descriptors.FRAME_RATE), least=descriptors.WINDOW)(clips)
+    x = layers.Rescaling(top_db / 255, -top_db)(x)
+    x = descriptors.Descriptors(name="descriptors")(x)
+    # Discriminant.scores as layers: scores in units of the height at which they are clipped, tanh, one dense layer.
+    x = layers.BatchNormalization(center=False, scale=False, epsilon=EPSILON, name="scores")(x)
+    x = layers.Activation("tanh")(x)
+    wide = layers.Dense(network.output_shape[1], activation="log_softmax", name="discriminant")(x)
+    deep = LogProbabilities()(network(clips))
+    total = layers.Add()([wide, layers.Rescaling(network_weight)(deep)])
+    return keras.Model(clips, layers.Softmax()(total))
+
+
+@keras.saving.register_keras_serializable("genres")
+class LogProbabilities(keras.Layer):
+    """The logarithm of probabilities, however small."""
+
+    def call(self, probabilities: keras.KerasTensor) -> keras.KerasTensor:
+        """Element by element."""
+        return ops.log(ops.maximum(probabilities, TINY))

@@ -1,0 +1,89 @@
+"""The page's third tab: the leaderboard and the pictures that the pipeline has left."""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from genres.core.console import UserError
+from genres.core.files import read_json
+from genres.core.paths import LEADERBOARD
+from genres.core.text import amount, duration, known, whose
+from genres.page.pictures import message, picture
+
+PICTURES = {
+    "confusion": "Which genres are taken for which, on the test tracks",
+    "learning_curves": "Training and validation, epoch by epoch",
+    "reliability": "Whether what it says of its own certainty is true",
+}
+
+
+def leaderboard() -> str:
+    """The leaderboard as a table."""
+    rows = _read(LEADERBOARD)
+    if not rows:
+        return message("There are no results yet: run make repro, then reload this page.", "hint")
+    header = ("", "architecture", "validation", "test, tracks", "95 % interval", "macro F1", "parameters", "training")
+    body = "".join(_row(rank, row) for rank, row in enumerate(rows, start=1))
+    head = "".join(f'<th scope="col">{name}</th>' for name in header)
+    return (
+        f'<section class="board"><h3>Leaderboard, best first by validation</h3><p class="by">{_of_what(rows)}</p>'
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>'
+    )
+
+
+def _row(rank: int, row: dict[str, Any]) -> str:
+    low, high = row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]
+    cells = (
+        str(rank),
+        row["arch"],
+        _share(row["val_track_accuracy"]),
+        _share(row["track_accuracy"]),
+        f"{100 * low:.0f} to {100 * high:.0f}",
+        f"{row['macro_f1']:.2f}",
+        amount(row["n_parameters"]) if known(row["n_parameters"]) else "",
+        duration(row["seconds"]) if known(row["seconds"]) else "",
+    )
+    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _of_what(rows: list[dict[str, Any]]) -> str:
+    """Whose numbers these are, as the metrics of the architectures say."""
+    for row in rows:
+        found = _read(LEADERBOARD.with_name(f"{row['arch']}.json"))
+        if isinstance(found, dict):
+            return escape(whose(found["dataset"], found["protocol"]))
+    return ""
+
+
+def _read(file: Path) -> Any:
+    try:
+        return read_json(file)
+    except (OSError, UserError, ValueError):
+        return None
+
+
+def with_pictures() -> list[str]:
+    """Architectures that have pictures, in the order of the leaderboard."""
+    ranks = {row["arch"]: rank for rank, row in enumerate(_read(LEADERBOARD) or [])}
+    found = [file.parent.name for file in Path("plots").glob("*/confusion.png")]
+    return sorted(found, key=lambda name: (ranks.get(name, 999), name))
+
+
+def pictures(architecture: str | None) -> str:
+    """The pictures of an architecture, the confusion matrix first."""
+    if architecture not in with_pictures():  # so that no other folder is read
+        return ""
+    figures = []
+    for name, caption in PICTURES.items():
+        file = Path("plots") / architecture / f"{name}.png"
+        if file.is_file():
+            described = f"{caption} ({architecture})"
+            figures.append(
+                f'<figure class="{name}"><figcaption>{escape(caption)}</figcaption>'
+                f'<div class="wide">{picture(file.read_bytes(), described)}</div></figure>'
+            )
+    return f'<section class="figures">{"".join(figures)}</section>'

@@ -1,0 +1,36 @@
+"""The paper's second data set: GTZAN, and genres that it does not have from Spotify playlists."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from genres.compute.pool import LOCAL
+from genres.core.params import Compute, GtzanPlusRecipe, GtzanRecipe, Services
+from genres.sources import gtzan
+from genres.sources.spotify import playlists
+
+
+def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services, how: Compute = LOCAL) -> pd.DataFrame:
+    """List GTZAN's tracks and the songs of the playlists; a song of GTZAN's is not taken from a playlist again.
+
+    Returns
+    -------
+    pd.DataFrame
+        `CANDIDATE_COLUMNS`.
+
+    Raises
+    ------
+    UserError
+        Where one of the two cannot be had.
+    """
+    part = GtzanRecipe(
+        source="gtzan",
+        dir=recipe.dir,
+        metadata=recipe.metadata,
+        genres=None if recipe.genres is None else recipe.gtzan_genres,
+        exclude_genres=recipe.exclude_genres,
+        mels={},
+        train={},
+    )
+    tracks = gtzan.collect(part, raw_dir, "datasets.gtzan_plus")
+    return playlists.collect(recipe, raw_dir, services, how, known=tracks)

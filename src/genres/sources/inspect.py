@@ -1,0 +1,150 @@
+"""What every song goes through: can it be used, how long is it, what does it sound like.
+
+Only files that are new or changed are opened.
+"""
+
+import base64
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genres.audio import decode, fingerprint, published
+from genres.compute.places import listing
+from genres.compute.pool import LOCAL, run
+from genres.core.console import progress
+from genres.core.files import read_json, sha256_of, write_json
+from genres.core.params import Compute, MelsRecipe
+from genres.core.paths import cache_dir
+
+# Part of the cache key: raise it when what is checked or how the fingerprint is made changes.
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one file."""
+
+    rejected: str = ""  # why it cannot be used; empty: it can
+    sha256: str = ""
+    duration_s: float = 0.0
+    fingerprint: str = ""  # base64 of the int8 vector
+
+    def vector(self) -> np.ndarray:
+        """The fingerprint: int8 [shape=(BANDS * SEGMENTS,)]."""
+        return np.frombuffer(base64.b64decode(self.fingerprint), np.int8)
+
+
+def inspect_files(paths: list[Path], how: Compute = LOCAL, songs: Path | None = None) -> list[Finding]:
+    """Inspect audio files, in the given order; what was inspected before is not opened again.
+
+    Parameters
+    ----------
+    paths : list of Path
+    how, songs
+        Where: see :func:`genres.compute.pool.run`.
+    """
+    folder = cache_dir("inspected")
+    records = [_record(path, stamp, folder) for path, stamp in zip(paths, _stamps(paths, how, songs), strict=True)]
+    known, new = {}, {}
+    for path, record in zip(paths, records, strict=True):
+        if isinstance(record, Finding):
+            continue
+        finding = _recorded(record)
+        if finding is None:
+            new[record] = (path,)
+        else:
+            known[record] = finding
+    known |= progress(run(inspect_file, new, _keep, how, songs), total=len(new), what="checking songs")
+    return [record if isinstance(record, Finding) else known[record] for record in records]
+
+
+def _stamps(paths: list[Path], how: Compute, songs: Path | None) -> list[str]:
+    """What changes whenever a file does; empty where there is none."""
+    stamps, elsewhere = [], None
+    for path in paths:
+        try:
+            status = path.stat()
+            # The time of change, too, which cannot be set back as that of modification can.
+            stamps.append(f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}")
+        except OSError:
+            # It may be where the workers look, and only there.
+            elsewhere = listing(how) if elsewhere is None else elsewhere
+            inside = songs is not None and path.is_relative_to(songs)
+            stamps.append(elsewhere.get(path.relative_to(songs).as_posix(), "") if songs and inside else "")
+    return stamps
+
+
+def _record(path: Path, stamp: str, folder: Path) -> Path | Finding:
+    """Where it is recorded what was found out about a file; or the finding, where it is not to be recorded."""
+    if not stamp:
+        return Finding(rejected="missing file")
+    if path.exists() and not os.access(path, os.R_OK):
+        # What mends it changes neither size nor time of the file.
+        return Finding(rejected="cannot be opened (Permission denied)")
+    key = hashlib.sha256(f"{VERSION}\0{path}\0{stamp}".encode()).hexdigest()
+    return folder / key[:2] / f"{key}.json"
+
+
+def _recorded(record: Path) -> Finding | None:
+    with suppress(FileNotFoundError, TypeError, ValueError):  # none yet, or damaged: inspected again
+        return Finding(**read_json(record))
+    return None
+
+
+def _keep(record: Path, finding: Finding) -> Finding:
+    if not finding.rejected.startswith("cannot be opened"):  # a share that was away comes back without a change
+        write_json(record, asdict(finding))
+    return finding
+
+
+def inspect_file(path: Path) -> Finding:
+    """Decode one file and say what it is."""
+    try:
+        samples = decode.load(path, fingerprint.SAMPLE_RATE)
+    except decode.AudioError as error:
+        return Finding(rejected=str(error))
+    vector = fingerprint.of_audio(samples)
+    return Finding(
+        sha256=sha256_of(path),
+        duration_s=round(len(samples) / fingerprint.SAMPLE_RATE, 3),
+        fingerprint=base64.b64encode(vector.tobytes()).decode(),
+    )
+
+
+def inspect_spectrograms(tracks: pd.DataFrame, recipe: MelsRecipe) -> list[Finding]:
+    """Inspect the published spectrograms of `tracks` (columns track_id and path, all of one archive)."""
+    if tracks.empty:
+        return []
+    ids, arrays, ranges_db = published.read(Path(tracks["path"].iloc[0]), recipe.n_mels)
+    rows = {track_id: row for row, track_id in enumerate(ids)}
+    findings = []
+    for track_id in progress(list(tracks["track_id"]), what="checking spectrograms"):
+        row = rows.get(track_id)
+        if row is None:
+            findings.append(Finding(rejected="not in mels.npz"))
+        elif not np.isfinite(ranges_db[row]) or ranges_db[row] <= 0 or np.ptp(arrays[row]) == 0:
+            findings.append(Finding(rejected="silent"))
+        else:
+            power = 10 ** (published.decibels(arrays[row], ranges_db[row]) / 10)
+            vector = fingerprint.of_power(_whole_bands(power))
+            findings.append(
+                Finding(
+                    sha256=published.digest(arrays[row], ranges_db[row]),
+                    duration_s=round(arrays.shape[2] / recipe.frame_rate, 3),
+                    fingerprint=base64.b64encode(vector.tobytes()).decode(),
+                )
+            )
+    return findings
+
+
+def _whole_bands(power: np.ndarray) -> np.ndarray:
+    """Repeat or cut bands so that their number is a multiple of the fingerprint's."""
+    bands = len(power)
+    if bands < fingerprint.BANDS:
+        power = np.repeat(power, -(-fingerprint.BANDS // bands), axis=0)
+    return power[: len(power) // fingerprint.BANDS * fingerprint.BANDS]

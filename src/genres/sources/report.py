@@ -1,0 +1,182 @@
+"""What was asked for, what was got, and why the rest was not: metrics/ingest.json, a table and a picture."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genres.core.console import UserError, print_table, warn
+from genres.core.files import write_json
+from genres.figures import coverage
+from genres.figures.style import save
+from genres.sources.inspect import Finding
+
+REPORT, PICTURE = Path("metrics/ingest.json"), Path("plots/ingest/coverage.png")
+
+# Lines of one kind that are printed; all of them are in the report.
+SHOWN = 20
+
+# The paper's Spotify sets: 3,200 clips of 3 s a genre, cut from whole songs.
+PAPER_CLIPS, CLIP_S = 3200, 3.0
+
+
+def summarise(
+    dataset: str, candidates: pd.DataFrame, findings: list[Finding], tracks: pd.DataFrame, expected: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The report: in total, by genre and by file.
+
+    Parameters
+    ----------
+    dataset : str
+        The recipe's name.
+    candidates : pd.DataFrame
+        `CANDIDATE_COLUMNS`, what was asked for.
+    findings : list of Finding
+        One for each candidate.
+    tracks : pd.DataFrame
+        What is used: the table that goes to tracks.csv.
+    expected : iterable of str
+        Genres that are in the report even if nothing of them was found.
+    """
+    rejected = [
+        {"track": track_id, "genre": genre, "title": title, "path": path, "reason": finding.rejected}
+        for track_id, genre, title, path, finding in zip(
+            *(candidates[column] for column in ("track_id", "genre", "title", "path")), findings, strict=True
+        )
+        if finding.rejected
+    ]
+    genres = {}
+    for genre in sorted({*candidates["genre"], *expected}):
+        used = tracks[tracks["genre"] == genre]
+        genres[str(genre)] = {
+            "asked": int((candidates["genre"] == genre).sum()),
+            "got": len(used),
+            "minutes": round(float(used["duration_s"].sum()) / 60, 1),
+            "sources": dict(sorted(Counter(used["source"]).items())),
+            "rejected": dict(Counter(_kind(row["reason"]) for row in rejected if row["genre"] == genre).most_common()),
+        }
+    groups = list(tracks[tracks["recording"].duplicated(keep=False)].groupby("recording"))
+    return {
+        "dataset": dataset,
+        "asked": len(candidates),
+        "got": len(tracks),
+        "rejected": len(rejected),
+        "hours": round(float(tracks["duration_s"].sum()) / 3600, 3),
+        "artists": int(tracks.loc[tracks["artist"] != "", "artist"].nunique()),
+        "artist_unknown": int((tracks["artist"] == "").sum()),
+        "genres": genres,
+        "rejected_tracks": rejected,
+        "same_recording": [sorted(group["track_id"]) for _, group in groups],
+        "same_recording_of_two_genres": [
+            sorted(group["track_id"]) for _, group in groups if group["genre"].nunique() > 1
+        ],
+    }
+
+
+def _kind(reason: str) -> str:
+    """The reason without its figures: "truncated: 3.1 s of …" is "truncated"."""
+    return reason.split(":")[0].split(" (")[0]
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print the report for people."""
+    _warn_of([f"rejected {row['track']}: {row['reason']}" for row in summary["rejected_tracks"] if _is_news(row)])
+    mixed = summary["same_recording_of_two_genres"]
+    _warn_of(
+        [
+            f"the same recording{' under different genres' * (group in mixed)}: {', '.join(group)} "
+            "(they will share a fold)"
+            for group in summary["same_recording"]
+        ]
+    )
+    sources = sorted({source for counts in summary["genres"].values() for source in counts["sources"]})
+    several = sources if len(sources) > 1 else []
+    rows = [
+        [
+            genre,
+            counts["asked"],
+            counts["got"],
+            f"{counts['minutes']:.1f}",
+            *(counts["sources"].get(source, "") for source in several),
+            ", ".join(f"{n} {kind}" for kind, n in counts["rejected"].items()),
+        ]
+        for genre, counts in summary["genres"].items()
+    ]
+    by_source = [sum(counts["sources"].get(source, 0) for counts in summary["genres"].values()) for source in several]
+    print_table(
+        f"Songs of {summary['dataset']}: {summary['hours']:.2f} hours, {summary['artists']} known artists",
+        ["genre", "asked", "got", "minutes", *several, "rejected"],
+        rows,
+        [
+            "all",
+            summary["asked"],
+            summary["got"],
+            f"{60 * summary['hours']:.1f}",
+            *by_source,
+            summary["rejected"] or "",
+        ],
+    )
+
+
+def _is_news(row: dict[str, Any]) -> bool:
+    """Whether it deserves a line of its own: a file does; what a playlist asks for in vain stands in the table."""
+    return bool(row["path"]) and not row["reason"].startswith("balance")
+
+
+def _warn_of(lines: list[str]) -> None:
+    for line in lines[:SHOWN]:
+        warn(line)
+    if len(lines) > SHOWN:
+        warn(f"... and {len(lines) - SHOWN} more of the kind: see {REPORT}")
+
+
+def write(summary: dict[str, Any]) -> None:
+    """Write the report and its picture."""
+    write_json(REPORT, summary)
+    music = " (synthetic music)" if summary["dataset"] == "demo" else ""
+    note = f"data set {summary['dataset']}{music}: {summary['got']} of {summary['asked']} songs"
+    save(coverage.coverage(summary["genres"], title="Songs by genre", note=note), PICTURE)
+
+
+def check_sizes(summary: dict[str, Any], of_playlists: Sequence[str], min_tracks: int) -> None:
+    """Say how far the songs of playlists get, and stop where a genre has too few.
+
+    Parameters
+    ----------
+    summary : dict
+        See :func:`summarise`.
+    of_playlists : sequence of str
+        The genres that playlists stand for, at least one.
+    min_tracks : int
+        That each genre of the data set must have.
+
+    Raises
+    ------
+    UserError
+        Names the genres and what can be done.
+    """
+    genres = summary["genres"]
+    smallest = min(of_playlists, key=lambda genre: genres[genre]["minutes"])
+    clips = int(60 * genres[smallest]["minutes"] / CLIP_S)
+    print(
+        f"The smallest genre of playlists, {smallest}, has {clips:,} clips of {CLIP_S:g} s; the paper's had "
+        f"{PAPER_CLIPS:,}, from whole songs: that takes {PAPER_CLIPS // 10} previews of 30 s a genre, or whole songs "
+        f"of your own in <songs_dir>/{smallest}/"
+    )
+    # What the balance took away was there: not every genre is to blame for the smallest.
+    usable = {genre: counts["got"] + counts["rejected"].get("balance", 0) for genre, counts in genres.items()}
+    few = {genre: counts for genre, counts in genres.items() if usable[genre] < min_tracks}
+    if not few:
+        return
+    for genre, counts in few.items():
+        reasons = ", ".join(f"{n} {kind}" for kind, n in counts["rejected"].items()) or "no more were asked for"
+        warn(f"{genre}: {counts['got']} songs of {counts['asked']} ({reasons})")
+    dataset = summary["dataset"]
+    raise UserError(
+        f"too few songs (min_tracks: {min_tracks}) of {', '.join(few)}. What to do: add playlists "
+        f"(datasets.{dataset}.playlists), add songs to <songs_dir>/<genre>/, try another store "
+        f"(datasets.{dataset}.market), leave the genre out (datasets.{dataset}.exclude_genres), or lower "
+        f"datasets.{dataset}.min_tracks; {REPORT} says what became of each song, docs/spotify.md what is possible"
+    )

@@ -1,0 +1,83 @@
+"""What stands in playlists: entries of the Web API become songs, or a reason why not.
+
+An entry holds its track under `item` (since 2026), `track` (before), or both. What else comes: nothing at all, episodes
+of podcasts, files of the owner's own machine, and tracks that are no longer sold, whose id or name is gone.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from genres.sources.spotify.links import ID
+from genres.sources.spotify.song import Song, clean_isrc
+
+LOCAL = "local file"
+EPISODE = "episode"
+GONE = "not available any more"
+UNPLAYABLE = "unplayable"
+TWICE = "asked for twice"
+NOT_SENT = "not sent by Spotify"
+
+
+def songs_of(entries: Iterable[Any]) -> tuple[list[Song], dict[str, int]]:
+    """The songs of a playlist, each once, and how many entries were left out for which reason."""
+    songs: dict[str, Song] = {}
+    left_out: Counter[str] = Counter()
+    for entry in entries:
+        song = song_of_entry(entry)
+        if isinstance(song, str):
+            left_out[song] += 1
+        elif song.spotify_id in songs:
+            left_out[TWICE] += 1
+        else:
+            songs[song.spotify_id] = song
+    return list(songs.values()), dict(left_out)
+
+
+def song_of_entry(entry: Any) -> Song | str:
+    """The song of one entry, or the reason why there is none."""
+    if not isinstance(entry, dict):
+        return GONE
+    track = next((entry[key] for key in ("item", "track") if isinstance(entry.get(key), dict)), None)
+    if entry.get("is_local") is True:
+        return LOCAL
+    return GONE if track is None else song_of_track(track)
+
+
+def song_of_track(track: dict[str, Any]) -> Song | str:
+    """The song of a track object, or the reason why there is none.
+
+    Beware: track objects of playlists have boolean keys `track` and `episode`.
+    """
+    if track.get("is_local") is True:
+        return LOCAL
+    if track.get("type", "track") != "track" or track.get("episode") is True:
+        return EPISODE
+    identity, title = _text(track.get("id")), _text(track.get("name"))
+    external = track.get("external_ids")
+    isrc = clean_isrc(_text(external.get("isrc")) if isinstance(external, dict) else "")
+    # Delisted tracks keep an id at times, but lose their name.
+    if not ID.fullmatch(identity) or not (title or isrc):
+        return GONE
+    if track.get("is_playable") is False or track.get("restrictions"):
+        return UNPLAYABLE
+    artists = [artist for artist in _list(track.get("artists")) if isinstance(artist, dict)]
+    named = [(name, _text(artist.get("id"))) for artist in artists if (name := _text(artist.get("name")))]
+    duration = track.get("duration_ms")
+    return Song(
+        spotify_id=identity,
+        title=title,
+        artists=tuple(name for name, _ in named),
+        artist_ids=tuple(artist for _, artist in named),
+        isrc=isrc,
+        duration_s=max(0.0, duration / 1000) if isinstance(duration, int | float) else 0.0,
+        preview_url=_text(track.get("preview_url")),
+    )
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

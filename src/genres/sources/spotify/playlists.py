@@ -1,0 +1,230 @@
+"""From playlists to candidates of the stage `ingest`: songs asked for, selected, found, and laid into data/raw."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from genres.compute.pool import LOCAL
+from genres.core.console import UserError, warn
+from genres.core.files import atomic
+from genres.core.params import Compute, Services, SpotifyRecipe
+from genres.core.paths import project_root
+from genres.sources import CANDIDATE_COLUMNS
+from genres.sources.folder import list_songs
+from genres.sources.spotify.client import Client, PlaylistError, TrackError
+from genres.sources.spotify.manifest import read_manifests
+from genres.sources.spotify.matching import normalised_artist
+from genres.sources.spotify.previews import Outcome, check_decoders, fetch_all
+from genres.sources.spotify.selection import Entry, keys_of, select, take_turns
+from genres.sources.spotify.song import Song, name_of
+
+
+def collect(
+    recipe: SpotifyRecipe,
+    raw_dir: Path,
+    services: Services,
+    how: Compute = LOCAL,
+    known: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Ask for the songs of all genres and bring their audio to ``<raw_dir>/audio/``.
+
+    Parameters
+    ----------
+    recipe : SpotifyRecipe
+        Playlists, sources of audio, what to take.
+    raw_dir : Path
+        data/raw/<dataset>.
+    services : Services
+        Pace and patience.
+    how : Compute
+        Where downloads run.
+    known : pd.DataFrame, optional
+        `CANDIDATE_COLUMNS` of songs that stand in the data set already.
+
+    Returns
+    -------
+    pd.DataFrame
+        `CANDIDATE_COLUMNS`: `known`, the user's own songs, and one row for each song asked for; what was not taken
+        or not found has `rejected`.
+
+    Raises
+    ------
+    UserError
+        Where the recipe or the account has to be mended.
+    ComeBackLaterError
+        Where a service asks for a long pause; a second run goes on from there.
+    """
+    check_decoders(recipe.audio_from)
+    folder = songs_dir(recipe)
+    entries = gather(recipe, folder, services)
+    others = _owned(recipe, folder, set() if known is None else set(known["genre"]))
+    if known is not None:
+        others = pd.concat([known, others], ignore_index=True)
+    entries = select(entries, recipe, zip(others["genre"], others["artist"], others["title"], strict=True))
+    songs = list(dict.fromkeys(entry.song for entry in entries if not entry.left_out))
+    outcomes = fetch_all(songs, recipe.audio_from, recipe.market, services, how)
+    # What is taken comes first, so that it has the plain names.
+    rows = [_row(entry, outcomes, raw_dir) for entry in sorted(entries, key=lambda entry: entry.left_out != "")]
+    asked = pd.DataFrame(rows, columns=CANDIDATE_COLUMNS).fillna("")
+    others["rejected"] = _of_pairs(others, [entry.song for entry in entries if entry.pair])
+    tracks = pd.concat([others, asked], ignore_index=True)
+    return _unique(_with_one_name_an_artist(tracks, (entry.song for entry in entries)))
+
+
+def songs_dir(recipe: SpotifyRecipe) -> Path:
+    """The user's own folder; a relative one is the project's, also in a temporary experiment, which has no copy of it.
+
+    Raises
+    ------
+    UserError
+        Where there is none.
+    """
+    folder = project_root() / recipe.songs_dir.expanduser()
+    if not folder.is_dir():
+        raise UserError(f"songs_dir: {folder}: no such folder")
+    return folder
+
+
+def gather(recipe: SpotifyRecipe, folder: Path, services: Services) -> list[Entry]:
+    """Ask for the songs of remix pairs and genres: of a manifest where it has the genre, else of the playlists."""
+    listed = read_manifests(folder)
+    in_manifest = {genre for genre, _ in listed}
+    _warn_of_strangers("manifests", in_manifest - set(recipe.playlist_genres), recipe.playlist_genres)
+    spotify = _LazyClient(services)
+    entries = [
+        Entry(genre, _track(spotify, link, pair.song), pair=pair.song, version=version)
+        for pair in recipe.remixes
+        for version, link, genre in (
+            ("original", pair.original, pair.original_genre),
+            ("remix", pair.remix, pair.remix_genre),
+        )
+    ]
+    for genre in recipe.playlist_genres:
+        if genre in in_manifest:
+            entries += [Entry(genre, song) for other, song in listed if other == genre]
+            continue
+        playlists = []
+        for link in recipe.playlists[genre]:
+            try:
+                playlist = spotify().playlist(link)
+            except PlaylistError as error:  # the others may be readable
+                warn(f"{genre}: {error}")
+                blank = Song("", f"playlist {link}", ())
+                entries.append(Entry(genre, blank, left_out=f"unreadable playlist: {error}"))
+                continue
+            playlists.append(playlist.songs)
+            print(f"{genre}: {playlist.name}: {len(playlist.songs)} songs of {playlist.total} entries", flush=True)
+            for reason, count in playlist.left_out.items():
+                blank = Song("", f"an entry of {playlist.name}", ())
+                entries += [Entry(genre, blank, left_out=reason)] * count
+        entries += [Entry(genre, song) for song in take_turns(playlists)]
+    return entries
+
+
+def _warn_of_strangers(where: str, genres: set[str], known: Iterable[str]) -> None:
+    if genres:
+        warn(f"songs_dir: {where} of {', '.join(sorted(genres))} are left out; the recipe has {', '.join(known)}")
+
+
+def _track(spotify: "_LazyClient", link: str, pair: str) -> Song:
+    try:
+        return spotify().track(link)
+    except UserError as error:
+        if not isinstance(error, TrackError) and type(error) is not UserError:  # TrackError, or a link that is none
+            raise
+        raise UserError(f"remixes: {pair}: {error}") from None
+
+
+class _LazyClient:
+    """Connects at the first call: a recipe whose genres all stand in manifests needs no account."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._client: Client | None = None
+
+    def __call__(self) -> Client:
+        if self._client is None:
+            self._client = Client(self._services)
+        return self._client
+
+
+def _owned(recipe: SpotifyRecipe, folder: Path, other_genres: set[str]) -> pd.DataFrame:
+    """Whole songs that the user has: ``<songs_dir>/<genre>/…``, of all genres of the data set."""
+    genres = {*recipe.playlist_genres, *other_genres}
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    _warn_of_strangers("folders", folders - genres, sorted(genres))
+    table = list_songs(folder, genres.__contains__)
+    table["path"] = [str(folder / name) for name in table["track_id"]]
+    table["source"] = "folder"
+    return table.reindex(columns=CANDIDATE_COLUMNS, fill_value="").fillna("")
+
+
+def _of_pairs(tracks: pd.DataFrame, songs: list[Song]) -> list[str]:
+    """Why songs of other sources are out: those that are one of a remix pair, which would be trained on here."""
+    pairs = {key for song in songs for key in keys_of(song)}
+    return [
+        "one of a remix pair" if pairs & set(keys_of(Song("", title, (artist,)))) else rejected
+        for artist, title, rejected in zip(tracks["artist"], tracks["title"], tracks["rejected"], strict=True)
+    ]
+
+
+def _row(entry: Entry, outcomes: dict[Song, Outcome], raw_dir: Path) -> dict[str, str]:
+    song = entry.song
+    row = {
+        "track_id": name_of(song),
+        "genre": entry.genre,
+        "artist": next(filter(None, (*song.artist_ids[:1], *song.artists[:1])), ""),
+        "title": song.title,
+        "isrc": song.isrc,
+        "source": "spotify",
+        "song": entry.pair,
+        "version": entry.version,
+        "rejected": entry.left_out,
+    }
+    if entry.left_out:
+        return row
+    outcome = outcomes[song]
+    if outcome.path is None:
+        reasons = "; ".join(f"{source}: {reason}" for source, reason in outcome.refused.items())
+        return row | {"rejected": f"no audio found: {reasons}"}
+    return row | {"path": str(_place(outcome.path, raw_dir).relative_to(raw_dir)), "source": outcome.source}
+
+
+def _place(stored: Path, raw_dir: Path) -> Path:
+    """Lay a downloaded file into the stage's output; the same bytes on disk where the file system can."""
+    target = raw_dir / "audio" / stored.name
+    with atomic(target) as temporary:
+        try:
+            os.link(stored, temporary)
+        except OSError:
+            shutil.copyfile(stored, temporary)
+    return target
+
+
+def _with_one_name_an_artist(tracks: pd.DataFrame, songs: Iterable[Song]) -> pd.DataFrame:
+    """Name artists by their Spotify id also where a source knows them by name only, as GTZAN, tags and manifests do.
+
+    Else the artist filter would take them for two.
+    """
+    ids: dict[str, str] = {}
+    for song in songs:
+        # A manifest whose names cannot be told apart has as many names as ids, or the whole as one name more.
+        if len(song.artists) - len(song.artist_ids) in (0, 1):
+            for name, identity in zip(song.artists, song.artist_ids, strict=False):
+                if identity:
+                    ids.setdefault(normalised_artist(name), identity)
+    return tracks.assign(artist=[name and ids.setdefault(normalised_artist(name), name) for name in tracks["artist"]])
+
+
+def _unique(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Let each row have a track_id of its own, also what was asked for twice and what has no name."""
+    seen: Counter[str] = Counter()
+    names = []
+    for name in tracks["track_id"]:
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tracks.assign(track_id=names)
