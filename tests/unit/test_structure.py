@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from genres.cli import COMMANDS, app
 
-ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 SRC = ROOT / "src"
 # A package imports only from those before it.

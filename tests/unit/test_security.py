@@ -20,6 +20,7 @@ import pytest
 from checkout import ROOT, Checkout, use_small_music
 from networks import FORMAT, GENRES, write_model
 
+import ingest as ingest_stage
 from genres.core import params
 from genres.core.console import UserError
 from genres.core.files import write_json
@@ -33,7 +34,6 @@ from genres.models.backend import keras
 from genres.models.card import write_card
 from genres.page import pictures, results
 from genres.page.listening import Heard, Networks
-from genres.sources import __main__ as ingest_stage
 from genres.sources import folder
 
 # ── No code but the project's own ─────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from checkout import ROOT
 
 from genres.core import files, paths
 from genres.core.console import UserError, command
@@ -88,7 +89,7 @@ def test_caches_lie_in_the_main_project_also_in_experiments(tmp_path: Path, monk
     assert paths.cache_dir("mels") == tmp_path / "main" / ".cache" / "mels"
     assert paths.cache_dir("mels").is_dir()
     monkeypatch.delenv("DVC_ROOT")
-    assert paths.project_root() == Path(__file__).resolve().parents[1]
+    assert paths.project_root() == ROOT
 
 
 @pytest.mark.parametrize(
