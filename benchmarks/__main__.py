@@ -1,8 +1,8 @@
-"""Run all benchmarks, tell what has become worse, and write docs/benchmarks.md.
+"""Run all benchmarks, list ratios that have become worse, and write docs/benchmarks.md.
 
     python -m benchmarks [DIR] [--quick] [--only NAME …] [--write]
 
-Without --write nothing is kept: then it only says which ratios are worse than those of docs/benchmarks.json.
+Without --write no file is written; it only lists the ratios that are worse than those of docs/benchmarks.json.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from genres.core.console import UserError, command
 @command
 def main() -> None:
     """Run the command."""
-    found = runner.modules()
+    names = runner.modules()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument(
         "dir", type=Path, nargs="?", default=Path("data/raw/demo"), help="a folder of music (data/raw/demo)"
@@ -25,25 +25,25 @@ def main() -> None:
     parser.add_argument(
         "--only",
         action="append",
-        choices=found,
+        choices=names,
         metavar="NAME",
-        help=f"one of them, once for each: {', '.join(found)}; by default all but {', '.join(runner.LONG)}",
+        help=f"benchmark to run (repeatable): {', '.join(names)}; by default all but {', '.join(runner.LONG)}",
     )
     parser.add_argument("--write", action="store_true", help=f"write {PAGE} and {KEPT}")
     arguments = parser.parse_args()
     if arguments.write and arguments.quick:
-        raise UserError("--write: takes a whole run; leave --quick out")
+        raise UserError("--write: needs a full run; leave --quick out")
     if not arguments.dir.is_dir():
         raise UserError(f"{arguments.dir}: no such folder; name one with music in it")
     before = figures.kept(KEPT)
     now, failed = runner.run(
-        arguments.only or [name for name in found if name not in runner.LONG], arguments.dir.resolve(), arguments.quick
+        arguments.only or [name for name in names if name not in runner.LONG], arguments.dir.resolve(), arguments.quick
     )
     for line in figures.worse(now, before):
         print(line)
     if arguments.write and now:
         everything = before | now
-        everything = {name: everything[name] for name in found if name in everything}
+        everything = {name: everything[name] for name in names if name in everything}
         figures.keep(KEPT, everything)
         figures.write_page(PAGE, everything)
     if failed:

@@ -1,12 +1,12 @@
-"""What a data set published as spectrograms gives to fixed descriptors and a classifier without hidden layers.
+"""Measure the accuracy of fixed descriptors with classifiers without hidden layers on a data set of spectrograms.
 
     python -m benchmarks.classical DIR [--splits N] [--deals N]
 
-DIR holds mels.npz and tracks.csv, as the recipe `mels` takes it. Only its tracks of split "train" are used, in
-cross-validation with whole artists held out (an unknown artist is one of its own), so that the test tracks stay unseen
-whatever is chosen by these numbers. Or DIR is `data` after `dvc repro clips mels`: then all tracks that have a fold are
-used, in parts of their own. The descriptors and the settings of the discriminant were chosen by such numbers
-on GTZAN: there they come out somewhat too high.
+DIR holds mels.npz and tracks.csv, as for the recipe `mels`. Only its tracks of split "train" are used, in
+cross-validation with whole artists held out (a track of unknown artist counts as an artist of its own), so that the
+test tracks stay unseen whatever is chosen by these numbers. Or DIR is `data` after `dvc repro clips mels`: then all
+tracks that have a fold are used, split anew. The descriptors and the settings of the discriminant were chosen by such
+numbers on GTZAN, so that its accuracies are somewhat too high.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from genres.audio import published
 from genres.audio.format import to_decibels
 from genres.core.console import UserError, command, print_table, progress
 from genres.core.files import read_table
-from genres.data.folds import LEFT_OUT, deal, group
+from genres.data.folds import LEFT_OUT, group, partition
 from genres.data.shards import INDEX, Spectrograms
 from genres.models.blocks import AtFrameRate
 from genres.models.descriptors import FRAME_RATE, N_MELS, WINDOW, Descriptors, sizes
@@ -39,8 +39,10 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.classical", description=__doc__.splitlines()[0])
     parser.add_argument("dir", type=Path, help="a folder with mels.npz and tracks.csv, or data")
-    parser.add_argument("--splits", type=int, default=5, metavar="N", help="parts of a cross-validation (5)")
-    parser.add_argument("--deals", type=int, default=3, metavar="N", help="how often artists are dealt to parts (3)")
+    parser.add_argument(
+        "--splits", type=int, default=5, metavar="N", help="number of parts of the cross-validation (5)"
+    )
+    parser.add_argument("--deals", type=int, default=3, metavar="N", help="number of random splits of the artists (3)")
     arguments = parser.parse_args()
     if arguments.splits < 2 or arguments.deals < 1:
         raise UserError("--splits must be at least 2, --deals at least 1")
@@ -62,21 +64,21 @@ def main() -> None:
     print_table(
         f"{len(tracks)} tracks of {len(set(artists))} artists and {len(genres)} genres, {arguments.splits}-fold "
         "cross-validation with artists held out",
-        ["of a track", "numbers", "classifier", "accuracy", "of each deal"],
+        ["features", "number", "classifier", "accuracy", "of each split"],
         rows,
     )
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
-    """Read and describe the tracks of split "train".
+    """Read the tracks of split "train" and compute their descriptors.
 
     Returns
     -------
     tracks : pd.DataFrame
-        One row a track: track_id, genre, artist, split, and recording, which is the same for equal spectrograms.
+        One row per track: track_id, genre, artist, split, and recording, which is the same for equal spectrograms.
     columns : np.ndarray [shape=(tracks, descriptors)]
     sizes : list of int
-        Of each block of descriptors, in order; MFCC first.
+        Size of each block of descriptors in order; MFCC first.
     """
     if (folder / "mels" / INDEX).exists():
         return read_stages(folder)
@@ -106,36 +108,36 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
 
 
 def read_stages(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
-    """The same of what the stages `clips` and `mels` have left, thinned to the frames that the descriptors are of."""
+    """Do the same for the output of the stages `clips` and `mels`, with the frame stride of the descriptors."""
     spectrograms, tracks = Spectrograms(folder / "mels"), read_table(folder / "tracks.csv", dtype=str)
     tracks = tracks[tracks["fold"] != LEFT_OUT].reset_index(drop=True).assign(recording=lambda table: table["track_id"])
     form = spectrograms.format
     if form.n_mels != N_MELS:
         raise UserError(f"{folder / 'mels'}: has {form.n_mels} bands; {N_MELS} are needed")
-    thin, describe = AtFrameRate(max(1.0, form.frame_rate / FRAME_RATE), least=WINDOW), Descriptors()
+    resample, describe = AtFrameRate(max(1.0, form.frame_rate / FRAME_RATE), least=WINDOW), Descriptors()
     columns = []
     for track_id in progress(tracks["track_id"], what="descriptors"):
         levels = to_decibels(spectrograms.track(track_id), form.top_db)
-        columns.append(np.asarray(describe(thin(levels[np.newaxis])))[0])
+        columns.append(np.asarray(describe(resample(levels[np.newaxis])))[0])
     return tracks, np.array(columns, dtype=np.float64), sizes()
 
 
 def deal_parts(tracks: pd.DataFrame, artists: Ints, splits: int, number: int) -> Ints:
-    """The part in which each track is held out, (tracks,); another `number` deals the artists another way."""
+    """Return the part in which each track is held out, (tracks,); `number` selects the random split of the artists."""
     genres = tracks["genre"].to_numpy()
-    parts = deal(genres, artists, [1 / splits] * splits, np.random.default_rng([SEED, number]))
+    parts = partition(genres, artists, [1 / splits] * splits, np.random.default_rng([SEED, number]))
     for genre in np.unique(genres):
         if len(set(parts[genres == genre])) < 2:
             raise UserError(f"tracks.csv: genre '{genre}' needs at least two artists with tracks of split 'train'")
     return parts
 
 
-# Of training columns, labels and artists, and of the columns of others: the labels of the others.
+# From training columns, labels and artists, and the columns of other tracks, to the labels of the latter.
 Classifier = Callable[[Floats, Ints, Ints, Floats], Ints]
 
 
 def held_out(columns: Floats, labels: Ints, artists: Ints, parts: Ints, classify: Classifier) -> Ints:
-    """The label that each track is given by what is fitted to the tracks of all other parts."""
+    """Predict each track's label by a classifier that is fitted to all other parts."""
     predicted = np.empty_like(labels)
     for part in np.unique(parts):
         mine = parts == part
@@ -144,12 +146,12 @@ def held_out(columns: Floats, labels: Ints, artists: Ints, parts: Ints, classify
 
 
 def svm(columns: Floats, labels: Ints, artists: Ints, others: Floats) -> Ints:
-    """Support vector machine with a radial kernel on standard scores."""
+    """Predict by a support vector machine with a radial kernel on standard scores."""
     return make_pipeline(StandardScaler(), SVC(C=SVM_C)).fit(columns, labels).predict(others)
 
 
 def discriminant(columns: Floats, labels: Ints, artists: Ints, others: Floats, *, sizes: list[int]) -> Ints:
-    """The discriminant with its settings as they are; `sizes` are those of the blocks of columns."""
+    """Predict by the discriminant with its default settings; `sizes` are those of the blocks of columns."""
     return fit_discriminant(columns, labels, artists, sizes).scores(others).argmax(axis=1)
 
 

@@ -1,9 +1,9 @@
-"""What a CPU offers to training.
+"""Training speed by CPU option.
 
 Each option alone against the default, in clips a second: two trainings on a resident batch, each in a process of its
-own, taking turns. Networks and settings are those of params.yaml otherwise. Channels first is no option: TensorFlow has
-no such convolutions for CPUs. Numbers in bfloat16 (mixed_bfloat16) need a CPU that computes with them (flags
-avx512_bf16 or amx_bf16), or they are turned to and fro.
+own, taking turns. Networks and settings are otherwise those of params.yaml. Channels first is left out, since
+TensorFlow has no such convolutions for CPUs. mixed_bfloat16 needs a CPU that computes in bfloat16 (flags avx512_bf16
+or amx_bf16), or numbers are converted back and forth.
 
     python -m benchmarks.cpu_options [--arch NAME …] [--rounds N] [--clips N] [--option NAME …]
 """
@@ -23,7 +23,7 @@ from genres.core import params
 from genres.core.console import UserError, command
 from genres.core.params import Params
 
-# An option's clips and the default's are of one data set, so that it must have whole batches of each size.
+# All options use one data set, which therefore must have whole batches of each size.
 BATCH_SIZES = (16, 64, 128)
 
 
@@ -33,8 +33,8 @@ def main() -> None:
     settings = params.load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu_options", description=__doc__.splitlines()[0])
     parser.add_argument("--arch", nargs="+", default=default_architectures(settings), help="architectures")
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything takes its turn (3)")
-    parser.add_argument("--clips", type=int, default=256, help="in an epoch (256)")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds (3)")
+    parser.add_argument("--clips", type=int, default=256, help="clips of an epoch (256)")
     parser.add_argument("--option", nargs="+", choices=list(options("")), metavar="NAME", help="only these")
     arguments = parser.parse_args()
     for name in arguments.arch:
@@ -54,25 +54,25 @@ def main() -> None:
 
 
 def default_architectures(settings: Params) -> list[str]:
-    """The first and the last that params.yaml names."""
+    """Return the first and the last architecture of params.yaml."""
     return list(dict.fromkeys((settings.architectures[0], settings.architectures[-1])))
 
 
 def options(architecture: str) -> dict[str, Options]:
-    """All that is tried, by name."""
+    """Return all options by name."""
     default = Options(architecture)
     cores = joblib.cpu_count()
-    found = {
+    result = {
         f"TF_ENABLE_ONEDNN_OPTS={value}": replace(default, environment={"TF_ENABLE_ONEDNN_OPTS": value})
         for value in ("0", "1")
     }
-    # Inside one operation, and of operations at a time.
+    # Threads within one operation, and number of parallel operations.
     for inside, between in ((1, cores), (cores, 1), (2 * cores, cores)):
         threads = {"TF_NUM_INTRAOP_THREADS": str(inside), "TF_NUM_INTEROP_THREADS": str(between)}
-        found[f"threads {inside} within, {between} beside"] = replace(default, environment=threads)
+        result[f"threads {inside} within, {between} beside"] = replace(default, environment=threads)
     for size in BATCH_SIZES:
-        found[f"batch_size={size}"] = replace(default, overrides={"batch_size": size})
-    return found | {
+        result[f"batch_size={size}"] = replace(default, overrides={"batch_size": size})
+    return result | {
         "jit_compile=True (XLA)": replace(default, overrides={"jit_compile": True}),
         "mixed_bfloat16": replace(default, policy="mixed_bfloat16"),
         "steps_per_execution=4": replace(default, steps_per_execution=4),
@@ -106,7 +106,7 @@ def measure(
 
 
 def against_default(folder: Path, name: str, option: Options, rounds: int) -> tuple[float, ...]:
-    """How many times as fast an option is as the default, in each round."""
+    """Return the speed ratio of an option to the default in each round."""
     default = Options(option.architecture)
     with started(folder, {name: option, "default": default}) as running:
         seconds = interleaved(running, rounds, option.architecture)

@@ -1,15 +1,15 @@
-"""What a benchmark measured: kept, compared with what was kept before, and written as a page.
+"""Measured figures of benchmarks: storage, comparison with earlier runs, and the page docs/benchmarks.md.
 
 A benchmark is a module of this package with
 
     def measure(music: Path, quick: bool = False) -> list[Figure]
 
-`music` is a folder of songs (one that needs none ignores it), `quick` asks for a small sample and one or two rounds.
-``python -m benchmarks`` finds each such module, runs it in a process of its own and makes it a section of
-docs/benchmarks.md: the module's docstring is the section's heading (first line) and text (the rest, as Markdown), the
-figures are its table. Run alone, a module's ``main()`` prints them with :func:`show`.
+`music` is a folder of songs (ignored by benchmarks without songs), `quick` asks for a small sample and one or two
+rounds. ``python -m benchmarks`` runs each such module in a process of its own and writes a section of
+docs/benchmarks.md: the module's docstring gives heading (first line) and text (the rest, as Markdown), the figures its
+table. Run alone, a module's ``main()`` prints them with :func:`show`.
 
-What is compared should take turns round by round, with the ratio taken within each round: see benchmarks/machine.py.
+Contenders should take turns round by round, with the ratio taken within each round: see benchmarks/machine.py.
 """
 
 from collections.abc import Iterable
@@ -23,10 +23,10 @@ from genres.core.files import atomic, read_json, write_json
 
 PAGE, KEPT = Path("docs/benchmarks.md"), Path("docs/benchmarks.json")
 
-# Two runs differ by as much, even where the rounds of each agree.
+# Relative difference between two runs that is noise, even if the rounds of each agree.
 SLACK = 0.1
 
-# Of what is kept: a ratio is not known better.
+# Significant digits that are kept, the precision of a ratio.
 DIGITS = 4
 
 
@@ -37,18 +37,17 @@ class Figure:
     Attributes
     ----------
     name : str
-        What it is, unique in its module: "mp3, cold cache: the stage against a plain loop of librosa".
+        Name, unique in its module: "mp3, cold cache: the stage against a plain loop of librosa".
     rounds : tuple of float
-        What came out in each round; for a ratio, the ratios within the rounds.
+        Value of each round; for a ratio, the ratio within the round.
     unit : str
-        "times" for a ratio; seconds, MiB … else.
+        "times" for a ratio; else seconds, MiB, …
     goal : float or None
-        What the median should be: at least, or at most where lower is better.
+        Least median, or the largest one if lower is better.
     higher_is_better : bool
-        Which way is worse.
     comparable : bool
-        Whether another run, on another machine and with another amount of music, should come to about the same: then a
-        worse one is told. For ratios of work of the same kind only.
+        True if other machines and amounts of music should give about the same value, so that a worse one is reported.
+        Only for ratios of work of the same kind.
     """
 
     name: str
@@ -60,21 +59,21 @@ class Figure:
 
     def __post_init__(self) -> None:
         if not self.rounds:
-            raise ValueError(f"{self.name}: no rounds")
+            raise ValueError(f"{self.name}: no rounds; give at least one value")
         if self.comparable and self.unit != "times":
             raise ValueError(f"{self.name}: only ratios are comparable between machines, not {self.unit}")
 
     @property
     def spread(self) -> Spread:
-        """The median, lowest and highest of the rounds."""
+        """Median, lowest and highest of the rounds."""
         return spread(list(self.rounds))
 
     def shown(self) -> str:
-        """The spread, for people; of what was measured once, the number alone."""
+        """Format the spread, or the number alone if it was measured once."""
         return str(self.spread) if len(self.rounds) > 1 else self.spread.shown(self.spread.median)
 
     def verdict(self) -> str:
-        """Whether the median reaches the goal; empty where there is none."""
+        """Return a text on whether the median reaches the goal; empty without a goal."""
         if self.goal is None:
             return ""
         missing = self.goal - self.spread.median if self.higher_is_better else self.spread.median - self.goal
@@ -82,7 +81,7 @@ class Figure:
         return f"{bound} {self.goal:g}: " + ("met" if missing <= 0 else f"missed by {missing:.2g}")
 
     def worse_than(self, kept: "Figure") -> bool:
-        """Whether the median is outside of the rounds of an earlier run, on the wrong side and by more than `SLACK`."""
+        """Return True if the median is worse than all rounds of an earlier run by more than `SLACK`."""
         if not (self.comparable and kept.comparable):
             return False
         if self.higher_is_better:
@@ -99,7 +98,7 @@ class Section:
     about : str
         The module's docstring.
     machine : str
-        What they were measured on, and when.
+        Machine and date of the measurement.
     figures : list of Figure
     """
 
@@ -109,7 +108,7 @@ class Section:
 
     @property
     def title(self) -> str:
-        """The first line of the docstring, without its full stop."""
+        """First line of the docstring, without its full stop."""
         return self.about.strip().partition("\n")[0].rstrip(".")
 
 
@@ -120,7 +119,7 @@ def show(title: str, figures: list[Figure]) -> None:
 
 
 def keep(path: Path, sections: dict[str, Section]) -> None:
-    """Write all that is known, in the order of the sections."""
+    """Write the sections as JSON, in their order."""
     write_json(path, {name: _as_json(section) for name, section in sections.items()})
 
 
@@ -133,7 +132,7 @@ def _as_json(section: Section) -> dict[str, Any]:
 
 
 def kept(path: Path) -> dict[str, Section]:
-    """Read what an earlier run has kept; nothing where there was none."""
+    """Read the sections of earlier runs; empty if there are none."""
     if not path.exists():
         return {}
     return {
@@ -147,7 +146,7 @@ def kept(path: Path) -> dict[str, Section]:
 
 
 def worse(now: dict[str, Section], before: dict[str, Section]) -> list[str]:
-    """A line for each comparable figure that is worse than the spread of an earlier run allows."""
+    """Return a line for each comparable figure that is worse than the spread of an earlier run allows."""
     lines = []
     for name, section in now.items():
         earlier = {figure.name: figure for figure in before[name].figures} if name in before else {}
@@ -164,7 +163,7 @@ def write_page(path: Path, sections: dict[str, Section]) -> None:
 
 
 def page(sections: Iterable[Section]) -> str:
-    """The sections as Markdown; the machine is told where it changes."""
+    """Format the sections as Markdown; the machine is named where it changes."""
     parts = [
         "# Benchmarks\n",
         "Written by `make bench`, which compares two ways of doing the same in turns, round by round: each figure is "

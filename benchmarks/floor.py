@@ -1,4 +1,4 @@
-"""The least that any way to a mel spectrogram does. A module of its own, since each worker has to load it."""
+"""Least work of any way to compute a mel spectrogram. A separate module, since each worker has to load it."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ from genres.audio.format import format_of
 from genres.audio.mel import spectrogram_of
 from genres.core.params import MelParams
 
-# Frames that are transformed at a time: so many stay in a core's cache.
+# Number of frames that are transformed at a time; as many fit into a core's cache.
 BLOCK = 64
 
 
@@ -32,8 +32,8 @@ def floor(path: Path, settings: MelParams) -> None:
 
 
 def warm_up(path: Path, settings: MelParams) -> int:
-    """Have a worker do everything once; give its process number."""
+    """Run everything once in a worker; return its process ID."""
     floor(path, settings)
     spectrogram_of(path, format_of(settings))
-    time.sleep(0.2)  # or a quick worker takes all of these tasks, while another is starting
+    time.sleep(0.2)  # else a fast worker takes all of these tasks while another is starting
     return os.getpid()

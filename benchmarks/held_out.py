@@ -1,4 +1,4 @@
-"""The songs of a folder that a model has not been trained on: what a benchmark may measure it with."""
+"""Songs of a folder that a model was not trained on, for benchmarks of the model."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from genres.core.paths import TRACKS
 
 
 def songs(folder: Path, dataset: str) -> tuple[list[Path], str]:
-    """Songs of a folder that are in the test fold, or in no fold at all.
+    """Return the songs of a folder that are in the test fold, or in no fold at all.
 
     Parameters
     ----------
     folder : Path
-        Audio, at any depth.
+        Folder with audio at any depth.
     dataset : str
-        The model's, whose data/raw/<dataset>/tracks.csv and data/tracks.csv say what it was trained on.
+        Data set of the model; data/raw/<dataset>/tracks.csv and data/tracks.csv list what it was trained on.
 
     Returns
     -------
     songs : list of Path
-    said : str
-        Which ones they are, in a few words.
+    description : str
+        Number of songs of each kind, as text.
 
     Raises
     ------
@@ -36,16 +36,16 @@ def songs(folder: Path, dataset: str) -> tuple[list[Path], str]:
     if not set(folds["track_id"]) <= set(raw["track_id"]):
         raise UserError(f"{TRACKS}: is not of data set {dataset}, which the model was trained on; run: dvc repro clips")
     fold_of = dict(zip(folds["track_id"], folds["fold"], strict=True))
-    known = {
+    fold_of_path = {
         (raw_dir / path).resolve(): fold_of.get(track_id, "")
         for path, track_id in zip(raw["path"], raw["track_id"], strict=True)
     }
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     paths = [path for path in sorted(folder.glob("**/*")) if path.suffix.lower() in EXTENSIONS and path.is_file()]
-    fold = pd.Series([known.get(path.resolve(), "") for path in paths], dtype=str)
+    fold = pd.Series([fold_of_path.get(path.resolve(), "") for path in paths], dtype=str)
     chosen = [path for path, held_out in zip(paths, fold.isin(["test", ""]), strict=True) if held_out]
     if not chosen:
-        raise UserError(f"{folder}: no song here that {dataset}'s models were not trained or chosen on")
+        raise UserError(f"{folder}: {dataset}'s models were trained or chosen on all songs here; name another folder")
     tested = int((fold == "test").sum())
     return chosen, f"{tested} test tracks" + (f" and {len(chosen) - tested} of no fold" if tested < len(chosen) else "")

@@ -1,7 +1,7 @@
-"""The machine that is measured on, and fair timing on it.
+"""Description of the machine, and interleaved timing.
 
-A machine that does other things too is faster at one moment than at the next. So what is compared takes turns, round
-by round, ratios are taken within a round, and the median over the rounds is told with the smallest and the largest.
+The speed of a busy machine changes from moment to moment. So contenders take turns round by round, ratios are taken
+within a round, and the median over the rounds is given with the smallest and the largest.
 """
 
 import importlib.metadata
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import joblib
 
-# What the speed depends on.
+# Libraries that the speed depends on.
 LIBRARIES = (
     *("numpy", "scipy", "librosa", "soundfile", "soxr", "av", "joblib", "matplotlib", "keras", "tensorflow", "jax"),
     *("dvc", "mlflow"),
@@ -24,7 +24,7 @@ LIBRARIES = (
 
 
 def describe(libraries: tuple[str, ...] = LIBRARIES) -> str:
-    """Processor, cores, memory, load, Python and the versions of some libraries; nothing that names the machine."""
+    """Return processor, cores, memory, load, and versions of Python and some libraries, without the machine's name."""
     versions = ", ".join(f"{name} {_version(name)}" for name in libraries)
     cores = f"{joblib.cpu_count()} cores"
     return (
@@ -41,7 +41,7 @@ def _version(library: str) -> str:
 
 
 def _processor() -> str:
-    """The model name, where the system tells it."""
+    """Return the model name, if the system gives it."""
     path = Path("/proc/cpuinfo")
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -53,12 +53,12 @@ def _processor() -> str:
 def _memory() -> str:
     try:
         return f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
-    except (AttributeError, ValueError, OSError):  # Windows, and what does not tell
+    except (AttributeError, ValueError, OSError):  # Windows, and systems without these values
         return ""
 
 
 def _load() -> str:
-    """The load of the last minute: more than the benchmark's own makes the figures noisy."""
+    """Return the load of the last minute; load beyond the benchmark's own makes the figures noisy."""
     return f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
@@ -70,21 +70,21 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def interleaved(contenders: Mapping[str, Callable[[], float]], rounds: int, what: str) -> dict[str, list[float]]:
-    """Let contenders take turns; every other round goes backwards, so that a slow drift favours none.
+    """Time contenders in turns; every other round runs backwards, so that a slow drift favours none.
 
     Parameters
     ----------
     contenders : mapping of str to callable
-        Each one runs once and returns its seconds (see :func:`timed`), without its own preparations.
+        Callables that run once and return their seconds (see :func:`timed`), without preparations.
     rounds : int
-        How often each one runs.
+        Number of rounds.
     what : str
-        For the progress on stderr.
+        Name for the progress on stderr.
 
     Returns
     -------
     dict of str to list of float
-        The seconds of each contender, round by round.
+        Seconds of each contender, round by round.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
@@ -96,7 +96,7 @@ def interleaved(contenders: Mapping[str, Callable[[], float]], rounds: int, what
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with the smallest and the largest of what it was taken from."""
+    """Median with the smallest and the largest value."""
 
     median: float
     low: float
@@ -106,16 +106,16 @@ class Spread:
         return f"{self.shown(self.median)} ({self.shown(self.low)}–{self.shown(self.high)})"
 
     def shown(self, value: float) -> str:
-        """One of the three, with as many digits as the median deserves."""
+        """Format one of the three, with digits according to the size of the median."""
         digits = 0 if self.median >= 100 else 1 if self.median >= 10 else 2 if self.median >= 0.1 else 3
         return f"{value:.{digits}f}"
 
 
 def spread(values: list[float]) -> Spread:
-    """The median and the range of some measurements."""
+    """Return the median and the range of some measurements."""
     return Spread(statistics.median(values), min(values), max(values))
 
 
 def times_as_fast(seconds: list[float], reference: list[float]) -> tuple[float, ...]:
-    """How many times as fast as the reference: the ratio within each round."""
+    """Return the speed ratio to the reference within each round."""
     return tuple(theirs / ours for ours, theirs in zip(seconds, reference, strict=True))

@@ -1,14 +1,14 @@
 """Mel spectrograms: caching.
 
-What the stage `mels` does, over all cores with its workers started (their start is told apart), of the same songs in
-each format (those of the folder, or made from them). *Cold* is with an empty cache, *warm* with all of them in it. It
-is compared with
+The stage `mels` on all cores with its workers started (their start is listed separately), on the same songs in each
+format (those of the folder, or converted from them). *Cold* is with an empty cache, *warm* with all songs in it. It is
+compared with
 
 - a plain loop over librosa.load and melspectrogram, which cannot read m4a;
 - the paper's way: a JPEG of each clip of 3 s (extrapolated from 5 clips);
-- the floor, below which nothing could be: in the same workers, with one thread each, libsndfile or FFmpeg and soxr
-  alone, and scipy.fft.rfft alone of the same frames with their window. It lacks the bands, the logarithm, the check
-  that the song is the one that was ingested, and the writing.
+- the floor, a lower bound: in the same workers, with one thread each, only decoding (libsndfile or FFmpeg, soxr) and
+  scipy.fft.rfft of the same windowed frames. It lacks the mel bands, the logarithm, the check that the song is the one
+  that was ingested, and the writing.
 
     python -m benchmarks.mels DIR [--tracks N] [--rounds N]
 """
@@ -38,12 +38,12 @@ from genres.core.params import MelParams
 from genres.data import cache
 
 CLIP_SECONDS = 3  # the paper's
-PICTURES = 5  # a round, each of which takes a tenth of a second or more
+PICTURES = 5  # pictures in a round; each takes a tenth of a second or more
 
 PLAIN, PAPER, FLOOR = "plain loop", "paper's way", "floor"
 COLD, STARTING, WARM, ONE, TWO = "cold", "cold, with start", "warm", "one process", "two processes"
 
-# What we want to be, in times as fast; and at most, in times as slow as the floor.
+# Goals: least speed ratio; largest time ratio to the floor, and least speed ratio of two processes.
 GOALS = {(".mp3", PLAIN): 1.8, (".wav", PAPER): 60.0}
 FLOOR_GOAL, PROCESSES_GOAL = 1.3, 1.8
 
@@ -70,33 +70,35 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 40, rounds: int =
 
 
 def figures_of(suffix: str, n_songs: int, seconds: dict[str, list[float]]) -> list[Figure]:
-    """What the seconds of the contenders say, round by round."""
+    """Return the figures of the contenders' seconds, round by round."""
     kind = suffix[1:]
-    found = [
+    result = [
         Figure(f"{kind}, {name}", tuple(n_songs / value for value in seconds[name]), "songs a second")
         for name in (COLD, WARM, FLOOR)
     ]
     for reference in (PLAIN, PAPER):
         if reference in seconds:
             ratios = times_as_fast(seconds[COLD], seconds[reference])
-            found.append(
+            result.append(
                 Figure(f"{kind}, {COLD}: as fast as the {reference}", ratios, goal=GOALS.get((suffix, reference)))
             )
     if STARTING in seconds:
         longer = tuple(a - b for a, b in zip(seconds[STARTING], seconds[COLD], strict=True))
-        found.append(Figure(f"{kind}, start of the workers", longer, "seconds", higher_is_better=False))
+        result.append(Figure(f"{kind}, start of the workers", longer, "seconds", higher_is_better=False))
     slow = times_as_fast(seconds[FLOOR], seconds[COLD])
-    found.append(Figure(f"{kind}, {COLD}: time against the {FLOOR}", slow, "times", FLOOR_GOAL, False, comparable=True))
+    result.append(
+        Figure(f"{kind}, {COLD}: time against the {FLOOR}", slow, "times", FLOOR_GOAL, False, comparable=True)
+    )
     if TWO in seconds:
         ratios = times_as_fast(seconds[TWO], seconds[ONE])
-        found.append(
+        result.append(
             Figure(f"{kind}, {COLD}: {TWO} as fast as {ONE}", ratios, "times", PROCESSES_GOAL, comparable=True)
         )
-    return found
+    return result
 
 
 def take_turns(paths: list[Path], settings: MelParams, rounds: int, folder: Path) -> dict[str, list[float]]:
-    """The seconds that each contender takes for all songs of one format, in each round."""
+    """Return the seconds of each contender for all songs of one format, in each round."""
     suffix = paths[0].suffix.lower()
     contenders: dict[str, Callable[[], float]] = {
         COLD: lambda: stage_seconds(paths, settings, folder),
@@ -104,7 +106,7 @@ def take_turns(paths: list[Path], settings: MelParams, rounds: int, folder: Path
         WARM: lambda: stage_seconds(paths, settings, folder, warm=True),
     }
     if suffix != ".m4a":
-        plain_loop(paths[:1], settings)  # the first use loads and compiles things, here and in pictures()
+        plain_loop(paths[:1], settings)  # the first use loads and compiles code, here and in pictures()
         contenders[PLAIN] = lambda: timed(lambda: plain_loop(paths, settings))
     if suffix == ".wav":
         clip = librosa.load(paths[0], sr=settings.sample_rate, duration=CLIP_SECONDS)[0]
@@ -119,7 +121,7 @@ def take_turns(paths: list[Path], settings: MelParams, rounds: int, folder: Path
 
 
 def plain_loop(paths: list[Path], settings: MelParams) -> None:
-    """What a first script would do: one process, librosa's own functions, nothing kept."""
+    """Compute spectrograms in one process with librosa's own functions, without a cache."""
     for path in paths:
         samples, rate = librosa.load(path, sr=settings.sample_rate)
         librosa.feature.melspectrogram(
@@ -128,7 +130,7 @@ def plain_loop(paths: list[Path], settings: MelParams) -> None:
 
 
 def pictures(clip: np.ndarray, settings: MelParams, folder: Path) -> None:
-    """What the paper does with each clip, a few times: a spectrogram on a logarithmic axis, drawn and saved as JPEG."""
+    """Draw a clip a few times as the paper does: a spectrogram on a logarithmic axis, saved as JPEG."""
     for _ in range(PICTURES):
         figure = matplotlib.figure.Figure()
         decibels = librosa.amplitude_to_db(np.abs(librosa.stft(clip)), ref=np.max)
@@ -145,9 +147,9 @@ def stage_seconds(
     warm: bool = False,
     processes: int | None = None,
 ) -> float:
-    """Seconds of the stage's function, with an empty cache or a warm one, with or without the start of its workers."""
+    """Time the stage's function, with a cold or warm cache, with or without the start of its workers."""
     cores = {} if processes is None else {"LOKY_MAX_CPU_COUNT": str(processes)}
-    digests = [sha256_of(path) for path in paths]  # which comes with the tracks
+    digests = [sha256_of(path) for path in paths]  # not timed, since the stage reads them from tracks.csv
     tracks = pd.DataFrame({"path": [str(path.resolve()) for path in paths], "sha256": digests})
     with tempfile.TemporaryDirectory(dir=folder) as root, mock.patch.dict(os.environ, cores, DVC_ROOT=root):
         if start:
@@ -160,7 +162,7 @@ def stage_seconds(
 
 
 def start_workers(path: Path, settings: MelParams) -> None:
-    """Have a process on each core that has done a song."""
+    """Start a process on each core and let each compute a song."""
     ready: set[int] = set()
     while len(ready) < joblib.cpu_count():
         run = joblib.Parallel(n_jobs=-1, batch_size=1)
@@ -168,7 +170,7 @@ def start_workers(path: Path, settings: MelParams) -> None:
 
 
 def floor_seconds(paths: list[Path], settings: MelParams) -> float:
-    """Seconds of the floor in the stage's workers, where linear algebra keeps to one thread."""
+    """Time the floor in the stage's workers, where linear algebra uses one thread."""
     start_workers(paths[0], settings)
     run = joblib.Parallel(n_jobs=-1, batch_size=4)
     return timed(lambda: run(joblib.delayed(floor)(path, settings) for path in paths))

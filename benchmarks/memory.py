@@ -1,8 +1,7 @@
-"""Memory at once and twenty times the songs.
+"""Memory with N songs and with twenty times as many.
 
-The most that the processes of a stage hold at a time, of what is theirs alone (Linux counts the pages of a mapped file
-to whoever reads them, and takes them back when it likes: those are left out). With twenty times the songs it should be
-the same within a tenth.
+Peak memory of the processes of a stage together, without pages of mapped files (which Linux counts for each process
+that reads them, and reclaims when needed). With twenty times the songs it should be the same within a tenth.
 
     python -m benchmarks.memory [--songs 40]
 """
@@ -33,36 +32,36 @@ INTERVAL_S = 0.02
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.splitlines()[0])
-    parser.add_argument("--songs", type=int, default=40, help=f"at once; then {TIMES} times as many (40)")
+    parser.add_argument("--songs", type=int, default=40, help=f"number of songs; then {TIMES} times as many (40)")
     songs = parser.parse_args().songs
     if songs < 40:
-        raise UserError("--songs: at least 40")
+        raise UserError("--songs: must be at least 40")
     print(describe(("numpy", "keras", "tensorflow")))
     show(__doc__.splitlines()[0], figures(songs))
 
 
 def measure(music: Path, quick: bool = False) -> list[Figure]:
-    """The figures of docs/benchmarks.md."""
+    """Measure the figures of docs/benchmarks.md."""
     return figures(40)
 
 
 def figures(songs: int) -> list[Figure]:
-    """Of the stages `mels` and `train`, with so many songs and `TIMES` as many."""
+    """Measure the stages `mels` and `train` with `songs` songs and `TIMES` as many."""
     if not Path("/proc/self/status").exists():
-        raise UserError("benchmarks.memory: needs Linux, which tells what memory is a process's own")
-    found = []
+        raise UserError("benchmarks.memory: needs Linux, which reports the private memory of a process; run it there")
+    result = []
     for stage, peak in (("mels", mels_peak), ("train", train_peak)):
         small, large = peak(songs), peak(TIMES * songs)
         for number, value in ((songs, small), (TIMES * songs, large)):
-            found.append(Figure(f"{stage}: {number:,} songs", (value,), "MiB", higher_is_better=False))
+            result.append(Figure(f"{stage}: {number:,} songs", (value,), "MiB", higher_is_better=False))
         ratio = (large / small,)
         name = f"{stage}: {TIMES * songs:,} songs against {songs:,}"
-        found.append(Figure(name, ratio, goal=GOAL, higher_is_better=False, comparable=True))
-    return found
+        result.append(Figure(name, ratio, goal=GOAL, higher_is_better=False, comparable=True))
+    return result
 
 
 def mels_peak(songs: int) -> float:
-    """MiB of the stage `mels` with its workers, on songs of two seconds."""
+    """Measure the peak MiB of the stage `mels` with its workers, on songs of two seconds."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         music = Path(temporary) / "music"
         write_songs(music, 0, songs)
@@ -73,7 +72,7 @@ def mels_peak(songs: int) -> float:
 
 
 def train_peak(songs: int) -> float:
-    """MiB of the stage `train` over one epoch, on songs of half a minute."""
+    """Measure the peak MiB of the stage `train` over one epoch, on songs of half a minute."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         project = Project(Path(temporary))
         project.set(train__epochs=1)
@@ -83,7 +82,7 @@ def train_peak(songs: int) -> float:
 
 
 def peak_mib(command_line: list[str], folder: Path) -> float:
-    """Run a command and watch what it and its children hold together."""
+    """Run a command and return the peak memory of it and its children together."""
     process = subprocess.Popen(command_line, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     watched, most = psutil.Process(process.pid), 0.0
     while process.poll() is None:
@@ -96,7 +95,7 @@ def peak_mib(command_line: list[str], folder: Path) -> float:
 
 
 def _own_mib(process: psutil.Process) -> float:
-    """Resident memory of a process and its children, less the pages of mapped files and of memory that is shared."""
+    """Return the resident memory of a process and its children, without mapped files and shared memory."""
     total = 0.0
     try:
         for one in (process, *process.children(recursive=True)):

@@ -1,13 +1,13 @@
-"""How much a model's answer moves when a song stays the same: the nulls of original against remix.
+"""Measure how far predictions move under changes that keep the genre: null distributions for original against remix.
 
     python -m benchmarks.perturbations models/bn_5x5.keras /path/to/music
 
-Each song that the model was not trained on (test tracks, and what is in no fold) is told beside itself, changed in ways
-that leave its genre alone: as an mp3 of 64 kbit/s, louder, faster; its first half is told beside its second; and, for
-scale, beside other songs of the same folder name. The mean Jensen–Shannon distance and the share of songs whose first
-genre changes stand there with 95 % intervals (bootstrap over songs), and what stage `remix` asks of its pairs: whether
-they are further apart than the two halves of one song, and towards which genre they shift most. Decodes, changes and
-encodes in mono at the song's own rate; nothing is written but a temporary folder.
+Each song that the model was not trained on (test tracks, and songs in no fold) is compared with changed versions of
+itself (an mp3 of 64 kbit/s, louder, faster), its first half with its second, and, for scale, the song with others of
+the same folder name. The table has the mean Jensen–Shannon distance and the share of songs whose first genre changes,
+with 95 % intervals (bootstrap over songs), and the tests of stage `remix`: whether the distance exceeds that of the two
+halves of one song, and towards which genre the songs shift most. Decodes, changes and encodes in mono at the song's own
+rate; writes only to a temporary folder.
 """
 
 import argparse
@@ -23,19 +23,19 @@ import soxr
 from benchmarks import held_out
 from genres.audio import decode
 from genres.core.console import UserError, command, print_table, progress
-from genres.core.text import whose
+from genres.core.text import dataset_note
 from genres.inference.classifier import Classifier
 from genres.stats import pairs
 from genres.stats.pairs import Pair, Song
 from genres.stats.scores import CI95, accuracy_interval
 from genres.stats.sign_flip import sign_flip
 
-MP3_RATES = (16000, 22050, 24000, 32000, 44100, 48000)  # Hz, of those that mp3 has; of other files the fifth is taken
+MP3_RATES = (16000, 22050, 24000, 32000, 44100, 48000)  # Hz, rates of mp3; the fifth is used for songs of other rates
 MP3_BIT_RATE = 64_000
 RESAMPLES, SEED = 2000, 42
 SPEED = 1.02
 GAIN_DB = 3.0
-OTHERS = 20  # songs of the same folder that each is told beside
+OTHERS = 20  # songs of the same folder that each song is compared with
 
 
 @command
@@ -48,19 +48,19 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = Classifier(arguments.model)
     card = classifier.card
-    paths, said = held_out.songs(arguments.music, card["dataset"])
+    paths, description = held_out.songs(arguments.music, card["dataset"])
     if arguments.most is not None and arguments.most < len(paths):
         paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, arguments.most).astype(int))]
-        said = f"{len(paths)} songs of {said}"
-    heard: dict[str, list[Pair]] = {name: [] for name in CHANGES}
+        description = f"{len(paths)} songs of {description}"
+    predictions: dict[str, list[Pair]] = {name: [] for name in CHANGES}
     for path in progress(paths, what="songs", unit="song"):
         for name, pair in changed(classifier, path).items():
-            heard[name].append(pair)
-    rows = [row(name, found, classifier.genres) for name, found in heard.items()]
-    originals = [pair.original for pair in heard["as it is"]]
+            predictions[name].append(pair)
+    rows = [row(name, compared, classifier.genres) for name, compared in predictions.items()]
+    originals = [pair.original for pair in predictions["as it is"]]
     rows += [row(*of, classifier.genres) for of in (halves_of(originals), same_genre_of(originals)) if of[1]]
     print_table(
-        f"{card['architecture']}: {said}, {whose(card['dataset'], card['protocol'])}; 95 % intervals",
+        f"{card['architecture']}: {description}, {dataset_note(card['dataset'], card['protocol'])}; 95 % intervals",
         [
             "a song and",
             "number",
@@ -95,16 +95,16 @@ def _wav(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, in
 
 
 def louder(samples: np.ndarray, decibels: float) -> np.ndarray:
-    """Raise the level; what is then above full scale is cut off, as a louder master would."""
+    """Raise the level and clip at full scale, as a louder master would."""
     return (samples * 10 ** (decibels / 20)).clip(-1, 1)
 
 
 def faster(samples: np.ndarray, speed: float) -> np.ndarray:
-    """Play faster, and higher by as much."""
+    """Change speed and pitch together."""
     return soxr.resample(samples, speed, 1)
 
 
-# Name: suffix of the file, and what writes it.
+# Name: suffix of the file, and function that writes it.
 CHANGES: dict[str, tuple[str, Callable[[np.ndarray, int, Path], None]]] = {
     "as it is": (".wav", _wav(lambda samples: samples)),
     "mp3, 64 kbit/s": (".mp3", encode_mp3),
@@ -116,39 +116,39 @@ CHANGES: dict[str, tuple[str, Callable[[np.ndarray, int, Path], None]]] = {
 
 
 def changed(classifier: Classifier, path: Path) -> dict[str, Pair]:
-    """A song beside each of its changed selves."""
+    """Pair a song with each of its changed versions."""
     try:
         rate = rate_of(path)
         samples = decode.load(path, rate)
         original = song_of(classifier, path, path)
-        found = {}
+        changed_pairs = {}
         with tempfile.TemporaryDirectory() as folder:
             for name, (suffix, write) in CHANGES.items():
                 file = Path(folder) / f"song{suffix}"
                 write(samples, rate, file)
-                found[name] = Pair(path.stem, original, song_of(classifier, file, path))
+                changed_pairs[name] = Pair(path.stem, original, song_of(classifier, file, path))
     except decode.AudioError as error:
         raise UserError(f"{path}: {error}") from None
-    return found
+    return changed_pairs
 
 
 def rate_of(path: Path) -> int:
-    """The song's own sample rate, if mp3 has it."""
+    """Return the song's own sample rate if mp3 supports it, else 44100."""
     try:
         rate = int(soundfile.info(path).samplerate)
-    except soundfile.LibsndfileError:  # of what FFmpeg reads
+    except soundfile.LibsndfileError:  # formats that only FFmpeg reads
         return MP3_RATES[4]
     return rate if rate in MP3_RATES else MP3_RATES[4]
 
 
 def song_of(classifier: Classifier, file: Path, named: Path) -> Song:
-    """What the classifier says of a file, under the name and the folder of another."""
+    """Predict a file, under the name and the folder of another."""
     timeline = classifier.timeline(classifier.spectrogram(file))
     return Song(named.stem, named.parent.name, timeline.probabilities, timeline.start_s, timeline.end_s)
 
 
 def halves_of(songs: list[Song]) -> tuple[str, list[Pair]]:
-    """The first half of each song beside its second."""
+    """Pair the first half of each song with its second."""
     split = [(song, song.halves) for song in songs]
     return "its two halves", [
         Pair(song.track_id, _alone(song, halves[0]), _alone(song, halves[1])) for song, halves in split if halves
@@ -160,18 +160,18 @@ def _alone(song: Song, probabilities: np.ndarray) -> Song:
 
 
 def same_genre_of(songs: list[Song]) -> tuple[str, list[Pair]]:
-    """Each song beside others of its folder."""
-    rng, found = np.random.default_rng(SEED), []
+    """Pair each song with others of its folder."""
+    rng, result = np.random.default_rng(SEED), []
     for song in songs:
         others = [other for other in songs if other.genre == song.genre and other is not song]
         for index in rng.permutation(len(others))[:OTHERS]:
-            found.append(Pair(song.track_id, song, others[index]))
-    return "others of its folder", found
+            result.append(Pair(song.track_id, song, others[index]))
+    return "others of its folder", result
 
 
-def row(name: str, found: list[Pair], genres: list[str]) -> list[str]:
-    """A row of the table; comparisons of one song are drawn together."""
-    table = pairs.table(found, [], genres)
+def row(name: str, compared: list[Pair], genres: list[str]) -> list[str]:
+    """Return a row of the table; the bootstrap draws all comparisons of a song together."""
+    table = pairs.table(compared, [], genres)
     by_song = table.groupby("song")[["distance", "changes"]].mean()
     drawn = np.random.default_rng(SEED).integers(0, len(by_song), (RESAMPLES, len(by_song)))
     cells = [name, str(len(table))]
@@ -181,7 +181,7 @@ def row(name: str, found: list[Pair], genres: list[str]) -> list[str]:
         if column == "changes" and set(values) <= {0, 1}:
             low, high = accuracy_interval(values, RESAMPLES, SEED)  # has a width also where none changes
         cells.append(f"{form} [{form}, {form}]".format(values.mean(), low, high))
-    if len(table) > len(by_song):  # not one comparison a song: no pairs to test
+    if len(table) > len(by_song):  # several comparisons per song cannot be tested as pairs
         return [*cells, "", "", ""]
     apart = table["distance"] - table["distance_halves"]
     if apart.notna().all():

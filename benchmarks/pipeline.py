@@ -1,9 +1,8 @@
-"""What the pipeline costs beside its work.
+"""Overhead of the pipeline.
 
-Songs of two seconds of noise, some and many: `dvc repro` of the data's stages (ingest, clips, mels) with nothing to do,
-and with one song added. What grows with the number of songs is the scan of the index and DVC's look at the files.
-Then a training: by itself, as an architecture more in `dvc repro`, and as a queued experiment, which DVC runs in a copy
-of the project.
+Few and many songs of two seconds of noise: `dvc repro` of the data stages (ingest, clips, mels) with nothing to do, and
+with one song added. The scan of the index and DVC's check of the files grow with the number of songs. Then a training:
+by itself, as one more architecture in `dvc repro`, and as a queued experiment, which DVC runs in a copy of the project.
 
     python -m benchmarks.pipeline [--sizes 1000 20000] [--rounds N]
 """
@@ -18,7 +17,7 @@ from benchmarks.project import Project, write_songs
 from genres.core.console import UserError, command
 
 DATA = ("dvc", "repro", "clips", "mels")
-TRAINED = "separable_cnn"  # the fastest to train: what is beside the training shows best
+TRAINED = "separable_cnn"  # the fastest to train, so that overhead shows best
 
 
 @command
@@ -30,20 +29,20 @@ def main() -> None:
     arguments = parser.parse_args()
     few, many = arguments.sizes
     if not 120 <= few < many or arguments.rounds < 1:
-        raise UserError("--sizes: two numbers, the first at least 120 and the smaller; --rounds: at least 1")
+        raise UserError("--sizes: must be two rising numbers, the first at least 120; --rounds: at least 1")
     print(describe(("dvc", "mlflow", "keras")))
     show(__doc__.splitlines()[0], [*adding(few, many, arguments.rounds), *training(few, arguments.rounds)])
 
 
 def measure(music: Path, quick: bool = False) -> list[Figure]:
-    """The figures of docs/benchmarks.md."""
+    """Measure the figures of docs/benchmarks.md."""
     if quick:
         return adding(120, 400, 1)
     return [*adding(1000, 20_000, 3), *training(200, 2)]
 
 
 def adding(few: int, many: int, rounds: int) -> list[Figure]:
-    """Nothing to do, and one song added, to few songs and to many."""
+    """Time the data stages with nothing to do and with one song added, for few songs and many."""
     idle: dict[int, list[float]] = {}
     added: dict[int, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
@@ -81,7 +80,7 @@ def adding(few: int, many: int, rounds: int) -> list[Figure]:
 
 
 def training(songs: int, rounds: int) -> list[Figure]:
-    """A training by itself, under `dvc repro`, and as a queued experiment."""
+    """Time a training by itself, under `dvc repro`, and as a queued experiment."""
     alone, reproduced, queued = [], [], []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         music = Path(temporary) / "music"

@@ -1,9 +1,9 @@
 """Prediction: its start, a song, many songs.
 
-Of untrained networks (what they say does not matter here), the first and the last of those that params.yaml names, and
-songs of the folder. *Start* is a fresh process of `genres predict` with one song, against one that does no more
-than import Keras; *a song* is one in a running process, against its decoding alone; *in bulk* are all of them in one
-fresh call. Start and bulk are the last network's.
+Untrained networks (predictions do not matter here), the first and the last of params.yaml, on songs of the folder.
+*Start* is a fresh process of `genres predict` with one song, against one that only imports Keras. *A song* is one song
+in a running process, against its decoding alone. *In bulk* is all songs in one fresh call. Start and bulk use the last
+network.
 
     python -m benchmarks.prediction DIR [--tracks N] [--rounds N]
 """
@@ -57,7 +57,7 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int =
         classifiers = dict(zip(names, map(Classifier, files), strict=True))
         for classifier in classifiers.values():
             for path in paths[:2]:
-                answer.predict(classifier, path)  # the first ones build things
+                answer.predict(classifier, path)  # the first calls build graphs and caches
         last = ("--model", str(files[-1]))
         contenders: dict[str, Callable[[], float]] = {
             KERAS: lambda: fresh("-c", "import keras"),
@@ -71,15 +71,15 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int =
 
 
 def all_of(classifier: Classifier, paths: list[Path]) -> None:
-    """Tell the genre of some songs."""
+    """Predict some songs."""
     for path in paths:
         answer.predict(classifier, path)
 
 
 def figures_of(seconds: dict[str, list[float]], names: list[str], n_songs: int) -> list[Figure]:
-    """What the seconds of the contenders say, round by round; of songs they are those of all."""
+    """Return the figures of the contenders' seconds, round by round; seconds of songs are those of all songs."""
     against_keras = times_as_fast(seconds[KERAS], seconds[START])
-    found = [
+    result = [
         Figure(START, tuple(seconds[START]), "seconds", higher_is_better=False),
         Figure(f"{START}: time against {KERAS}", against_keras, higher_is_better=False, comparable=True),
         Figure(BULK, tuple(n_songs / value for value in seconds[BULK]), "songs a second"),
@@ -89,15 +89,15 @@ def figures_of(seconds: dict[str, list[float]], names: list[str], n_songs: int) 
             tuple(value / n_songs for value in seconds[name]),
             times_as_fast(seconds[DECODING], seconds[name]),
         )
-        found += [
+        result += [
             Figure(f"a song, {name}", of_one, "seconds", higher_is_better=False),
             Figure(f"a song, {name}: time against {DECODING}", slow, higher_is_better=False),
         ]
-    return found
+    return result
 
 
 def fresh(*arguments: str) -> float:
-    """Seconds of a Python process of its own.
+    """Time a Python process of its own.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def fresh(*arguments: str) -> float:
 
 
 def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
-    """A model file as the stage `train` writes it, of a network as it is before training."""
+    """Write a model file as the stage `train` does, of an untrained network."""
     chosen, form = settings.models[architecture], format_of(settings.mels)
     length_s = chosen.window_s or settings.clips.length_s
     frames = form.frames(length_s)

@@ -1,4 +1,4 @@
-"""A copy of the project in a folder of its own, in which the real commands are timed."""
+"""Copy of the project in a folder of its own, in which the real commands are timed."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ from genres.core.files import write_table
 ROOT = Path(__file__).resolve().parents[1]
 
 SONG_SECONDS = 2.0
-SONG_RATE = 22050  # the spectrograms' own, so that nothing is resampled
+SONG_RATE = 22050  # Hz, that of the spectrograms, so that nothing is resampled
 
 
 # Results of another state of the project.
@@ -26,7 +26,7 @@ RESULTS = ("metrics/", "plots/", "docs/", "dvc.lock")
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of a user's shell: this Python first on PATH, nothing of a surrounding DVC or MLflow."""
+    """Return the environment of a user's shell: this Python first on PATH, no variables of DVC, MLflow or git."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "GIT_"))}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment["PYTHONDONTWRITEBYTECODE"] = ""
@@ -39,7 +39,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def copy_project(folder: Path, without: tuple[str, ...] = RESULTS) -> None:
-    """Copy the project's files as they are now, tracked or about to be, but for those that start so."""
+    """Copy the project's files that are tracked or not ignored, except those that start with one of `without`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -66,7 +66,7 @@ def change_params(path: Path, changes: dict[str, Any]) -> None:
 
 
 class Project:
-    """The files of the project as they are now, in a git repository of its own."""
+    """Copy of the project's present files in a git repository of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,7 +74,7 @@ class Project:
         self.run("git", "init", "--quiet")
 
     def set(self, **changes: Any) -> None:
-        """Change values of params.yaml, dots in their keys written as two underscores; commit what there is."""
+        """Change values of params.yaml, with two underscores for a dot in keys, and commit everything."""
         change_params(self.folder / "params.yaml", {key.replace("__", "."): value for key, value in changes.items()})
         self.commit()
 
@@ -84,12 +84,12 @@ class Project:
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "state")
 
     def run(self, *command: str) -> str:
-        """Run a command in the folder, `python` and `dvc` being this environment's; give what it printed.
+        """Run a command in the folder with this environment's `python` and `dvc`; return its output.
 
         Raises
         ------
         RuntimeError
-            With the end of what it printed, where it fails.
+            If it fails; with the end of its output.
         """
         done = subprocess.run(
             command,
@@ -101,18 +101,18 @@ class Project:
             check=False,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} answered {done.returncode}: {done.stdout[-2000:]}")
+            raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}: {done.stdout[-2000:]}")
         return done.stdout
 
     def seconds(self, *command: str) -> float:
-        """How long a command takes."""
+        """Time a command."""
         return timed(lambda: self.run(*command))
 
 
 def write_songs(folder: Path, first: int, behind: int, genres: int = 10) -> None:
-    """Songs with the numbers from `first` to `behind`, of 2 s of noise in eight loudnesses, four an artist.
+    """Write songs number `first` to `behind` - 1: 2 s of noise in eight loudnesses, four songs per artist.
 
-    Rewrites tracks.csv, which names all songs from 0 on.
+    Rewrites tracks.csv, which lists all songs from 0 on.
     """
     import pandas as pd
 
@@ -142,6 +142,6 @@ def _name(number: int, genres: int) -> str:
 
 
 def processor_seconds() -> float:
-    """What all ended children of this process have used, in user and system mode."""
+    """Return the CPU seconds of all ended children of this process, in user and system mode."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -1,6 +1,6 @@
-"""Finds the benchmarks, and runs each in a process of its own.
+"""Find the benchmarks, and run each in a process of its own.
 
-Apart from __main__.py, since such a process cannot import that.
+Separate from __main__.py, which such a process cannot import.
 """
 
 import importlib
@@ -22,15 +22,15 @@ from benchmarks.figures import Figure, Section
 from benchmarks.machine import describe
 from genres.core.console import UserError
 
-# First what the README tells; others follow by name.
+# Those in the README come first; others follow by name.
 ORDER = ("mels", "training", "prediction")
 
-# Only where they are named: they take too long.
+# Benchmarks that run only if they are named, since they take long.
 LONG = ("cpu_options",)
 
 
 def modules() -> list[str]:
-    """The benchmarks that have a `measure`; only their text is looked at, since importing some takes seconds."""
+    """Return the modules with a function `measure`, found in their text, since importing some takes seconds."""
     names = []
     for module in pkgutil.iter_modules(benchmarks.__path__):
         spec = importlib.util.find_spec(f"benchmarks.{module.name}")
@@ -40,14 +40,14 @@ def modules() -> list[str]:
 
 
 def run(names: list[str], music: Path, quick: bool) -> tuple[dict[str, Section], list[str]]:
-    """Run benchmarks one after the other, each in a process of its own: what one loads does not weigh on the next.
+    """Run benchmarks one after the other, each in a process of its own, so that none slows down the next.
 
     Returns
     -------
     dict of str to Section
-        By name; what was measured.
+        Figures by name of the benchmark.
     list of str
-        The names of those that failed; why is on stderr.
+        Names of the benchmarks that failed; their traceback is on stderr.
     """
     done: dict[str, Section] = {}
     failed = []
@@ -60,7 +60,7 @@ def run(names: list[str], music: Path, quick: bool) -> tuple[dict[str, Section],
                 about, measured = executor.submit(measured_by, name, music, quick).result()
         except UserError:
             raise
-        except Exception:  # the others' figures are worth having
+        except Exception:  # a failure must not stop the other benchmarks
             traceback.print_exc()
             failed.append(name)
             continue
@@ -70,9 +70,9 @@ def run(names: list[str], music: Path, quick: bool) -> tuple[dict[str, Section],
 
 
 def measured_by(name: str, music: Path, quick: bool) -> tuple[str, list[Figure]]:
-    """The docstring of a benchmark, and what it measures."""
+    """Return the docstring and the figures of a benchmark."""
     module = importlib.import_module(f"benchmarks.{name}")
     measured = module.measure(music, quick)
-    # Joblib's workers end with a program, but not with a process that multiprocessing made: it would wait for them.
+    # Joblib's workers end with the main program, but a process of multiprocessing would wait for them forever.
     loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
     return module.__doc__ or name, measured

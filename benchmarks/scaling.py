@@ -1,8 +1,8 @@
-"""What grows with the number of tracks.
+"""Time and memory by number of tracks.
 
-The work on a song is the same whichever of a million it is. What is left is bookkeeping: telling recordings apart,
-folds and clips, the index of the spectrograms. Here on tables of invented tracks of half a minute without any audio,
-each step in a process of its own; docs/scaling.md calculates with it.
+The work per song does not depend on the number of songs. The bookkeeping does: matching recordings, folds and clips,
+the index of the spectrograms. It is measured on tables of invented tracks of half a minute without audio, each step in
+a process of its own; docs/scaling.md calculates with it.
 
     python -m benchmarks.scaling [--tracks 10000 100000]
 """
@@ -36,13 +36,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @command
 def main() -> None:
-    """Measure and print; or, as a process of figures(), do one step."""
+    """Measure and print; or do one step, as a child process of figures()."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__.splitlines()[0])
-    parser.add_argument("--tracks", nargs="+", type=int, default=[10_000, 100_000], help="(10000 100000)")
-    parser.add_argument("--step", choices=STEPS, help="one of them only, and print JSON")
+    parser.add_argument(
+        "--tracks", nargs="+", type=int, default=[10_000, 100_000], help="numbers of tracks (10000 100000)"
+    )
+    parser.add_argument("--step", choices=STEPS, help="run one step only, and print JSON")
     arguments = parser.parse_args()
     if min(arguments.tracks) < 100:
-        raise UserError("--tracks: at least 100")
+        raise UserError("--tracks: must be at least 100")
     if arguments.step:
         print(json.dumps(STEPS[arguments.step](arguments.tracks[0], params.load(ROOT / "params.yaml"))))
         return
@@ -51,28 +53,28 @@ def main() -> None:
 
 
 def measure(music: Path, quick: bool = False) -> list[Figure]:
-    """The figures of docs/benchmarks.md."""
+    """Measure the figures of docs/benchmarks.md."""
     return figures([1000, 4000] if quick else [10_000, 100_000])
 
 
 def figures(sizes: list[int]) -> list[Figure]:
-    """Seconds and memory of each step at each size."""
-    found = []
+    """Measure seconds and memory of each step at each size."""
+    result = []
     for step in STEPS:
         for size in sizes:
             module = [sys.executable, "-m", "benchmarks.scaling", "--step", step, "--tracks", str(size)]
             done = subprocess.run(module, cwd=ROOT, capture_output=True, text=True, check=True)
             seconds, mebibytes = json.loads(done.stdout.splitlines()[-1])
-            found.append(Figure(f"{step}: {size:,} tracks", (seconds,), "s", higher_is_better=False))
-            if mebibytes >= 1:  # else less than the process had before
-                found.append(Figure(f"{step}: {size:,} tracks, memory", (mebibytes,), "MiB", higher_is_better=False))
-    return found
+            result.append(Figure(f"{step}: {size:,} tracks", (seconds,), "s", higher_is_better=False))
+            if mebibytes >= 1:  # else the step fits into memory that the process had before
+                result.append(Figure(f"{step}: {size:,} tracks, memory", (mebibytes,), "MiB", higher_is_better=False))
+    return result
 
 
 def recordings(n: int, settings: Params) -> tuple[float, float]:
-    """Telling recordings apart by their fingerprints, of which one in a hundred is a copy of another one."""
+    """Match recordings by their fingerprints, of which one in a hundred is a copy of another one."""
     rng = np.random.default_rng(0)
-    # As dependent between neighbouring bands and times as those of music, coarsely: 128 numbers spread over 2048.
+    # 128 numbers spread over 2048 roughly imitate the correlation of neighbouring bands and times in music.
     patterns = rng.normal(size=(128, fingerprint.BANDS * fingerprint.SEGMENTS)).astype(np.float32)
     vectors = np.empty((n, patterns.shape[1]), np.int8)
     for start in range(0, n, 1000):
@@ -83,28 +85,28 @@ def recordings(n: int, settings: Params) -> tuple[float, float]:
     names, durations = list(table["track_id"]), np.full(n, SECONDS)
 
     def work() -> None:
-        found = fingerprint.recordings(list(table["sha256"]), [""] * n, durations, vectors, names)
-        assert len(set(found)) == n - n // 100
+        matched = fingerprint.recordings(list(table["sha256"]), [""] * n, durations, vectors, names)
+        assert len(set(matched)) == n - n // 100
 
     return cost(work)
 
 
 def folds_and_clips(n: int, settings: Params) -> tuple[float, float]:
-    """The work of the stage `clips`, with reading and writing its tables."""
+    """Do the work of the stage `clips`, with reading and writing its tables."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         folder = Path(temporary)
         write_table(folder / "raw.csv", tracks(n))
 
         def work() -> None:
-            found = clips.split_tracks(pd.read_csv(folder / "raw.csv", dtype=str, keep_default_na=False), settings)
-            for name, table in zip(("tracks.csv", "clips.csv"), found, strict=True):
+            tables = clips.split_tracks(pd.read_csv(folder / "raw.csv", dtype=str, keep_default_na=False), settings)
+            for name, table in zip(("tracks.csv", "clips.csv"), tables, strict=True):
                 write_table(folder / name, table)
 
         return cost(work)
 
 
 def index(n: int, settings: Params) -> tuple[float, float]:
-    """Opening the spectrograms, as each training does, and finding every track."""
+    """Open the spectrograms, as each training does, and look up every track."""
     form = format.format_of(settings.mels)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         one_frame = np.zeros((1, form.n_mels), np.uint8)
@@ -127,7 +129,7 @@ STEPS: dict[str, Callable[[int, Params], tuple[float, float]]] = {
 
 
 def tracks(n: int) -> pd.DataFrame:
-    """A raw tracks.csv."""
+    """Return the contents of a raw tracks.csv."""
     numbers = np.arange(n)
     return pd.DataFrame(
         {
@@ -144,7 +146,7 @@ def tracks(n: int) -> pd.DataFrame:
 
 
 def cost(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds, and the MiB that the process has come to hold at the most beyond what it held before."""
+    """Return the seconds of `work`, and the MiB by which it raises the peak memory of the process."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     work()

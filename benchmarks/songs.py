@@ -1,4 +1,4 @@
-"""The songs that speed is measured with: some of a folder, in each format."""
+"""Songs for speed benchmarks: some of a folder, in each format."""
 
 import argparse
 from pathlib import Path
@@ -17,17 +17,17 @@ AAC_BIT_RATE = 192_000
 
 
 def options(name: str, about: str, tracks: int) -> argparse.Namespace:
-    """What a benchmark on a folder of music is asked on the command line: dir, tracks, rounds.
+    """Parse the command line of a benchmark on a folder of music: dir, tracks, rounds.
 
     Raises
     ------
     UserError
-        Where it is to take less than one song or round.
+        If there is less than one song or round.
     """
     parser = argparse.ArgumentParser(prog=name, description=about)
     parser.add_argument("dir", type=Path, help="a folder of music, searched with all its subfolders")
-    parser.add_argument("--tracks", type=int, default=tracks, help=f"at most so many songs of a format ({tracks})")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
+    parser.add_argument("--tracks", type=int, default=tracks, help=f"most songs of a format ({tracks})")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (5)")
     given = parser.parse_args()
     if given.tracks < 1 or given.rounds < 1:
         raise UserError("--tracks and --rounds: must be at least 1")
@@ -35,12 +35,12 @@ def options(name: str, about: str, tracks: int) -> argparse.Namespace:
 
 
 def find(folder: Path, at_most: int) -> dict[str, list[Path]]:
-    """For each format in a folder some of its songs, evenly taken.
+    """Return evenly spaced songs of each format in a folder.
 
-    Reading them once leaves them in the page cache, so that no disk is measured. Of equal files, which the stage
-    computes once, one is taken.
+    Reading them here leaves them in the page cache, so that the disk is not measured. Duplicate files are left out,
+    since the stage computes them once.
     """
-    found: dict[str, list[Path]] = {}
+    by_format: dict[str, list[Path]] = {}
     seen: set[str] = set()
     for suffix in EXTENSIONS:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == suffix and path.is_file())
@@ -57,26 +57,26 @@ def find(folder: Path, at_most: int) -> dict[str, list[Path]]:
             except soundfile.LibsndfileError:
                 warn(f"{path}: left out: libsndfile cannot read it, so there is nothing to compare with")
             else:
-                found.setdefault(suffix, []).append(path)
-    if not found:
-        raise UserError(f"{folder}: no music in it ({', '.join(EXTENSIONS)}): name a folder that has some")
-    return found
+                by_format.setdefault(suffix, []).append(path)
+    if not by_format:
+        raise UserError(f"{folder}: no music in it ({', '.join(EXTENSIONS)}); name a folder with music")
+    return by_format
 
 
 def in_each_format(folder: Path, at_most: int, made: Path) -> dict[str, list[Path]]:
-    """For each of `FORMATS` some songs of the folder; where it has none, made in `made` from those of another one."""
-    found = find(folder, at_most)
-    source = next(iter(found.values()))
+    """Return songs of the folder in each of `FORMATS`; missing formats are converted from another into `made`."""
+    by_format = find(folder, at_most)
+    source = next(iter(by_format.values()))
     for suffix in FORMATS:
-        if suffix not in found:
-            found[suffix] = [made / f"{number}{suffix}" for number in range(len(source))]
-            for path, target in zip(source, progress(found[suffix], what=f"making {suffix}"), strict=True):
+        if suffix not in by_format:
+            by_format[suffix] = [made / f"{number}{suffix}" for number in range(len(source))]
+            for path, target in zip(source, progress(by_format[suffix], what=f"making {suffix}"), strict=True):
                 write(target, *decode(path))
-    return {suffix: found[suffix] for suffix in FORMATS}
+    return {suffix: by_format[suffix] for suffix in FORMATS}
 
 
 def decode(path: Path) -> tuple[np.ndarray, int]:
-    """Samples as libsndfile or, of m4a, FFmpeg gives them, and nothing else done.
+    """Decode with libsndfile, or FFmpeg for m4a, and do nothing else.
 
     Returns
     -------
@@ -94,13 +94,13 @@ def decode(path: Path) -> tuple[np.ndarray, int]:
 
 
 def seconds(path: Path) -> float:
-    """How long a song is."""
+    """Return the duration of a song."""
     samples, rate = decode(path)
     return samples.shape[1] / rate
 
 
 def write(path: Path, samples: np.ndarray, rate: int) -> None:
-    """Encode samples [shape=(channels, n)] as the suffix says; two channels at most."""
+    """Encode samples [shape=(channels, n)] in the format of the suffix, with at most two channels."""
     samples = samples[:2]
     if path.suffix != ".m4a":
         soundfile.write(path, samples.T, rate)

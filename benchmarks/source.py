@@ -1,9 +1,9 @@
-"""Is the source of a song audible? Songs against their own re-encodings, and against songs of another source.
+"""Measure whether a song's source is audible, against its own re-encodings and against songs of another source.
 
     python -m benchmarks.source FOLDER OTHER_FOLDER
 
-Both folders hold genre folders of audio (`<genre>/*`). Songs of FOLDER are re-encoded as store previews are (44.1 kHz,
-mp3 and AAC) in a temporary folder; the classifier of stage `confounding` is asked which is which, with the default
+Both folders hold genre folders of audio (`<genre>/*`). Songs of FOLDER are re-encoded like store previews (44.1 kHz,
+mp3 and AAC) in a temporary folder. The classifier of stage `confounding` predicts the source, with the default
 `mels` of params.yaml and with those of the recipes from playlists. 50 % is chance. Copies of a song share a fold.
 """
 
@@ -60,8 +60,8 @@ def main() -> None:
         chosen = tracks["family"].isin(["as it is", other]).to_numpy()
         for number, name in enumerate(mels):
             values = np.array([row[number] for row, mine in zip(columns, chosen, strict=True) if mine])
-            found = confounding.audible(values, tracks[chosen].reset_index(drop=True), RESAMPLES, SEED)
-            rows.append([f"as it is / {other}", name, shown(found, "source"), shown(found, "source_within_genre")])
+            result = confounding.audible(values, tracks[chosen].reset_index(drop=True), RESAMPLES, SEED)
+            rows.append([f"as it is / {other}", name, shown(result, "source"), shown(result, "source_within_genre")])
     print_table(
         f"How often the source is recognised, balanced accuracy; recipe: {recipe}",
         ["sources", "mels", "all songs", "within shared genres"],
@@ -70,15 +70,15 @@ def main() -> None:
 
 
 def songs_in(folder: Path, most: int) -> list[Path]:
-    """Up to so many songs of a folder, evenly taken."""
+    """Return at most `most` evenly spaced songs of a folder."""
     paths = [path for path in sorted(folder.glob("*/*")) if path.suffix.lower() in EXTENSIONS]
     if not paths:
-        raise UserError(f"{folder}: no <genre>/ folders with audio here")
+        raise UserError(f"{folder}: no <genre>/ folders with audio here; name another folder")
     return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int))]
 
 
 def columns_of(path: Path, kind: str, mels: list[MelParams]) -> list[np.ndarray]:
-    """The classifier's columns of a song, re-encoded or not, for each way to compute spectrograms."""
+    """Compute the classifier's columns of a song, re-encoded or not, for each spectrogram format."""
     with tempfile.TemporaryDirectory() as folder:
         if kind in ("mp3", "AAC"):
             samples = decode.load(path, STORE_RATE)
@@ -107,9 +107,9 @@ def write_aac(path: Path, samples: np.ndarray) -> None:
         container.mux(stream.encode(None))
 
 
-def shown(found: dict[str, float | None], name: str) -> str:
-    """Accuracy with its 95 % interval."""
-    value, low, high = (found[f"{name}_{key}"] for key in ("balanced_accuracy", "ci95_low", "ci95_high"))
+def shown(result: dict[str, float | None], name: str) -> str:
+    """Format an accuracy with its 95 % interval."""
+    value, low, high = (result[f"{name}_{key}"] for key in ("balanced_accuracy", "ci95_low", "ci95_high"))
     if value is None or low is None or high is None:
         return "none"
     return f"{value:.0%} [{low:.0%}, {high:.0%}]"

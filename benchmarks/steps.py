@@ -1,8 +1,8 @@
-"""A training in a process of its own, which takes an epoch whenever it is told to.
+"""Training in a process of its own that runs an epoch on each request.
 
     python -m benchmarks.steps OPTIONS    # started by Steps, in a folder that write_tracks() has filled
 
-So trainings of different backends, environments and settings can take turns, each with its first steps behind it.
+So warmed-up trainings of different backends, environments and settings can take turns.
 """
 
 import contextlib
@@ -30,27 +30,27 @@ from genres.data import shards
 ROOT = Path(__file__).resolve().parents[1]
 TRACK_SECONDS = 30.0
 GENRES = 9
-AT_LEAST_S = 3.0  # what is shorter says more about the moment than about the training
+AT_LEAST_S = 3.0  # shorter measurements are too noisy
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to train.
+    """Options of a training.
 
     Attributes
     ----------
     architecture : str
-        A key of `models`.
+        Key of `models`.
     resident : bool
-        On one batch that stays in memory, in place of the stage's own feed.
+        True to train on one batch that stays in memory, in place of the stage's own feed.
     overrides : dict
-        Keys of `train`.
+        Values of `train`.
     steps_per_execution : int
-        As in Keras' compile().
+        Argument of Keras' compile().
     policy : str
-        Of Keras' number formats.
+        Keras' dtype policy.
     environment : dict
-        Variables of the process.
+        Environment variables of the process.
     """
 
     architecture: str
@@ -62,7 +62,7 @@ class Options:
 
 
 def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int) -> None:
-    """Leave what the stages before training leave, of noise: so many clips (windows) to train on, and few to validate.
+    """Write the inputs of stage `train` with noise: `n_clips` clips (windows) of training, and few of validation.
 
     Raises
     ------
@@ -99,12 +99,12 @@ def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int
 
 
 class Steps:
-    """The parent's side: call it for the seconds of an epoch, on average over as many as take three seconds.
+    """Parent's side of a training; a call returns the mean seconds of an epoch, over at least three seconds.
 
     Attributes
     ----------
     n_clips : int
-        In an epoch.
+        Number of clips in an epoch.
     """
 
     def __init__(self, folder: Path, options: Options) -> None:
@@ -125,7 +125,7 @@ class Steps:
         self._epoch()  # which also compiles
 
     def __call__(self) -> float:
-        """Take some epochs; the first one, which may wait for threads that sleep, does not count."""
+        """Time some epochs, without the first one, which may wait for sleeping threads."""
         self._epoch()
         taken = [self._epoch()]
         while sum(taken) < AT_LEAST_S:
@@ -152,7 +152,7 @@ class Steps:
 
 @contextlib.contextmanager
 def started(folder: Path, chosen: dict[str, Options]) -> Iterator[dict[str, Steps]]:
-    """Trainings on the tracks in `folder`, one after the other made ready."""
+    """Start trainings on the tracks in `folder` one after the other; end them with the context."""
     running: dict[str, Steps] = {}
     try:
         for name, options in chosen.items():
@@ -164,7 +164,7 @@ def started(folder: Path, chosen: dict[str, Options]) -> Iterator[dict[str, Step
 
 
 def main() -> None:
-    """The child's side: train as `Options` say."""
+    """Train in the child process, with the options of the command line."""
     options, settings = Options(**json.loads(sys.argv[1])), params.load()
     from genres.data.batches import Epochs
     from genres.models.backend import keras
@@ -178,7 +178,7 @@ def main() -> None:
     feed = training.data.train
 
     class Resident(Epochs):
-        """The first batch of the feed, again and again."""
+        """Feed that repeats its first batch."""
 
         def __init__(self) -> None:
             super().__init__(feed)
@@ -187,8 +187,8 @@ def main() -> None:
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             return self._batch
 
-    class Told(keras.callbacks.Callback):
-        """Begin an epoch when told to, as the stage does; say how long it took."""
+    class OnRequest(keras.callbacks.Callback):
+        """Begin an epoch on request, with the stage's dropout seed; print its seconds."""
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             if not sys.stdin.readline():
@@ -205,7 +205,7 @@ def main() -> None:
         steps_per_epoch=len(feed),
         epochs=1_000_000,
         class_weight=training.data.class_weights if training.settings.class_weights else None,
-        callbacks=[Told()],
+        callbacks=[OnRequest()],
         shuffle=False,
         verbose=0,
     )

@@ -1,8 +1,8 @@
 """Training: the feed, and the backend.
 
-Epochs on random spectrograms, of the network, loss and optimiser that the stage `train` makes for each architecture,
-taking turns: with the stage's own feed (crops and random changes included), and on one batch that stays in memory,
-than which no feed can be faster; that one also on Keras' JAX backend. The first epochs, which compile, do not count.
+Epochs on random spectrograms, with the network, loss and optimiser of the stage `train` for each architecture, in
+turns: with the stage's own feed (crops and augmentation included), and on one batch that stays in memory, the upper
+bound for any feed; that one also on Keras' JAX backend. The first epochs, which compile, do not count.
 
     python -m benchmarks.training [--arch NAME … | --all] [--rounds N] [--batches N]
 """
@@ -21,7 +21,7 @@ from genres.core.console import UserError, command, warn
 from genres.core.params import Params
 
 FEED, RESIDENT, JAX = "the stage's feed", "a resident batch", "JAX"
-GOAL = 0.97  # of the speed with a resident batch
+GOAL = 0.97  # share of the speed with a resident batch
 
 
 @command
@@ -31,8 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.splitlines()[0])
     parser.add_argument("--arch", nargs="+", default=settings.architectures, help="architectures of params.yaml")
     parser.add_argument("--all", action="store_true", help="all of them")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn (5)")
-    parser.add_argument("--batches", type=int, default=16, help="in an epoch (16)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (5)")
+    parser.add_argument("--batches", type=int, default=16, help="batches of an epoch (16)")
     arguments = parser.parse_args()
     chosen = list(settings.models) if arguments.all else arguments.arch
     for name in chosen:
@@ -58,12 +58,12 @@ def measure(
 
 
 def take_turns(architecture: str, settings: Params, rounds: int, batches: int) -> tuple[dict[str, list[float]], int]:
-    """The seconds of an epoch of each kind, in each round; and the clips in an epoch."""
+    """Return the seconds of an epoch of each kind in each round, and the number of clips in an epoch."""
     chosen = {FEED: Options(architecture, resident=False), RESIDENT: Options(architecture)}
     if importlib.util.find_spec("jax"):
         chosen[JAX] = Options(architecture, environment={"KERAS_BACKEND": "jax"})
     else:
-        warn("jax is not installed (requirements-dev.txt): not compared with")
+        warn("jax is not installed, so that it is not measured; install requirements-dev.txt")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         folder = Path(temporary)
         write_tracks(folder, settings, architecture, batches * settings.training_of(architecture).batch_size)
@@ -72,16 +72,16 @@ def take_turns(architecture: str, settings: Params, rounds: int, batches: int) -
 
 
 def figures_of(architecture: str, seconds: dict[str, list[float]], n_clips: int) -> list[Figure]:
-    """What the seconds of an epoch say."""
+    """Return the figures of the seconds of an epoch."""
     ratios = times_as_fast(seconds[FEED], seconds[RESIDENT])
-    found = [
+    result = [
         Figure(f"{architecture}, {FEED}", tuple(n_clips / value for value in seconds[FEED]), "clips a second"),
         Figure(f"{architecture}, {FEED}: as fast as {RESIDENT}", ratios, "times", GOAL, comparable=True),
     ]
     if JAX in seconds:
         ratios = times_as_fast(seconds[RESIDENT], seconds[JAX])
-        found.append(Figure(f"{architecture}, {RESIDENT}: as fast as with {JAX}", ratios))
-    return found
+        result.append(Figure(f"{architecture}, {RESIDENT}: as fast as with {JAX}", ratios))
+    return result
 
 
 if __name__ == "__main__":

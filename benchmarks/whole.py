@@ -1,8 +1,8 @@
 """From songs on disk to a leaderboard.
 
-The whole of `dvc repro`, stage by stage: the paper's eight architectures at its ten epochs, on songs of half a minute.
-Noise, since it is the time that is measured. Where the songs are fewer than the paper's 900, what grows with them
-(checking songs, spectrograms, training, evaluation) is that much less; the page has 90.
+A full `dvc repro`, stage by stage: the paper's eight architectures at its ten epochs, on songs of half a minute. The
+songs are noise, since only time is measured. The page uses 90 songs instead of the paper's 900; checking songs,
+spectrograms, training and evaluation grow in proportion to their number.
 
     python -m benchmarks.whole [--songs 900] [--epochs 10]
 """
@@ -35,18 +35,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="the paper's 10")
     arguments = parser.parse_args()
     if arguments.songs < 3 * SONGS_PER_ARTIST * GENRES or arguments.epochs < 1:
-        raise UserError(f"--songs: at least {3 * SONGS_PER_ARTIST * GENRES}; --epochs: at least 1")
+        raise UserError(f"--songs: must be at least {3 * SONGS_PER_ARTIST * GENRES}; --epochs: at least 1")
     print(describe(("keras", "tensorflow", "dvc", "mlflow")))
     show(__doc__.splitlines()[0], figures(arguments.songs, arguments.epochs, PAPERS))
 
 
 def measure(music: Path, quick: bool = False) -> list[Figure]:
-    """The figures of docs/benchmarks.md, on a tenth of the songs."""
+    """Measure the figures of docs/benchmarks.md, on a tenth of the songs."""
     return figures(54, 1, ["baseline"]) if quick else figures(90, 10, PAPERS)
 
 
 def figures(songs: int, epochs: int, architectures: list[str]) -> list[Figure]:
-    """Seconds of each stage; of those that run once an architecture all together, training by its own clock, too."""
+    """Measure the share of each stage (all architectures together), and of the epochs themselves in training."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         music = Path(temporary) / "music"
         write_long_songs(music, songs)
@@ -69,17 +69,17 @@ def figures(songs: int, epochs: int, architectures: list[str]) -> list[Figure]:
         clock = sum(read_card(project.folder / "models" / f"{name}.keras")["seconds"] for name in architectures)
     whole = sum(seconds.values())
     about = f"{songs} songs, {len(architectures)} architectures, {epochs} epochs"
-    found = [Figure(f"{about}: from songs to leaderboard", (whole,), "s", higher_is_better=False)]
+    result = [Figure(f"{about}: from songs to leaderboard", (whole,), "s", higher_is_better=False)]
     for what, value in seconds.items():
-        found.append(Figure(f"of this {what}", (100 * value / whole,), "%", higher_is_better=False))
-    found.append(
+        result.append(Figure(f"of this {what}", (100 * value / whole,), "%", higher_is_better=False))
+    result.append(
         Figure("in training the epochs themselves, of the whole", (100 * clock / whole,), "%", higher_is_better=False)
     )
-    return found
+    return result
 
 
 def write_long_songs(folder: Path, songs: int) -> None:
-    """Noise in changing loudness; the folder is the genre, and an artist has two songs of one genre."""
+    """Write songs of noise of changing loudness; the folder is the genre, and an artist has two songs of one genre."""
     rows = ["path,genre,artist,title"]
     for number in range(songs):
         rng = np.random.default_rng(number)

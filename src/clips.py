@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Decide folds, then cut clips.
+    """Assign the folds and cut the tracks into clips.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.
     Returns
     -------
     tracks : pd.DataFrame
-        track_id, genre, artist, fold (empty: left out; under protocol `clip` the fold of most of its clips).
+        track_id, genre, artist, fold (empty: left out; under protocol `clip`, the fold of most of its clips).
     clips : pd.DataFrame
-        clip_id, track_id, start_s, fold; only clips that have a fold.
+        clip_id, track_id, start_s, fold; clips without a fold are left out.
     """
     durations = raw["duration_s"].astype(float)
     short = durations < settings.clips.length_s
@@ -60,20 +60,20 @@ def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.
     tracks = raw[long_enough].reset_index(drop=True)
     if tracks["genre"].nunique() < 2:
         raise UserError(
-            f"{settings.dataset}: all songs are of genre '{tracks['genre'].iloc[0]}': it takes two to tell apart"
+            f"{settings.dataset}: all songs are of genre '{tracks['genre'].iloc[0]}'; add songs of a second genre"
         )
     unknown = (tracks["artist"] == "").sum()
     if unknown and settings.split.protocol == "artist":
         warn(
-            f"{unknown} of {len(tracks)} tracks have no artist: each counts as an artist of its own, and where they "
-            "share one after all, the artist split leaks"
+            f"{unknown} of {len(tracks)} tracks have no artist: each counts as an artist of its own, so the artist "
+            "split leaks if they share one; fill in the artists"
         )
     clips = _windows_of(tracks, settings.clips)
     if by_clip(settings):
-        pairs = set(tracks["track_id"][folds.of_pairs(tracks)])
+        pairs = set(tracks["track_id"][folds.excluded_for_pairs(tracks)])
         clips = clips[~clips["track_id"].isin(pairs)].reset_index(drop=True)
         genre = dict(zip(tracks["track_id"], tracks["genre"], strict=True))
-        clips["fold"] = folds.of_clips(clips["track_id"].map(genre).to_numpy(), settings.split, settings.seed)
+        clips["fold"] = folds.assign_clips(clips["track_id"].map(genre).to_numpy(), settings.split, settings.seed)
         most = clips.groupby("track_id")["fold"].agg(lambda fold: fold.mode().iloc[0])
         tracks["fold"] = tracks["track_id"].map(most).fillna(folds.LEFT_OUT)
     else:
@@ -93,12 +93,12 @@ def _windows_of(tracks: pd.DataFrame, settings: ClipParams) -> pd.DataFrame:
 
 
 def by_clip(settings: Params) -> bool:
-    """Whether folds are drawn for single clips: the leak."""
+    """Return True if folds are drawn for single clips, which leaks."""
     return settings.split.protocol == "clip"
 
 
 def show(tracks: pd.DataFrame, clips: pd.DataFrame, settings: Params) -> None:
-    """Print how many tracks and clips of each genre are in each fold."""
+    """Print the number of tracks and clips of each genre in each fold."""
     # Under protocol clip a track has no fold of its own.
     unit, table = ("Clips", clips.merge(tracks[["track_id", "genre"]])) if by_clip(settings) else ("Tracks", tracks)
     counts = table.groupby(["genre", "fold"]).size().unstack(fill_value=0)
@@ -113,7 +113,7 @@ def show(tracks: pd.DataFrame, clips: pd.DataFrame, settings: Params) -> None:
         ["all", *(int(counts[fold].sum()) for fold in columns)],
     )
     if by_clip(settings):
-        warn("protocol clip puts clips of one song into train and test: its results are inflated")
+        warn("protocol clip puts clips of one song into train and test: its results are inflated; use protocol artist")
 
 
 if __name__ == "__main__":

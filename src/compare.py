@@ -2,7 +2,7 @@
 
     python src/compare.py
 
-The order is by validation; the test set only says what came of it. The row `ensemble` is the mean of all
+The architectures are ranked by validation accuracy, never by the test set. The row `ensemble` is the mean of all
 architectures' probabilities.
 """
 
@@ -18,7 +18,7 @@ from genres.core.console import UserError, command, print_table
 from genres.core.files import read_table, write_json, write_table
 from genres.core.params import Params
 from genres.core.paths import ENSEMBLE, LEADERBOARD, PLOTS, SUMMARY
-from genres.core.text import amount, whose
+from genres.core.text import amount, dataset_note
 from genres.figures import comparison, differences
 from genres.figures.style import save
 from genres.models.card import ModelCard, read_card
@@ -26,7 +26,7 @@ from genres.stats import scores
 
 FIGURES = PLOTS / "compare"
 DIFFERENCE = ("difference_to_first", "difference_ci95_low", "difference_ci95_high")
-# Of a model's card; the last two are the clock's.
+# Keys of a model's card; the last two depend on the machine.
 COSTS = ("n_parameters", "multiply_adds", "epochs", "seconds", "clips_per_second")
 
 
@@ -57,18 +57,18 @@ def _read(path: Path) -> pd.DataFrame:
 def leaderboard(
     predictions: dict[str, pd.DataFrame], cards: dict[str, ModelCard], settings: Params
 ) -> list[dict[str, Any]]:
-    """One row an architecture and one for their ensemble, best first by validation.
+    """Return one row for each architecture and one for their ensemble, best first by validation accuracy.
 
-    Each row tells validation accuracy, test accuracy with its 95 % interval, macro F1, calibration before and after
-    temperature scaling, and against the first row: the difference in test accuracy with its interval (paired bootstrap
-    over tracks), McNemar's exact p, and that p by Holm's correction for as many comparisons as there are other rows.
+    A row has validation accuracy, test accuracy with its 95 % interval, macro F1, and calibration before and after
+    temperature scaling. Against the first row it has the difference in test accuracy with its interval (paired
+    bootstrap over tracks), McNemar's exact p, and p with Holm's correction for the number of other rows.
     """
     genres = next(iter(cards.values()))["genres"]
     tables = dict(predictions)
     if len(predictions) > 1:
         tables[ENSEMBLE] = ensemble(list(predictions.values()), genres)
     rows = [_row(name, table, cards.get(name), genres, settings) for name, table in tables.items()]
-    # Equal accuracies on validation are told apart by its log loss.
+    # Log loss breaks ties in validation accuracy.
     rows.sort(key=lambda row: (-row["val_track_accuracy"], row["val_log_loss"]))
     best = _right(tables[rows[0]["arch"]])
     for row in rows:
@@ -83,26 +83,25 @@ def leaderboard(
 
 
 def per_genre(predictions: dict[str, pd.DataFrame], first: str, genres: list[str], settings: Params) -> pd.DataFrame:
-    """How often each architecture finds each genre, and whether the first one does so more or less often.
+    """Compute the recall of each architecture for each genre, and its difference to the first architecture.
 
     Parameters
     ----------
     predictions : dict of pd.DataFrame
-        By architecture; the same tracks in the same order.
+        Predictions by architecture; the same tracks in the same order.
     first : str
-        The architecture that the others are compared with.
+        Architecture that the others are compared with.
     genres : list of str
     settings : Params
-        Of the bootstrap.
+        Parameters with the number of bootstrap resamples and the seed.
 
     Returns
     -------
     pd.DataFrame
         arch, genre, tracks, recall, difference_to_first, difference_ci95_low, difference_ci95_high (paired bootstrap),
-        mcnemar_p, and mcnemar_p_holm: corrected for the genres of an architecture. A genre without a test track has
-        no row.
+        mcnemar_p, mcnemar_p_holm (corrected for the genres of an architecture). Genres without test tracks have no row.
     """
-    found = []
+    all_rows = []
     for name, table in predictions.items():
         test = table[table["fold"] == "test"]
         rows: list[dict[str, Any]] = []
@@ -116,12 +115,12 @@ def per_genre(predictions: dict[str, pd.DataFrame], first: str, genres: list[str
             row |= {"difference_to_first": difference, "difference_ci95_low": low, "difference_ci95_high": high}
             rows.append(row | {"mcnemar_p": scores.mcnemar(mine, best)})
         corrected = scores.holm([row["mcnemar_p"] for row in rows])
-        found += [row | {"mcnemar_p_holm": float(p)} for row, p in zip(rows, corrected, strict=True)]
-    return pd.DataFrame(found)
+        all_rows += [row | {"mcnemar_p_holm": float(p)} for row, p in zip(rows, corrected, strict=True)]
+    return pd.DataFrame(all_rows)
 
 
 def ensemble(tables: list[pd.DataFrame], genres: list[str]) -> pd.DataFrame:
-    """The mean of several models' probabilities for the same tracks."""
+    """Average the probabilities of several models for the same tracks."""
     mean = tables[0].copy()
     if not all(table["track_id"].equals(mean["track_id"]) for table in tables):
         raise UserError("predictions/: the architectures were evaluated on different tracks; run: dvc repro")
@@ -152,7 +151,7 @@ def _right(table: pd.DataFrame) -> np.ndarray:
 
 
 def summary(rows: list[dict[str, Any]], card: ModelCard) -> dict[str, Any]:
-    """The few flat numbers by which experiments compare in `dvc exp show`."""
+    """Return the flat numbers by which `dvc exp show` compares experiments."""
     first = next(row for row in rows if row["arch"] != ENSEMBLE)
     together = next((row for row in rows if row["arch"] == ENSEMBLE), None)
     return {
@@ -168,9 +167,9 @@ def summary(rows: list[dict[str, Any]], card: ModelCard) -> dict[str, Any]:
 
 
 def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card: ModelCard) -> None:
-    """Write plots/compare/."""
+    """Write the figures and tables of plots/compare/."""
     genres = card["genres"]
-    note = whose(card["dataset"], card["protocol"])
+    note = dataset_note(card["dataset"], card["protocol"])
     title = "Test accuracy by track"
     save(comparison.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), FIGURES / "leaderboard.png")
     title = f"Test accuracy less that of {rows[0]['arch']}, the first by validation"
@@ -192,18 +191,18 @@ def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card:
 
 
 def track(rows: list[dict[str, Any]], cards: dict[str, ModelCard], best: str) -> None:
-    """Tell MLflow's runs their scores on validation, and which is the best."""
-    from genres.tracking import runs  # loads MLflow: seconds, which --help need not cost
+    """Log the validation scores to the MLflow runs and tag the best run."""
+    from genres.tracking import runs  # imported here, since loading MLflow takes seconds
 
     keys = ("val_track_accuracy", "val_log_loss")
     scored = {cards[row["arch"]]["run_id"]: {key: row[key] for key in keys} for row in rows if row["arch"] in cards}
-    runs.compared(cards[best]["dataset"], cards[best]["protocol"], scored, cards[best]["run_id"])
+    runs.log_comparison(cards[best]["dataset"], cards[best]["protocol"], scored, cards[best]["run_id"])
 
 
 def show(rows: list[dict[str, Any]], card: ModelCard) -> None:
     """Print the leaderboard."""
     print_table(
-        f"Leaderboard, best first by validation: {whose(card['dataset'], card['protocol'])}",
+        f"Leaderboard, best first by validation: {dataset_note(card['dataset'], card['protocol'])}",
         [
             "architecture",
             "val",

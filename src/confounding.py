@@ -1,16 +1,16 @@
-"""Stage `confounding`: how much of the accuracy the songs' source alone explains → metrics/confounding.json, a plot.
+"""Stage `confounding`: measure how far the songs' source explains the accuracy → metrics/confounding.json, a plot.
 
     python src/confounding.py
 
-Where genres come from different sources, a network can tell them by codec, bandwidth or loudness. Four controls:
+If genres come from different sources, a network can separate them by codec, bandwidth or loudness. Four controls:
 
-- Is the source audible? A plain classifier is asked for the source, by the mels' mean and deviation in each band.
-- Is it within one genre, where the genre cannot help?
-- What accuracy does knowing the source give, without hearing a song, and what is a network's accuracy worth when only
-  the genres of the song's own source compete?
-- Does a genre that was learned from one source hold on another?
+- Source from audio: a logistic regression predicts the source from mean and deviation of each mel band.
+- Source within one genre: the same, where the genre cannot help.
+- Genre from source: the accuracy of predicting the genre from the source alone, and each network's accuracy when only
+  the genres of the song's own source compete.
+- Transfer: the accuracy on one source of genres that were learned from another.
 
-Sources count by family (deezer_isrc and deezer_search are one: the same files). With one family there is nothing to
+Sources are grouped by family (deezer_isrc and deezer_search serve the same files). With one family there is nothing to
 control, and the stage says so.
 """
 
@@ -32,7 +32,7 @@ from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.files import read_table, write_json
 from genres.core.paths import MELS, TRACKS
-from genres.core.text import whose
+from genres.core.text import dataset_note
 from genres.data import folds
 from genres.data.shards import Spectrograms
 from genres.figures import confounding as figures
@@ -41,11 +41,11 @@ from genres.stats import scores
 
 METRICS, PICTURE = Path("metrics/confounding.json"), Path("plots/confounding/source.png")
 
-# A source, or a genre of a source, takes part with at least so many tracks, of at least two artists.
+# Least number of tracks (of at least two artists) with which a source, or a genre of a source, takes part.
 MIN_TRACKS = 5
-SPLITS = 5  # of the cross-validation, at most
+SPLITS = 5  # most parts of the cross-validation
 
-# Of the logistic regression, on standardised columns: a few hundred of them on often fewer tracks need a strong prior.
+# The logistic regression has a few hundred standardised columns and often fewer tracks, so it needs a strong prior.
 INVERSE_REGULARISATION = 0.1
 
 Flags = np.ndarray
@@ -64,7 +64,7 @@ def main() -> None:
         "tracks": len(tracks),
         "sources": int(tracks["source"].nunique()),
         "families": int(tracks["family"].nunique()),
-        # The share of the genres that a single family has.
+        # Share of the genres that come from one family only.
         "genres_of_one_source": float((tracks.groupby("genre")["family"].nunique() == 1).mean()),
     }
     columns = features(Spectrograms(MELS), tracks["track_id"]) if result["families"] > 1 else None
@@ -72,18 +72,21 @@ def main() -> None:
     result |= explained(tracks, predictions)
     result |= transfer(columns, tracks, settings.evaluate.bootstrap, settings.seed)
     write_json(METRICS, result)
-    about = {"title": "What the source of the songs explains", "note": whose(settings.dataset, settings.split.protocol)}
+    about = {
+        "title": "What the source of the songs explains",
+        "note": dataset_note(settings.dataset, settings.split.protocol),
+    }
     save(figures.source(result, settings.architectures, **about), PICTURE)
     show(result, tracks, settings.architectures)
 
 
 def read_tracks(dataset: str) -> pd.DataFrame:
-    """The tracks that have a fold: track_id, genre, fold, source, family, and the group that must not be divided."""
+    """Read the tracks that have a fold: track_id, genre, fold, source, family, group (never split between folds)."""
     raw = read_table(Path("data/raw") / dataset / "tracks.csv", dtype=str)
     raw["group"] = folds.group(raw, by_artist=True)
     raw["family"] = raw["source"].str.split("_").str[0]
-    known = read_table(TRACKS, dtype=str)[["track_id", "fold"]]
-    tracks = raw[["track_id", "genre", "source", "family", "group"]].merge(known, on="track_id", validate="one_to_one")
+    fold = read_table(TRACKS, dtype=str)[["track_id", "fold"]]
+    tracks = raw[["track_id", "genre", "source", "family", "group"]].merge(fold, on="track_id", validate="one_to_one")
     return tracks[tracks["fold"] != folds.LEFT_OUT].reset_index(drop=True)
 
 
@@ -95,7 +98,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def features(spectrograms: Spectrograms, track_ids: pd.Series) -> np.ndarray:
-    """Mean and standard deviation of each mel band over a track: float64 [shape=(tracks, 2 * n_mels)]."""
+    """Compute mean and standard deviation of each mel band over a track: float64 [shape=(tracks, 2 * n_mels)]."""
     rows = []
     for track_id in track_ids:
         track = spectrograms.track(track_id)
@@ -104,19 +107,19 @@ def features(spectrograms: Spectrograms, track_ids: pd.Series) -> np.ndarray:
 
 
 def audible(columns: np.ndarray | None, tracks: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """How well the source is recognised: balanced accuracy with its 95 % interval, and what guessing gives.
+    """Compute how well the source is recognised: balanced accuracy with its 95 % interval, and chance level.
 
-    Over all tracks, by family (`source_…`) and by exact source (`exact_source_…`); and by family among the tracks of
-    one genre, for each genre that several families have, on average over these (`source_within_genre_…`). None where
-    fewer than two take part.
+    `source_…` is over all tracks by family, `exact_source_…` over all tracks by exact source. `source_within_genre_…`
+    is by family within one genre, averaged over the genres that several families have. Values are None where fewer
+    than two sources take part.
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     groups = tracks["group"].to_numpy()
     for name, column in (("source", "family"), ("exact_source", "source")):
         labels = tracks[column].to_numpy(dtype=str)
         everything = np.ones(len(tracks), dtype=bool)
         answers = [] if columns is None else _recognise(columns, labels, groups, everything, seed)
-        found |= _summary(name, answers, resamples, seed)
+        result |= _summary(name, answers, resamples, seed)
     families, genres = tracks["family"].to_numpy(dtype=str), tracks["genre"].to_numpy(dtype=str)
     within: list[tuple[Any, ...]] = []
     shared = 0
@@ -124,16 +127,13 @@ def audible(columns: np.ndarray | None, tracks: pd.DataFrame, resamples: int, se
         if columns is not None and (one := _recognise(columns, families, groups, genres == genre, seed)):
             within += [(genre, *answer) for answer in one]
             shared += 1
-    return found | {"genres_of_several_sources": shared} | _summary("source_within_genre", within, resamples, seed)
+    return result | {"genres_of_several_sources": shared} | _summary("source_within_genre", within, resamples, seed)
 
 
 def _recognise(
     columns: np.ndarray, labels: np.ndarray, groups: np.ndarray, among: Flags, seed: int
 ) -> list[tuple[Any, ...]]:
-    """Cross-validated answers to which label a track has: the label and whether it was found, of each that took part.
-
-    Empty if fewer than two labels have enough tracks.
-    """
+    """Return (label, right) of each cross-validated prediction; empty if under two labels have enough tracks."""
     chosen = np.flatnonzero(among)
     chosen = chosen[testable(labels[chosen], groups[chosen])]
     answers = []
@@ -145,13 +145,13 @@ def _recognise(
 
 
 def testable(labels: np.ndarray, groups: np.ndarray) -> Flags:
-    """Which tracks have a label with at least `MIN_TRACKS` tracks, of at least two groups."""
+    """Mark the tracks whose label has at least `MIN_TRACKS` tracks of at least two groups."""
     table = pd.DataFrame({"label": labels, "group": groups}).groupby("label")["group"]
     return ((table.transform("size") >= MIN_TRACKS) & (table.transform("nunique") >= 2)).to_numpy(dtype=bool)
 
 
 def divided(labels: np.ndarray, groups: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indices of train and test for cross-validation with whole groups, stratified by label; none for one label."""
+    """Yield train and test indices of a cross-validation with whole groups, stratified by label; none for one label."""
     fewest = pd.Series(groups).groupby(labels).nunique().min() if len(labels) else 0
     if len(set(labels)) < 2 or fewest < 2:
         return
@@ -162,34 +162,35 @@ def divided(labels: np.ndarray, groups: np.ndarray, seed: int) -> Iterator[tuple
 
 
 def classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Predicted labels of the rows of `test`, by logistic regression; each label counts the same."""
+    """Predict the labels of the rows of `test` by logistic regression with balanced classes."""
     if len(set(labels)) == 1:
         return np.full(len(test), labels[0])
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=INVERSE_REGULARISATION, class_weight="balanced", max_iter=2000)
     )
-    # A thread for so small matrices: several spend their time waiting for each other, five times as long on a busy CPU.
+    # One thread: on matrices this small, several wait for each other and take five times as long on a busy CPU.
     with threadpool_limits(1):
         return model.fit(train, labels).predict(test)
 
 
 def _summary(name: str, answers: list[tuple[Any, ...]], resamples: int, seed: int) -> dict[str, Any]:
-    """Four entries of the metrics file, from answers (…, label, right)."""
+    """Return the four entries of the metrics file for answers (…, label, right)."""
     keys = ("balanced_accuracy", "ci95_low", "ci95_high", "chance")
     values = balanced(answers, resamples, seed) if answers else (None,) * len(keys)
     return {f"{name}_{key}": value for key, value in zip(keys, values, strict=True)}
 
 
 def balanced(answers: list[tuple[Any, ...]], resamples: int, seed: int) -> tuple[float, float, float, float]:
-    """Balanced accuracy, its 95 % interval, and that of guessing.
+    """Compute the balanced accuracy, its 95 % interval, and the chance level.
 
     Parameters
     ----------
     answers : list of (label, right) or (part, label, right)
-        Of each track. The accuracy is the mean over parts of the mean over their labels of the share that is right.
+        One entry per track. The accuracy is the share that is right, averaged over the labels of a part, then over the
+        parts.
     resamples, seed : int
-        Of the percentile bootstrap over the tracks of each label. Where all tracks are right, or none, Wilson's
-        interval: see :func:`genres.stats.scores.accuracy_interval`.
+        Resamples and seed of the percentile bootstrap over the tracks of each label. If all tracks are right, or none,
+        the interval is Wilson's: see :func:`genres.stats.scores.accuracy_interval`.
 
     Returns
     -------
@@ -210,22 +211,22 @@ def balanced(answers: list[tuple[Any, ...]], resamples: int, seed: int) -> tuple
 
 
 def explained(tracks: pd.DataFrame, predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """What the source alone says of the test tracks' genres, and what is left of the networks' accuracy within it.
+    """Compute the accuracy of predicting genres from the source alone, and the networks' accuracy within a source.
 
     Parameters
     ----------
     tracks : pd.DataFrame
-        genre, family, fold of each track_id.
+        track_id, genre, family, fold.
     predictions : dict of pd.DataFrame
-        Of each architecture, the test tracks: track_id, genre and a probability column a genre.
+        Test tracks of each architecture: track_id, genre, predicted and a probability column for each genre.
 
     Returns
     -------
     dict
-        majority_accuracy: of always answering the most common training genre. source_alone_accuracy: of the most
-        common training genre of the track's family. source_determines_genre: the share of test tracks whose family
-        has one genre only. <architecture>_accuracy; and <architecture>_accuracy_within_source, where only the genres
-        compete that the track's family has outside of the test set.
+        majority_accuracy: accuracy of always predicting the most common training genre. source_alone_accuracy: accuracy
+        of predicting the most common training genre of the track's family. source_determines_genre: share of the test
+        tracks whose family has one genre only. <architecture>_accuracy. <architecture>_accuracy_within_source: only the
+        genres compete that the track's family has outside of the test set.
     """
     train = tracks[tracks["fold"] == "train"]
     others = tracks[tracks["fold"] != "test"]
@@ -254,16 +255,17 @@ def explained(tracks: pd.DataFrame, predictions: Mapping[str, pd.DataFrame]) -> 
 
 
 def _most_common(genres: pd.Series) -> str:
-    """The first by name, of several that are as common."""
+    """Return the most common genre, the first by name of several that tie."""
     return str(genres.mode().iloc[0])
 
 
 def transfer(columns: np.ndarray | None, tracks: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """Whether genres that were learned from one source hold on another, by the plain classifier.
+    """Compute the logistic regression's accuracy on another source than the one it learned the genres from.
 
-    For each ordered pair of families with at least two genres in common: it learns these from the first, and is
-    tested on other songs of the first (`genre_same_source_…`) and of the second (`genre_other_source_…`). Songs of an
-    artist are never on both sides, and both tests are of the same trained classifiers. None where there is no pair.
+    Each ordered pair of families with at least two common genres is used. The classifier learns these genres from the
+    first family, and is tested on other songs of the first (`genre_same_source_…`) and of the second
+    (`genre_other_source_…`). Songs of an artist are never in both training and test, and both tests use the same
+    trained classifiers. Values are None if there is no pair.
     """
     same: list[tuple[Any, ...]] = []
     other: list[tuple[Any, ...]] = []
@@ -289,7 +291,7 @@ def transfer(columns: np.ndarray | None, tracks: pd.DataFrame, resamples: int, s
 
 
 def show(result: Mapping[str, Any], tracks: pd.DataFrame, architectures: list[str]) -> None:
-    """Print the table, or that there is nothing to control."""
+    """Print the table, or a line if there is only one source."""
     if result["families"] == 1:
         print(f"one source ({tracks['family'].iloc[0]}): nothing to control")
         return
@@ -298,12 +300,12 @@ def show(result: Mapping[str, Any], tracks: pd.DataFrame, architectures: list[st
         [row.label, f"{row.value:.1%}", "" if row.low is None else f"{row.low:.1%} to {row.high:.1%}", beside(row)]
         for row in figures.rows_of(result, architectures)
     ]
-    about = whose(result["dataset"], result["protocol"])
+    about = dataset_note(result["dataset"], result["protocol"])
     print_table(f"What the source explains: {about}; tracks: {counts}", ["", "accuracy", "95 % interval", ""], rows)
 
 
 def beside(row: figures.Shown) -> str:
-    """What a row's accuracy is compared with."""
+    """Return what a row's accuracy is compared with, as text."""
     if row.chance is not None:
         return f"chance {row.chance:.1%}"
     return "" if row.within is None else f"{row.within:.1%} among the source's genres"

@@ -18,8 +18,8 @@ from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.files import read_table, write_json, write_table
 from genres.core.params import EvaluateParams
-from genres.core.paths import MELS, TRACKS
-from genres.core.text import whose
+from genres.core.paths import MELS, TRACKS, metrics_file
+from genres.core.text import dataset_note
 from genres.data import windows
 from genres.data.shards import Spectrograms
 from genres.figures.model import confusion_matrix, learning_curves, reliability_plot
@@ -29,6 +29,21 @@ from genres.models import out_of_distribution
 from genres.models.card import ModelCard, read_card
 from genres.stats import scores
 
+# What `dvc metrics show` has in a row; MLflow's run has all scores.
+METRICS = (
+    "dataset",
+    "protocol",
+    "test_tracks",
+    "n_parameters",
+    "clip_accuracy",
+    "track_accuracy",
+    "track_accuracy_ci95_low",
+    "track_accuracy_ci95_high",
+    "macro_f1",
+    "log_loss",
+    "ece",
+    "unlike_test",
+)
 MOST_WRONG = 25  # tracks that are listed
 
 
@@ -55,11 +70,11 @@ def main() -> None:
 
     metrics = score(clips, probabilities, tracks, card, settings.evaluate, settings.seed)
     metrics |= unlike_training(tracks, card, spectrograms)
-    write_json(Path("metrics") / f"{architecture}.json", metrics)
+    write_json(metrics_file(architecture), {name: metrics[name] for name in METRICS})
     plots = Path("plots") / architecture
     draw(plots, tracks, card, metrics, settings.evaluate)
 
-    from genres.tracking import runs  # loads MLflow: likewise
+    from genres.tracking import runs  # imported here, since loading MLflow takes seconds
 
     with runs.run(card["dataset"], architecture, card["run_id"]) as run:
         run.metrics({f"test_{name}": value for name, value in metrics.items()})
@@ -69,29 +84,29 @@ def main() -> None:
 
 
 def replace_validation(clips: pd.DataFrame, probabilities: np.ndarray, before: dict[str, list[Any]]) -> None:
-    """Put the predictions of validation clips in place that were made before the network was trained on them.
+    """Replace predictions of validation clips by those made before the network was refitted on these clips.
 
     Parameters
     ----------
     clips : pd.DataFrame
         Columns track_id, start_s, fold.
     probabilities : np.ndarray [shape=(n_clips, n_genres)]
-        Changed in place, where the fold is val.
+        Predictions; changed in place where the fold is val.
     before : dict
-        track_id, start_s, probabilities: a row a clip, as in a model's card.
+        track_id, start_s, probabilities of each clip, as in a model's card.
 
     Raises
     ------
     UserError
-        If a validation clip has no such predictions: the data have changed since the training.
+        If a validation clip has no such prediction, because the data have changed since the training.
     """
     rows = dict(zip(zip(before["track_id"], before["start_s"], strict=True), before["probabilities"], strict=True))
     for row in np.flatnonzero(clips["fold"] == "val"):
         clip = (clips["track_id"][row], clips["start_s"][row])
         if clip not in rows:
             raise UserError(f"{clip[0]}: not a validation track when the model was trained; train it again: dvc repro")
-        known = np.array(rows[clip])
-        probabilities[row] = known / known.sum()
+        earlier = np.array(rows[clip])
+        probabilities[row] = earlier / earlier.sum()
 
 
 def score(
@@ -102,7 +117,7 @@ def score(
     settings: EvaluateParams,
     seed: int,
 ) -> dict[str, Any]:
-    """The flat scores of metrics/<architecture>.json, all of the test fold."""
+    """Compute the flat scores of the test fold."""
     genres = card["genres"]
     tested = (clips["fold"] == "test").to_numpy()
     clip_labels = np.searchsorted(genres, clips["genre"].to_numpy(dtype=str))
@@ -123,13 +138,13 @@ def score(
 
 
 def unlike_training(tracks: pd.DataFrame, card: ModelCard, spectrograms: Spectrograms) -> dict[str, float]:
-    """How often predictions would warn that a song is unlike those of training, where it is from the same data set.
+    """Compute the share of test tracks with an out-of-distribution warning, though they are of the same data set.
 
     Returns
     -------
     dict
-        unlike_threshold, the distance from which on they warn (5 % of the validation tracks lie further), and
-        unlike_test, the share of the test tracks that do.
+        unlike_threshold: out-of-distribution score above which predictions warn (5 % of the validation tracks exceed
+        it). unlike_test: share of the test tracks above it.
     """
     reference, top_db = card["out_of_distribution"], spectrograms.format.top_db
     threshold = reference["threshold"]
@@ -143,7 +158,7 @@ def draw(
 ) -> None:
     """Write the tables and pictures of plots/<architecture>/."""
     genres, title = card["genres"], card["architecture"]
-    note = whose(card["dataset"], card["protocol"])
+    note = dataset_note(card["dataset"], card["protocol"])
     test = tracks[tracks["fold"] == "test"]
     labels = np.searchsorted(genres, test["genre"].to_numpy(dtype=str))
     predicted = np.searchsorted(genres, test["predicted"].to_numpy(dtype=str))
@@ -173,7 +188,7 @@ def draw(
 
 
 def most_wrong(test: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
-    """The tracks that are taken for another genre with the most confidence, and who made them."""
+    """Return the tracks misclassified with the highest confidence, with their artists."""
     wrong = test[test["genre"] != test["predicted"]].copy()
     wrong["probability"] = wrong[genres].max(axis=1)
     wrong["probability_of_genre"] = [row[row["genre"]] for row in wrong.to_dict("records")]
@@ -185,8 +200,9 @@ def most_wrong(test: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
 
 def show(architecture: str, metrics: dict[str, Any]) -> None:
     """Print the scores."""
+    note = dataset_note(metrics["dataset"], metrics["protocol"])
     print_table(
-        f"{architecture}: {metrics['test_tracks']} test tracks, {whose(metrics['dataset'], metrics['protocol'])}",
+        f"{architecture}: {metrics['test_tracks']} test tracks, {note}",
         ["score", "value"],
         [[name, f"{value:.3f}"] for name, value in metrics.items() if isinstance(value, float)],
     )

@@ -2,7 +2,7 @@
 
     python src/ingest.py
 
-Exit status 3: a web service asks for a long pause; what has come is kept, and the same command goes on from there.
+Exit status 3: a web service asks for a long pause. Downloads are kept, and the same command resumes.
 """
 
 import argparse
@@ -34,18 +34,18 @@ def main() -> None:
     candidates = collect(settings, raw_dir)
     if isinstance(recipe, MelsRecipe):
         findings = inspect_spectrograms(candidates, recipe)
-        # The later stages know these spectrograms by this file: there is no audio to compute them from.
+        # Tells the later stages the format of these spectrograms, for which there is no audio.
         write_json(
             raw_dir / "spectrogram.json", recipe.model_dump(include={"sample_rate", "n_fft", "n_mels", "frame_rate"})
         )
     else:
         opened = candidates["rejected"] == ""
         paths = [raw_dir / path for path in candidates["path"][opened]]
-        found = iter(inspect_files(paths, settings.compute, settings.songs_dir))
-        findings = [next(found) if reason == "" else Finding(rejected=reason) for reason in candidates["rejected"]]
+        inspected = iter(inspect_files(paths, settings.compute, settings.songs_dir))
+        findings = [next(inspected) if reason == "" else Finding(rejected=reason) for reason in candidates["rejected"]]
     tracks = catalogue(candidates, findings)
     if isinstance(recipe, SpotifyRecipe):
-        # First the conflicts, then the balance: what it counts must be there to stay.
+        # Conflicts go first, so that balancing counts only songs that stay.
         left_out = selection.conflicts_by_sound(tracks, recipe.conflicts)
         if recipe.balance == "smallest":
             left_out |= selection.surplus(tracks[~tracks["track_id"].isin(left_out)])
@@ -59,14 +59,14 @@ def main() -> None:
     report.show(summary)
     report.write(summary)
     if tracks.empty:
-        raise UserError(f"{settings.dataset}: none of the {len(candidates)} songs can be used, see the reasons above")
+        raise UserError(f"{settings.dataset}: none of the {len(candidates)} songs can be used; see the reasons above")
     if isinstance(recipe, SpotifyRecipe):
         report.check_sizes(summary, expected, recipe.min_tracks)
     write_table(raw_dir / "tracks.csv", tracks)
 
 
 def collect(settings: Params, raw_dir: Path) -> pd.DataFrame:
-    """The candidates of the recipe that params.yaml picks: `CANDIDATE_COLUMNS`."""
+    """Collect the candidates of the chosen recipe: `CANDIDATE_COLUMNS`."""
     recipe = settings.recipe
     source = importlib.import_module(f"genres.sources.{recipe.source}")
     if isinstance(recipe, SpotifyRecipe):
@@ -75,7 +75,7 @@ def collect(settings: Params, raw_dir: Path) -> pd.DataFrame:
 
 
 def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
-    """The table of the songs that can be used.
+    """Return the table of the usable songs.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame
     Returns
     -------
     pd.DataFrame
-        The candidates' columns but `rejected`, and duration_s, sha256 and recording: tracks with the same `recording`
-        are the same music (same bytes, same ISRC or near-identical sound), and must never be in two folds.
+        The candidates' columns without `rejected`, and duration_s, sha256, recording. Tracks with the same `recording`
+        are the same music (same bytes, same ISRC or near-identical sound) and must be in the same fold.
     """
     usable = np.array([not finding.rejected for finding in findings], dtype=bool)
     kept = [finding for finding in findings if not finding.rejected]

@@ -2,10 +2,9 @@
 
     python src/mels.py
 
-The spectrograms lie in memory-mapped arrays of bytes (src/genres/data/shards.py), index.csv says which frames are
-whose, and format.json what a cell means. What was computed once, for the same audio and the same parameters, is taken from
-.cache/mels/, and shards that hold the same as before are left alone, so that adding a song computes one song and writes
-one shard.
+The spectrograms are memory-mapped arrays of bytes (src/genres/data/shards.py). index.csv gives the frames of each
+track, format.json the meaning of a cell. Spectrograms of the same audio and parameters come from .cache/mels/, and
+unchanged shards are not written, so that adding a song computes one song and writes one shard.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from genres.core.console import command
 from genres.core.files import read_json, read_table
 from genres.core.paths import MELS
 from genres.data import shards
-from genres.data.cache import VERSION, compute, published_ones
+from genres.data.cache import VERSION, compute, published_reader
 
 
 @command
@@ -31,11 +30,11 @@ def main() -> None:
     description = raw_dir / "spectrogram.json"
     if description.exists():
         form = Format(**read_json(description), top_db=mel_params.top_db)
-        read, key = published_ones(tracks, form), "published"
+        read, key = published_reader(tracks, form), "published"
     else:
         form = format_of(mel_params)
-        made = compute(tracks, raw_dir, mel_params, settings.compute, settings.songs_dir)
-        read, key = made.__getitem__, f"{VERSION}"
+        computed = compute(tracks, raw_dir, mel_params, settings.compute, settings.songs_dir)
+        read, key = computed.__getitem__, f"{VERSION}"
     seconds = tracks["duration_s"].astype(float).sum()
     n_shards = shards.count(seconds * form.frame_rate, form.n_mels)
     shards.write(MELS, tracks, read, form, key=f"{key} {vars(form)}", n_shards=n_shards)

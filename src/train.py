@@ -2,8 +2,8 @@
 
     python src/train.py baseline
 
-Inside the model file lies its card: what it takes, what it tells apart, what training it cost and its MLflow run.
-A training that was killed goes on from its last whole epoch.
+The model file contains its card: input format, genres, cost of the training and MLflow run.
+A killed training resumes after its last complete epoch.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main() -> None:
     if architecture not in settings.models:
         raise UserError(f"architecture '{architecture}' is none of {', '.join(settings.models)}")
 
-    from genres.training.loop import Training  # loads Keras: seconds, which --help and a misspelt name need not cost
+    from genres.training.loop import Training  # imported here, since loading Keras takes seconds
 
     training = Training(architecture, settings)
     with training.locked():

@@ -102,7 +102,7 @@ def test_the_command_on_two_experiments(tmp_path):
     output = checkout.run("genres", "added-genres", "with", "without", fails=True)
     assert output == "error: without lacks genres of with: genre2; name the one with fewer genres first\n"
     output = checkout.run("genres", "added-genres", "without", "with", "--model", "crnn", fails=True)
-    assert output == "error: without has no crnn; it has baseline: choose by --model\n"
+    assert output == "error: without has no crnn, only baseline; choose one by --model\n"
     # Two repetitions of one kind become one row.
     checkout.run("dvc", "exp", "run", "--temp", "--name", "again", "-S", "seed=1")
     output = checkout.run("genres", "aggregate", "with", "again", "--plot", "plots/repetitions.png")

@@ -100,7 +100,7 @@ def test_a_killed_training_on_two_devices_goes_on_to_the_same_result(distributed
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (distributed.folder / HISTORY).exists()
-    assert "going on after epoch" in distributed.run(*TRAIN, **TWO)
+    assert "resuming after epoch" in distributed.run(*TRAIN, **TWO)
     assert furthest(pd.read_csv(distributed.folder / HISTORY), on_one) < 1e-4
 
 
@@ -143,7 +143,7 @@ def test_what_cannot_be_distributed_is_one_line(distributed):
     assert output.count("\n") == 1
     distributed.set_params(train__batch_size=7)
     output = distributed.run(*TRAIN, fails=True, **TWO)
-    assert output == "error: params.yaml: train.batch_size: 7 clips do not divide by 2 devices; take 8\n"
+    assert output == "error: params.yaml: train.batch_size: 7 is not a multiple of the 2 devices; use 8\n"
     output = distributed.run(*TRAIN, fails=True, **TWO, KERAS_DISTRIBUTION_NUM_PROCESSES="2")
     assert output.startswith("error: KERAS_DISTRIBUTION_JOB_ADDRESSES: not set, but KERAS_DISTRIBUTION_NUM_PROCESSES")
 

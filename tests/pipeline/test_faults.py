@@ -163,7 +163,7 @@ def test_a_damaged_checkpoint_starts_from_the_beginning(kept, capsys, name, dama
     assert checkpoint.model() is None
     assert checkpoint.history == []
     if (name, damage) != ("state.json", "gone"):
-        assert capsys.readouterr().err.count("what was kept of this training is damaged") == 1
+        assert capsys.readouterr().err.count("the checkpoint is damaged") == 1
 
 
 # ── MLflow is locked, or away ─────────────────────────────────────────────────────────────────────────────────────────
@@ -223,7 +223,7 @@ def test_a_database_that_is_locked_during_a_run_is_one_line_too(own_database, ho
         assert database.execute("select value from metrics where key = 'loss'").fetchall() == [(1.0,)]
 
 
-USER = "from src import tracking; tracking.run('demo', 'x').__enter__()"
+USER = "from genres.tracking import runs; runs.run('demo', 'x').__enter__()"
 
 
 def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(tmp_path):
@@ -241,7 +241,7 @@ def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(tmp_pat
 
 def test_a_lock_that_somebody_keeps_for_good_is_not_waited_for_forever(own_database, monkeypatch):
     monkeypatch.setattr(store, "LOCK_WAIT_S", 0.3)
-    with runs._alone(), ThreadPoolExecutor(1) as another:
+    with store.database_lock(), ThreadPoolExecutor(1) as another:
         waiting = another.submit(lambda: runs.run("other", "baseline").__enter__())
         with pytest.raises(UserError, match=r"another process has held .*mlflow\.lock .*; end it"):
             waiting.result()
@@ -261,7 +261,7 @@ def test_a_server_that_is_away_is_one_line_without_its_password(monkeypatch, tmp
 
 def test_how_long_a_server_is_asked_is_bounded_and_the_users_to_say():
     """Tries and seconds for each, of the shell if it names them."""
-    code = "import os; from src import tracking; print(os.environ[NAME])".replace("NAME", repr(RETRIES))
+    code = "import os; from genres.tracking import runs; print(os.environ[NAME])".replace("NAME", repr(RETRIES))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     asked = [
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment | own, capture_output=True, text=True)
@@ -346,7 +346,7 @@ def test_a_read_only_project_is_one_line(small_disk):
     status, output = small_disk.run("python", "src/ingest.py")
     assert status == 2, output
     assert "Traceback" not in output
-    assert "Read-only file system: this user must be allowed to read and write there" in output
+    assert "Read-only file system: give this user read and write permission there" in output
     assert output.count("error: ") == 1
     status, output = small_disk.run("dvc", "repro", "mels")
     assert status != 0

@@ -36,9 +36,9 @@ def new_project(folder: Path, music: Path) -> Checkout:
     return checkout
 
 
-def kill_half_way(checkout: Checkout, module: str, cached: str) -> list[Path]:
+def kill_half_way(checkout: Checkout, script: str, cached: str) -> list[Path]:
     """Run a stage and kill it with all of its workers as soon as a dozen files are in its cache."""
-    process = checkout.start("python", "-m", module, start_new_session=True)
+    process = checkout.start("python", f"src/{script}.py", start_new_session=True)
     deadline = time.monotonic() + 100
     while len(found := list(checkout.folder.glob(cached))) < 12 and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -51,17 +51,17 @@ def kill_half_way(checkout: Checkout, module: str, cached: str) -> list[Path]:
 def test_ingest_and_mels_go_on_where_they_were(tmp_path, music, undisturbed):
     killed = new_project(tmp_path, music)
     stages = [
-        ("genres.sources", ".cache/inspected/*/*.json", ["data/raw/folder/tracks.csv", "metrics/ingest.json"]),
+        ("ingest", ".cache/inspected/*/*.json", ["data/raw/folder/tracks.csv", "metrics/ingest.json"]),
         ("mels", ".cache/mels/*/*/*.npy", ["data/mels/index.csv", "data/mels/format.json", "data/mels/*.npy"]),
     ]
-    for module, cached, results in stages:
-        undisturbed.run("python", "-m", module)
-        kill_half_way(killed, module, cached)
+    for script, cached, results in stages:
+        undisturbed.run("python", f"src/{script}.py")
+        kill_half_way(killed, script, cached)
         assert not (killed.folder / results[0]).exists()
         # A file that a worker was writing at that moment keeps its temporary name, and is not counted as done.
         whole = {path: path.stat().st_mtime_ns for path in killed.folder.glob(cached) if not path.name.startswith(".")}
         assert 0 < len(whole) < SONGS
-        killed.run("python", "-m", module)
+        killed.run("python", f"src/{script}.py")
         assert {path: path.stat().st_mtime_ns for path in whole} == whole, "what was done has been done again"
         for result in results:
             (expected,) = undisturbed.folder.glob(result)

@@ -184,7 +184,7 @@ def test_a_parameter_makes_stale_what_uses_it(restored, change, stale):
     ("module", "stale"),
     [
         ("src/compare.py", {"compare"}),
-        ("src/genres/data/folds.py", {"clips", "confounding", "train@baseline"}),
+        ("src/genres/data/folds.py", {"clips", "confounding", "evaluate@baseline", "train@baseline"}),
         ("src/train.py", {"train@baseline"}),
         ("src/genres/stats/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
         ("src/genres/stats/pairs.py", {"remix"}),

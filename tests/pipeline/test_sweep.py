@@ -73,9 +73,9 @@ def test_what_a_result_depends_on_changes_the_name_and_nothing_else_does(planned
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("train.epoch=3", "-S: cannot be understood .*'train.epoch'"),
+        ("train.epoch=3", "-S: invalid override .*'train.epoch'"),
         ("train.epochs=0", "params.yaml with -S: train.epochs: .* received 0"),
-        ("=", "-S: cannot be understood"),
+        ("=", "-S: invalid override"),
     ],
 )
 def test_overrides_that_make_no_sense_are_refused_before_anything_runs(planned, override, says):
@@ -126,7 +126,7 @@ def test_a_sweep_is_interrupted_goes_on_and_is_not_run_again(tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert said.decode().strip().endswith("interrupted: run the same again to go on from here")
+    assert said.decode().strip().endswith("interrupted: run the same command again to continue")
     assert checkout.run("dvc", "exp", "list", "-A", "--name-only").strip() == ""
 
     output = checkout.run(*command)

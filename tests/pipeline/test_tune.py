@@ -74,8 +74,8 @@ def test_values_reach_the_architecture_and_no_other():
 
 def test_a_recipe_that_would_win_is_refused(configure):
     settings = configure({"datasets.demo.train": {"learning_rate": 0.1}})
-    with pytest.raises(UserError, match=r"tune.train.learning_rate: datasets.demo.train sets it, and would win"):
-        search.find("bn_5x5", settings, 3)
+    with pytest.raises(UserError, match=r"tune.train.learning_rate: datasets.demo.train overrides it; remove one"):
+        search.run_study("bn_5x5", settings, 3)
 
 
 def comments(text: str) -> list[str]:
@@ -142,7 +142,7 @@ class TestRealSearch:
         assert not table.exists()
 
         output = project.run(*command)
-        assert re.search(r"going on after [2-4] trials", output)
+        assert re.search(r"resuming after [2-4] trials", output)
         assert table.read_text() == undisturbed
 
         # MLflow: two parents, of which the second was gone on with; every finished trial is a child of one of them.
@@ -163,7 +163,7 @@ class TestRealSearch:
 
     def test_more_trials_and_the_best_is_written(self, project):
         output = project.run("genres", "tune", "baseline", "--trials", "6", "--write")
-        assert "going on after 5 trials" in output
+        assert "resuming after 5 trials" in output
         table = pd.read_csv(project.folder / "plots/tune/baseline/trials.csv")
         complete = table[~table["pruned"]]
         best = complete.loc[complete["val_accuracy"].idxmax()]
@@ -173,7 +173,7 @@ class TestRealSearch:
         assert written.train["batch_size"] == best["train.batch_size"]
         # The study is the same one although params.yaml is not.
         output = project.run("genres", "tune", "baseline", "--trials", "6")
-        assert "going on" not in output
+        assert "resuming" not in output
         assert len(list(project.folder.glob(".cache/tune/*.sqlite3"))) == 1
 
     def test_mistakes_are_one_line(self, project):

@@ -26,7 +26,7 @@ from genres.inference import answer
 from genres.inference.classifier import Classifier
 from genres.models.card import write_card
 from genres.page import pictures, results
-from genres.page.listening import Heard, Networks, Outline, complaint, decode
+from genres.page.listening import Networks, Outline, Prediction, complaint, decode
 
 pytestmark = pytest.mark.xdist_group("app")
 
@@ -236,7 +236,7 @@ def test_two_versions_and_what_changed(site: Site, visit: Callable) -> None:
     page = visit(site)
     page.get_by_role("tab", name="Two versions").click()
     send(page, site.folder / "music/low/0.wav", "#before")
-    page.wait_for_selector("text=Now the other version")
+    page.wait_for_selector("text=Now upload the other version")
     send(page, site.folder / "music/noise/1.wav", "#after")
     page.wait_for_selector("#comparison .versions")
     assert page.inner_text("#comparison h3").lower() == "from low<b> to noise"
@@ -269,7 +269,7 @@ def test_bad_files_are_a_line_and_the_page_goes_on(
     bad = {
         "a<script>b.txt": "cannot be decoded: damaged or not audio",
         "torn.wav": "is truncated: 2.3 s of the 8.0 s",
-        write_audio(tmp_path / "quiet.wav", np.zeros(40000, np.float32)).name: "is silent: there is nothing to hear",
+        write_audio(tmp_path / "quiet.wav", np.zeros(40000, np.float32)).name: "is silent: use a file with audible",
         write_audio(tmp_path / "short.wav", np.ones(9000, np.float32) / 2).name: "is too short (0.4 s; at least 1 s",
     }
     page = visit(site)
@@ -325,7 +325,7 @@ def test_a_phone_has_no_horizontal_scrolling(site: Site, visit: Callable, half_a
     widths = [page.evaluate("document.documentElement.scrollWidth")]
     page.get_by_role("tab", name="Two versions").click()
     send(page, half_and_half, "#before")
-    page.wait_for_selector("text=Now the other version")
+    page.wait_for_selector("text=Now upload the other version")
     send(page, half_and_half, "#after")
     page.wait_for_selector("#comparison .versions")
     widths.append(page.evaluate("document.documentElement.scrollWidth"))
@@ -443,22 +443,23 @@ def test_one_network_serves_many_at_once(folder: Path, monkeypatch: pytest.Monke
     songs = [half_and_half, folder / "music/low/0.wav", folder / "music/noise/0.wav"] * 4
     alone = [Classifier(folder / "models/first.keras").timeline(spectrogram_of(song, FORMAT)).mean() for song in songs]
     with ThreadPoolExecutor(6) as threads:
-        together = list(threads.map(lambda song: networks.hear(song, "first").timeline.mean(), songs))
+        together = list(threads.map(lambda song: networks.predict(song, "first").timeline.mean(), songs))
     np.testing.assert_allclose(together, alone, atol=1e-6)
     kept = (folder / "models/first.keras").read_bytes()
     shutil.copy(folder / "models/second.keras", folder / "models/first.keras")
     try:
-        assert networks.hear(half_and_half, "first").card["architecture"] == "second"
+        assert networks.predict(half_and_half, "first").card["architecture"] == "second"
     finally:
         (folder / "models/first.keras").write_bytes(kept)
 
 
 def test_names_from_elsewhere_are_text(folder: Path, monkeypatch: pytest.MonkeyPatch, half_and_half: Path) -> None:
     monkeypatch.chdir(folder)
-    heard = Networks().hear(half_and_half, "first")
-    assert isinstance(heard, Heard)
+    prediction = Networks().predict(half_and_half, "first")
+    assert isinstance(prediction, Prediction)
     evil = '"><img src=x onerror=alert(1)>'
-    for html in (pictures.song(heard, evil, evil), pictures.bars(heard), pictures.difference(heard, heard)):
+    bars, difference = pictures.bars(prediction), pictures.difference(prediction, prediction)
+    for html in (pictures.song(prediction, evil, evil), bars, difference):
         assert "<img src=x" not in html
         assert "low<b>" not in html
     assert "<img" not in pictures.message(evil)

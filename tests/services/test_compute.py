@@ -27,7 +27,7 @@ import ingest
 import mels
 from genres.compute import client, pool
 from genres.compute.client import Cluster
-from genres.compute.worker import Line, here
+from genres.compute.worker import Channel, worker_name
 from genres.core.console import UserError
 from genres.core.files import sha256_of
 from genres.core.params import Compute, Services
@@ -245,7 +245,7 @@ def test_a_worker_that_joins_late_gets_its_share_and_tasks_are_taken_as_they_are
             for last in taken:
                 yield last, ()
 
-        for _, worker in workers.each(here, endless()):
+        for _, worker in workers.each(worker_name, endless()):
             if not done:
                 cluster.add("late")
             done += 1
@@ -265,19 +265,19 @@ def test_all_that_can_be_lost_is_told_in_one_line(tmp_path, project, write_song,
     tasks = {song: (song, sha256_of(song), settings) for song in songs}
     with RealCluster(tmp_path) as alone:
         how = Compute(scheduler=alone.address, data=None)
-        with pytest.raises(UserError, match=rf"{alone.address}: it has no workers \(waited 1 s\): dask worker"):
+        with pytest.raises(UserError, match=rf"{alone.address}: no workers \(waited 1 s\); start one: dask worker"):
             dict(pool.run(cache._compute_one, tasks, lambda *_: None, how))
         assert capsys.readouterr().err == f"{alone.address}: no workers yet, waiting for one\n"
         monkeypatch.setattr(client, "WORKERS_S", WAIT_S)
         alone.add("only")
-        with pytest.raises(UserError, match=r"it has no workers .*What has come is kept"):
+        with pytest.raises(UserError, match=r"no workers .*finished results are kept"):
             for _ in pool.run(cache._compute_one, tasks, lambda *_: None, how):
                 monkeypatch.setattr(client, "WORKERS_S", 1.0)
                 if "only" in alone.processes:
                     alone.kill("only")
         monkeypatch.setattr(client, "WORKERS_S", WAIT_S)
         alone.add("another")
-        with pytest.raises(UserError, match=r"the scheduler is gone\. What has come is kept"):
+        with pytest.raises(UserError, match=r"connection to the scheduler lost; finished results are kept"):
             for _ in pool.run(cache._compute_one, tasks, lambda *_: None, how):
                 if "scheduler" in alone.processes:
                     alone.kill("scheduler")
@@ -331,10 +331,10 @@ with Cluster(sys.argv[1]) as cluster:
     assert second.communicate("\n", timeout=WAIT_S) == ("", "") and second.returncode == 0
     # Two at a time, with other code each: the first must not get the results of the second's.
     with Cluster(cluster.address) as mine:
-        assert mine.result(mine.submit(here)).startswith("worker tcp://")
+        assert mine.result(mine.submit(worker_name)).startswith("worker tcp://")
         third = start(333)
-        with pytest.raises(UserError, match="another version of the code: one run at a time"):
-            mine.result(mine.submit(here))
+        with pytest.raises(UserError, match="another version of the code; use the cluster for one run at a time"):
+            mine.result(mine.submit(worker_name))
         assert third.communicate("\n", timeout=WAIT_S) == ("", "")
 
 
@@ -343,11 +343,11 @@ def test_another_environment_is_one_line(cluster, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.1" if name == "soxr" else installed(name))
     with (
         Cluster(cluster.address) as workers,
-        pytest.raises(UserError, match=r"worker \S+ has soxr \S+, and here it is 0.1"),
+        pytest.raises(UserError, match=r"worker \S+ has soxr \S+, this machine has 0.1"),
     ):
-        workers.result(workers.submit(here))
+        workers.result(workers.submit(worker_name))
     monkeypatch.setattr(platform, "python_version_tuple", lambda: ("3", "99", "1"))
-    with pytest.raises(UserError, match=r"has Python 3\.\d+, and here it is 3\.99"):
+    with pytest.raises(UserError, match=r"has Python 3\.\d+, this machine has 3\.99"):
         Cluster(cluster.address)
 
 
@@ -396,7 +396,7 @@ def test_a_task_asks_the_client_over_its_own_line(cluster):
                 yield f"task {number}", (number,)
 
         came = {}
-        for key, answer in workers.each(Line.ask, tasks(), lambda key, says: [key, says]):
+        for key, answer in workers.each(Channel.ask, tasks(), lambda key, says: [key, says]):
             running.remove(key)
             came[key] = answer
     assert came == {f"task {number}": (f"task {number}", number) for number in range(5)}
@@ -418,7 +418,7 @@ def test_a_task_whose_worker_dies_before_the_answer_asks_again_elsewhere(cluster
             return says**2
 
         tasks = ((number, (number,)) for number in range(2 * before))
-        came = list(workers.each(Line.ask, tasks, answer))
+        came = list(workers.each(Channel.ask, tasks, answer))
     assert sorted(came) == [(number, number**2) for number in range(2 * before)]
     assert len(asked) in (2 * before, 2 * before + 1)
 
@@ -441,7 +441,7 @@ def test_a_task_whose_worker_dies_with_the_result_asks_again_elsewhere(tmp_path,
         with Cluster(own.address) as workers:
             until(lambda: len(workers.workers(fresh=True)) == 2)
             tasks = ((number, (number,)) for number in range(6))
-            came = list(workers.each(Line.ask, tasks, lambda key, says: asked.append(key) or says**2))
+            came = list(workers.each(Channel.ask, tasks, lambda key, says: asked.append(key) or says**2))
     assert sorted(came) == [(number, number**2) for number in range(6)]
     assert len(killed) == 1 and 7 <= len(asked) <= 8  # what it had begun besides asks again, too
 
@@ -454,7 +454,7 @@ def test_trials_need_the_clients_data(project, cluster, configure):
         for path in ("data/tracks.csv", "data/clips.csv", "data/mels/index.csv"):
             (project / path).parent.mkdir(parents=True, exist_ok=True)
             (project / path).write_text("of yesterday")
-        with pytest.raises(UserError, match=r"/data: on worker \S+ it is another one than here"):
+        with pytest.raises(UserError, match=r"/data: worker \S+ has other data than this machine; copy data/"):
             list(workers.each(trial.train, [(0, (str(project), {}, *task))], lambda *_: False))
 
 
@@ -481,12 +481,12 @@ def test_a_search_on_workers(project, how, configure, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["stage"])
     for stage in (ingest, clips, mels):
         stage.main()
-    local = search.find("baseline", settings, 1)
+    local = search.run_study("baseline", settings, 1)
     monkeypatch.setenv("DVC_ROOT", str(project / "elsewhere"))
     settings = configure({"compute.scheduler": how.scheduler})
-    study = search.find("baseline", settings, 1)
+    study = search.run_study("baseline", settings, 1)
     assert study.trials[0].intermediate_values == local.trials[0].intermediate_values  # to the last bit
-    study = search.find("baseline", settings, 3)
+    study = search.run_study("baseline", settings, 3)
     first, second, third = study.trials
     assert [one.user_attrs["values"]["train.learning_rate"] for one in study.trials] == [0.01, 0.01, 1e-9]
     assert [one.state.name for one in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]

@@ -582,5 +582,5 @@ def test_ctrl_c_is_one_line_and_keeps_what_has_come(server, stores, project):
     stop_after(server, process, 10, signal.SIGINT)
     _, printed = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert b"run the same again to go on from here" in printed and b"Traceback" not in printed
+    assert b"run the same command again to continue" in printed and b"Traceback" not in printed
     assert len(list((project / ".cache/spotify/audio").glob("*.mp3"))) == len(sent(server)) < 40

@@ -22,16 +22,16 @@ def trained(protocol: str, dataset: str = "demo") -> str:
 
 
 def test_children_of_a_sweep_have_one_parent_that_a_later_call_finds_again(client):
-    runs = [trained("clip"), trained("artist")]
-    for found in (runs[:1], [*runs, "not in this database"]):
-        runs.gather("demo", "abc123", found, tags={"experiments": len(found)}, metrics={"clip/mean": 0.5})
+    ids = [trained("clip"), trained("artist")]
+    for found in (ids[:1], [*ids, "not in this database"]):
+        runs.group_runs("demo", "abc123", found, tags={"experiments": len(found)}, metrics={"clip/mean": 0.5})
     (parent,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id], "tags.sweep = 'abc123'")
     assert parent.data.tags["experiments"] == "3"
     assert parent.data.metrics == {"clip/mean": 0.5}
     assert parent.info.status == "FINISHED"
-    assert [client.get_run(run).data.tags["mlflow.parentRunId"] for run in runs] == [parent.info.run_id] * 2
+    assert [client.get_run(run).data.tags["mlflow.parentRunId"] for run in ids] == [parent.info.run_id] * 2
     # Children are charted beside each other: the same names at the same steps.
-    curves = [[(point.step, point.value) for point in client.get_metric_history(run, "val_loss")] for run in runs]
+    curves = [[(point.step, point.value) for point in client.get_metric_history(run, "val_loss")] for run in ids]
     assert curves[0] == curves[1] == [(1, 1.0), (2, 0.5)]
 
 
@@ -59,7 +59,7 @@ def best(client) -> list[str]:
 
 def compare(protocol: str, **accuracies: float) -> None:
     scores = {run: {"val_track_accuracy": value, "val_log_loss": 1 - value} for run, value in accuracies.items()}
-    runs.compared("demo", protocol, scores, max(accuracies, key=accuracies.__getitem__))
+    runs.log_comparison("demo", protocol, scores, max(accuracies, key=accuracies.__getitem__))
 
 
 def test_the_best_by_validation_has_the_tag_one_a_protocol(client):
@@ -79,5 +79,5 @@ def test_the_best_by_validation_has_the_tag_one_a_protocol(client):
 
 
 def test_runs_of_another_machine_are_passed_over(client):
-    runs.compared("demo", "artist", {"unknown": {"val_track_accuracy": 1.0}}, "unknown")
+    runs.log_comparison("demo", "artist", {"unknown": {"val_track_accuracy": 1.0}}, "unknown")
     assert best(client) == []

@@ -1,6 +1,7 @@
 """The pages: their links lead somewhere, their commands exist and take the options that are shown."""
 
 import functools
+import itertools
 import re
 import shlex
 import subprocess
@@ -56,7 +57,7 @@ def check_options(words: list[str], helped: str) -> None:
 
 
 def check_overrides(words: list[str]) -> None:
-    for flag, value in zip(words, words[1:], strict=False):
+    for flag, value in itertools.pairwise(words):
         if flag == "-S" and not value.startswith(("+", "~")):
             node = PARAMS
             for key in value.split("=")[0].split("."):

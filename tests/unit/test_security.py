@@ -33,7 +33,7 @@ from genres.models import builders
 from genres.models.backend import keras
 from genres.models.card import write_card
 from genres.page import pictures, results
-from genres.page.listening import Heard, Networks
+from genres.page.listening import Networks, Prediction
 from genres.sources import folder
 
 # ── No code but the project's own ─────────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +160,7 @@ def test_a_model_with_code_in_it_is_refused_and_nothing_is_run(hostile, marker, 
     ways: list[Callable[[], object]] = [
         lambda: builders.load(hostile),
         lambda: classifier.Classifier(hostile),
-        lambda: Networks().hear(song, "hostile"),  # the page
+        lambda: Networks().predict(song, "hostile"),  # the page
         lambda: predict_clips(hostile, pd.DataFrame(), CARD, None),  # the stage
     ]
     for way in ways:
@@ -287,15 +287,15 @@ def test_names_of_songs_genres_and_networks_are_text_on_the_page(tmp_path, monke
     timeline = classifier.Timeline(np.array([0.0, 1.0]), np.array([1.0, 2.0]), shares)
     card = {"architecture": EVIL, "dataset": EVIL, "protocol": EVIL}
     spectrogram = np.zeros((86, FORMAT.n_mels), np.uint8)
-    heard = Heard(card, FORMAT, genres, 2.0, np.zeros((10, 2)), spectrogram, timeline, EVIL)
+    prediction = Prediction(card, FORMAT, genres, 2.0, np.zeros((10, 2)), spectrogram, timeline, EVIL)
     row = {"arch": EVIL, "val_track_accuracy": 0.5, "track_accuracy": 0.5, "macro_f1": 0.5, "n_parameters": 3}
     row |= {"track_accuracy_ci95_low": 0.1, "track_accuracy_ci95_high": 0.9, "seconds": 1.0}
     write_json(tmp_path / "metrics/leaderboard.json", [row | {"arch": "x<script>"}, row])
     write_json(tmp_path / "metrics/x<script>.json", {"dataset": EVIL, "protocol": EVIL})
     shown = [
-        pictures.song(heard, EVIL, pictures.address(f"/a/{EVIL}.wav")),
-        pictures.bars(heard),
-        pictures.difference(heard, heard),
+        pictures.song(prediction, EVIL, pictures.address(f"/a/{EVIL}.wav")),
+        pictures.bars(prediction),
+        pictures.difference(prediction, prediction),
         pictures.message(EVIL),
         pictures.picture(b"", EVIL),
         results.leaderboard(),

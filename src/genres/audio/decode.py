@@ -1,8 +1,8 @@
-"""Decoding: any audio file in, mono float32 samples at the wanted rate out.
+"""Decode audio files to mono float32 samples at a given sample rate.
 
-libsndfile reads wav, au, flac, ogg and mp3, and quickly; FFmpeg (inside PyAV's wheel, so nothing to install) reads
-m4a and whatever libsndfile refuses. Blocks are mixed down and resampled as they come, so that an hour-long mix need
-never lie in memory (:func:`read`).
+libsndfile reads wav, au, flac, ogg and mp3 quickly; FFmpeg (bundled in PyAV's wheel) reads m4a and whatever libsndfile
+refuses. Blocks are mixed down and resampled as they are decoded, so that an hour-long mix is never held in memory
+(:func:`read`).
 """
 
 import errno
@@ -21,14 +21,13 @@ EXTENSIONS = (".wav", ".au", ".flac", ".ogg", ".mp3", ".m4a")
 
 BLOCK_SECONDS = 30
 
-# Peak below -80 dB of full scale: nothing that one could hear, and normalising it would amplify rounding noise.
+# Peak below -80 dB of full scale: inaudible, and normalising it would amplify rounding noise.
 SILENCE_PEAK = 1e-4
 
-# A file may miss this much of what its header declares before it counts as cut off: mp3 headers count encoder padding.
+# Difference from the declared duration above which a file counts as truncated: mp3 headers count encoder padding.
 TRUNCATION_SECONDS = 1.0
 
-
-# What FFmpeg may take a file for: no playlists, which would let a song that somebody sent open other files.
+# Container formats that FFmpeg may use. Playlists are excluded: an uploaded one could open other files.
 _CONTAINERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp2,mp3,mpeg,mpegts,"
     "ogg,tta,voc,w64,wav,wv"
@@ -36,7 +35,7 @@ _CONTAINERS = (
 
 
 class AudioError(Exception):
-    """A file that cannot be used as music; the message is the reason in a few words."""
+    """A file that cannot be used as music; the message gives the reason in a few words."""
 
 
 def load(path: Path, sample_rate: int) -> np.ndarray:
@@ -47,9 +46,9 @@ def load(path: Path, sample_rate: int) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        An audio file.
+        Audio file.
     sample_rate : int
-        Hz.
+        Target sample rate in Hz.
 
     Returns
     -------
@@ -59,26 +58,26 @@ def load(path: Path, sample_rate: int) -> np.ndarray:
     Raises
     ------
     AudioError
-        If the file cannot be decoded, is empty, cut off or silent, or has samples that are no numbers.
+        If the file cannot be decoded, is empty, truncated or silent, or has samples that are not finite.
     """
     return read(path, sample_rate, _joined)
 
 
 def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]], T]) -> T:
-    """Decode a file to mono at `sample_rate` block by block, so that an hour takes no more memory than a minute.
+    """Decode a file to mono at `sample_rate` block by block, in memory that does not grow with its length.
 
     Parameters
     ----------
     path, sample_rate
         As in :func:`load`.
     consume : callable
-        Takes the blocks, float32 [shape=(n,)] each, all of them. Where libsndfile gives a file up half-way it is called
-        once more, with FFmpeg's from the start. What it returns counts only if there is no error, for whether a file
-        is silent or cut off is known at its end.
+        Function of the iterator of blocks, float32 [shape=(n,)] each; it must exhaust it. If libsndfile fails
+        half-way, it is called again with FFmpeg's blocks from the start. Its result is returned only if no error
+        follows, since a silent or truncated file is detected at its end.
 
     Returns
     -------
-    What `consume` returned.
+    The result of `consume`.
 
     Raises
     ------
@@ -88,7 +87,7 @@ def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]],
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
             raise AudioError("cannot be opened (not a regular file)")
-        with path.open("rb") as opened:  # the decoders do not say whether they may not or cannot read a file
+        with path.open("rb") as opened:  # the decoders' errors do not tell denied access from bad data
             if not opened.read(1):
                 raise AudioError("empty")
         if path.suffix.lower() != ".m4a":
@@ -101,7 +100,7 @@ def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]],
                 pass  # FFmpeg reads some files that libsndfile refuses
         return _read_with_ffmpeg(path, sample_rate, consume)
     except OSError as error:
-        if error.errno == errno.ENOSPC:  # of `consume`: no fault of the song's
+        if error.errno == errno.ENOSPC:  # raised by `consume`, not caused by the song
             raise
         raise AudioError(f"cannot be opened ({error.strerror or error})") from None
 
@@ -109,9 +108,9 @@ def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]],
 def _checked(
     blocks: Iterator[np.ndarray], sample_rate: int, declared_duration: Callable[[], float | None]
 ) -> Iterator[np.ndarray]:
-    """Pass the blocks on; raise an AudioError where they turn out to be no music.
+    """Yield the blocks; raise an AudioError if they are empty, truncated, silent or not finite.
 
-    `declared_duration` gives the seconds that the header promises, or None; it is asked at the end.
+    `declared_duration` returns the seconds that the header declares, or None; it is called at the end.
     """
     length, peak = 0, 0.0
     for block in blocks:
@@ -136,34 +135,34 @@ def _joined(blocks: Iterator[np.ndarray]) -> np.ndarray:
 
 
 def _is_understood(path: Path, file: soundfile.SoundFile) -> bool:
-    """Whether libsndfile knows what it has opened.
+    """Return True if libsndfile can be trusted with the file.
 
-    Anything called .au that has no header it takes for raw mu-law; and of an mp3 file that does not say how long it
-    is, it gives as much as it guesses from the first bit rates.
+    It reads a .au file without a header as raw mu-law, and it cuts an mp3 file without a frame count at a length that
+    it guesses from the first bit rates.
     """
     return file.format != "RAW" and (file.format != "MP3" or _counts_its_frames(path))
 
 
 def _blocks(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """Mono blocks. SoundFile.blocks() will not do: where a file is cut off it fills up with what lies in memory."""
+    """Yield mono blocks. SoundFile.blocks() is not used: it pads a truncated file with stale memory."""
     while len(block := file.read(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
         yield _mixed_down(block)
 
 
 def _mixed_down(block: np.ndarray) -> np.ndarray:
-    """The mean of the channels [shape=(n, channels) → (n,)]."""
+    """Return the mean of the channels [shape=(n, channels) → (n,)]."""
     if block.shape[1] == 1:
         return block[:, 0]
-    if block.shape[1] == 2:  # as mean() has it, to the bit, in a tenth of its time
+    if block.shape[1] == 2:  # bit-identical to mean(), in a tenth of its time
         return (block[:, 0] + block[:, 1]) / 2
     return np.ascontiguousarray(block).mean(axis=1)
 
 
 def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]], T]) -> T:
-    import av  # loads 60 MB of FFmpeg, which most folders never need
+    import av  # loads 60 MB of FFmpeg, which most data sets never need
 
     try:
-        # "file:", so that a colon in the name is no protocol.
+        # "file:" prevents a colon in the name from being read as a protocol.
         with av.open(f"file:{path}", options={"format_whitelist": _CONTAINERS}) as container:
             if not container.streams.audio:
                 raise AudioError("has no audio stream")
@@ -174,7 +173,7 @@ def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[
             to_float = av.AudioResampler(format="fltp", layout=None, rate=None)
 
             def blocks() -> Iterator[np.ndarray]:
-                # Frames are of a thousand samples: one by one they cost more than what is in them.
+                # Frames hold about a thousand samples; one by one, the overhead would exceed the decoding.
                 gathered: list[np.ndarray] = []
                 length = 0
                 for frame in container.decode(stream):
@@ -188,7 +187,7 @@ def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[
                     yield np.concatenate(gathered)
 
             def declared_duration() -> float | None:
-                # Of mp3 files only those come here that do not say how long they are: FFmpeg would guess, too.
+                # Only mp3 files without a frame count get here, and FFmpeg would guess their duration, too.
                 declared = None if container.format.name == "mp3" else container.duration
                 return None if declared is None else declared / av.time_base
 
@@ -197,21 +196,21 @@ def _read_with_ffmpeg(path: Path, sample_rate: int, consume: Callable[[Iterator[
         raise AudioError(f"cannot be decoded: damaged or not audio ({error.strerror})") from None
 
 
-def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
-    """Mono blocks at `rate` as blocks at `wanted` Hz."""
-    if rate == wanted:
+def _resampled(blocks: Iterator[np.ndarray], rate: int, target: int) -> Iterator[np.ndarray]:
+    """Resample mono blocks from `rate` to `target` Hz."""
+    if rate == target:
         yield from blocks
         return
-    resampler = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
+    resampler = soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
     for block in blocks:
         yield resampler.resample_chunk(block.astype(np.float32, copy=False))
     yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def _declared_duration(path: Path, file: soundfile.SoundFile) -> float | None:
-    """Seconds of audio that the header of a wav or au file promises; for other formats what libsndfile says.
+    """Return the duration in seconds that the header of a file declares; None if it declares none.
 
-    libsndfile quietly shortens a wav or au file that is cut off, so the header is read here.
+    libsndfile silently shortens a truncated wav or au file, so their headers are read here.
     """
     if file.format not in ("WAV", "WAVEX", "AU"):
         return None if file.frames <= 0 else file.frames / file.samplerate
@@ -221,7 +220,7 @@ def _declared_duration(path: Path, file: soundfile.SoundFile) -> float | None:
 
 
 def _counts_its_frames(path: Path) -> bool:
-    """Whether an mp3 file says, in what looks like its first frame, how many there are."""
+    """Return True if what looks like the first frame of an mp3 file declares the number of frames."""
     with path.open("rb") as file:
         head = file.read(10)
         while head[:3] == b"ID3":
@@ -242,7 +241,7 @@ _BYTES_PER_SAMPLE = {
     "FLOAT": 4,
     "DOUBLE": 8,
 }
-# From here on it is what programs write that stream into a pipe: SoX 0x7FFFF000, FFmpeg 0xFFFFFFFF.
+# Larger sizes are placeholders of programs that write to a pipe: SoX 0x7FFFF000, FFmpeg 0xFFFFFFFF.
 _UNKNOWN_LENGTH = 0x7FFFF000
 
 

@@ -1,8 +1,8 @@
-"""Recordings that occur more than once: the same file, the same ISRC, or the same sound under another encoding.
+"""Find recordings that occur more than once: the same file, the same ISRC, or the same sound in another encoding.
 
-Exact duplicates are real: GTZAN has fifty. A fingerprint is a coarse picture of how a track's bands rise and fall
-over its whole length; the same recording in another format gives nearly the same picture, another song never does.
-Excerpts of one recording from different places are not recognised.
+Exact duplicates are real: GTZAN has fifty. A fingerprint is a coarse picture of the level of a track's bands over its
+whole length. The same recording in another format gives nearly the same picture; another song never does. Excerpts
+from different positions of one recording are not recognised.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ import numpy as np
 
 from genres.core.groups import Groups
 
-SAMPLE_RATE = 11025  # Hz: what every codec keeps
+SAMPLE_RATE = 11025  # Hz; every codec keeps this bandwidth
 BANDS = 32
 SEGMENTS = 64
 
@@ -21,22 +21,22 @@ SEGMENTS = 64
 # to 0.997, are one song (same artist and title) under two numbers.
 SAME_RECORDING = 0.95
 
-# A sound whose bands never move (a test tone) has no picture to compare: standard deviation in dB.
+# Standard deviation in dB below which a sound (a test tone) is too stationary to be compared.
 STATIONARY_DB = 0.5
 
-_BLOCK = 2048  # tracks that are compared at a time, to bound memory
-_DIRECTIONS = 64  # in which they are compared first
-_ROUNDING = 1e-4  # of a squared distance in float32, and more
+_BLOCK = 2048  # tracks compared at a time, to bound memory
+_DIRECTIONS = 64  # number of principal components of the first comparison
+_ROUNDING = 1e-4  # upper bound of the rounding error of a squared distance in float32
 
 
 def of_audio(samples: np.ndarray) -> np.ndarray:
-    """Fingerprint of mono samples at `SAMPLE_RATE`: int8 [shape=(BANDS * SEGMENTS,)]."""
+    """Return the fingerprint of mono samples at `SAMPLE_RATE`: int8 [shape=(BANDS * SEGMENTS,)]."""
     power = librosa.feature.melspectrogram(y=samples, sr=SAMPLE_RATE, n_fft=1024, hop_length=1024, n_mels=BANDS)
     return of_power(power)
 
 
 def of_power(power: np.ndarray) -> np.ndarray:
-    """Fingerprint of a mel power spectrogram.
+    """Return the fingerprint of a mel power spectrogram.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def of_power(power: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(BANDS * SEGMENTS,), dtype=int8]
-        A vector of length about 1016 (the finest that int8 takes); all zeros where the sound never changes.
+        A vector of norm about 1016 (the largest that int8 allows); all zeros for a stationary sound.
     """
     bands, frames = power.shape
     power = power.reshape(BANDS, bands // BANDS, frames).mean(axis=1)
@@ -63,20 +63,20 @@ def of_power(power: np.ndarray) -> np.ndarray:
 def recordings(
     hashes: list[str], codes: list[str], durations_s: np.ndarray, fingerprints: np.ndarray, names: list[str]
 ) -> list[str]:
-    """Name the recording that each track is: tracks with equal names are the same recording.
+    """Return the name of each track's recording: tracks with equal names are the same recording.
 
     Parameters
     ----------
     hashes : list of str
         SHA-256 of each file.
     codes : list of str
-        ISRC of each track, empty where unknown.
+        ISRC of each track, empty if unknown.
     durations_s : np.ndarray [shape=(n,)]
-        Seconds; fingerprints are compared only between tracks whose durations differ by less than a second.
+        Durations in seconds; only tracks whose durations differ by less than a second are compared by fingerprint.
     fingerprints : np.ndarray [shape=(n, BANDS * SEGMENTS), dtype=int8]
         See :func:`of_power`.
     names : list of str
-        Of the tracks; a recording is named after its first track.
+        Names of the tracks; a recording is named after its first track.
     """
     groups = Groups(len(names))
     groups.join_equal(hashes)
@@ -87,22 +87,23 @@ def recordings(
 
 
 def _similar_pairs(fingerprints: np.ndarray, durations_s: np.ndarray) -> Iterable[tuple[int, int]]:
-    """All pairs that `SAME_RECORDING` and the durations allow: exactly, though few are compared in full.
+    """Yield all pairs that meet `SAME_RECORDING` and the limit on durations.
 
-    A projection makes no distance larger, so what is far apart in the few directions in which these tracks differ most
-    is far apart. With all pairs in full, 20,000 tracks would take half a minute each time a song is added.
+    The result is exact, though few pairs are compared in full: a projection never increases a distance, so tracks that
+    are far apart in their main directions are far apart. Comparing all pairs of 20,000 tracks in full would take half
+    a minute each time a song is added.
     """
     vectors = fingerprints.astype(np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors /= np.where(norms == 0, 1, norms)
     farthest = 2 - 2 * SAME_RECORDING + _ROUNDING  # squared distance of unit vectors
-    outline = vectors @ _main_directions(vectors)
-    squares, ones = (outline**2).sum(axis=1, keepdims=True), np.ones((len(outline), 1), np.float32)
+    projected = vectors @ _main_directions(vectors)
+    squares, ones = (projected**2).sum(axis=1, keepdims=True), np.ones((len(projected), 1), np.float32)
     # 2 ab - |a|^2 - |b|^2, the negative of a squared distance, as one product of matrices
-    left, right = np.hstack([2 * outline, -squares, -ones]), np.hstack([outline, ones, squares])
+    left, right = np.hstack([2 * projected, -squares, -ones]), np.hstack([projected, ones, squares])
     for start in range(0, len(vectors), _BLOCK):
         near = left[start : start + _BLOCK] @ right[start:].T >= -farthest
-        firsts, seconds = (start + found for found in np.nonzero(near))
+        firsts, seconds = (start + index for index in np.nonzero(near))
         close = (firsts < seconds) & (np.abs(durations_s[firsts] - durations_s[seconds]) < 1)
         for first, second in zip(firsts[close], seconds[close], strict=True):
             if vectors[first] @ vectors[second] >= SAME_RECORDING:
@@ -110,9 +111,9 @@ def _similar_pairs(fingerprints: np.ndarray, durations_s: np.ndarray) -> Iterabl
 
 
 def _main_directions(vectors: np.ndarray) -> np.ndarray:
-    """Orthonormal directions in which vectors differ most: float32 [shape=(dimensions, directions)].
+    """Return orthonormal directions of the largest variance: float32 [shape=(dimensions, directions)].
 
-    The principal components of some of them, by way of the small matrix of their products.
+    They are the principal components of a sample of the vectors, computed from its small Gram matrix.
     """
     sample = vectors[:: max(1, len(vectors) // (8 * _DIRECTIONS))].astype(np.float64)
     variances, weights = np.linalg.eigh(sample @ sample.T)

@@ -1,9 +1,9 @@
-"""Mel spectrograms: computed from samples, stored as bytes.
+"""Compute mel spectrograms from samples and store them as bytes.
 
-A cell is its level in dB below the reference, from 0 down to ``-top_db``, in 255 equal steps; with the default 80 dB
-a step is 0.31 dB, so that a stored value is within 0.16 dB of librosa's. The reference is the track's loudest cell
-(``peak``), or a fixed distance above its loudness (``loudness``): then all tracks are equally loud, however they were
-mastered, and one loud click does not make the rest of its song quieter.
+A cell is the level in dB relative to the reference, from 0 down to ``-top_db``, in 255 equal steps; with the default
+80 dB a step is 0.31 dB, so a stored value is within 0.16 dB of librosa's. The reference is the track's loudest cell
+(``peak``), or a fixed distance above its loudness (``loudness``). The latter makes all tracks equally loud, however
+they were mastered, and a single loud click does not lower the rest of its song.
 """
 
 import functools
@@ -20,42 +20,42 @@ from genres.audio.format import Format, format_of, mel_edges, to_bytes
 from genres.audio.loudness import Meter
 from genres.core.params import MelParams
 
-# Frames whose power spectra are turned into mel bands at a time.
+# Frames whose power spectra are converted to mel bands at a time.
 _BLOCK_FRAMES = 64
 
-# Frames that are transformed at a time: their spectra (256 kB) stay in a core's cache. A divisor of the above.
+# Frames transformed at a time: their spectra (256 kB) fit a core's cache. A divisor of `_BLOCK_FRAMES`.
 _FFT_FRAMES = 32
 
-# Mel bands that are summed up at a time, from the few bins that any of them covers.
+# Mel bands computed at a time, from the few bins that any of them covers.
 _GROUP_BANDS = 16
 
-# The floor of librosa.power_to_db, where a logarithm would have none.
+# The floor of librosa.power_to_db, which keeps the logarithm finite.
 _LEAST_POWER = 1e-10
 
-# Where 0 dB lies with reference `loudness`: dB of power in 1 Hz, above the loudness in LUFS. Measured on 208 tracks of
+# Level of 0 dB with reference `loudness`: dB of power in 1 Hz, above the loudness in LUFS. Measured on 208 tracks of
 # 30 s (148 mp3s of Emotify, 60 wavs of GTZAN; 2048 samples a frame, 128 bands): 0.0008 % of the cells lie higher (and
 # are cut off), 7 % of the tracks have one of them, and 8 % of the cells lie more than 80 dB lower (fmax 10 kHz: 7 %).
 TOP_ABOVE_LOUDNESS_DB = -6.0
 
-# Samples that are heard at a time, however they come, so that the result does not depend on it: 3 s.
+# Samples processed at a time, whatever the input's blocks, so that the result does not depend on them: 3 s.
 _PIECE_SAMPLES = 1 << 16
 
-# What is kept of a track in memory until its loudest cell is known, in bytes; the rest goes to a temporary file. A
-# quarter of an hour at 43 frames a second and 128 bands, so that songs do without.
+# Bytes of a track held in memory until its loudest cell is known; longer tracks use a temporary file. This is a
+# quarter of an hour at 43 frames a second and 128 bands, so that songs need no file.
 _SPOOL_BYTES = 20 << 20
 
-# Frames that are turned into bytes at a time: 256 kB with 128 bands.
+# Frames converted to bytes at a time: 256 kB with 128 bands.
 _ROWS = 512
 
-# A track is amplified by no more than this before its loudness is measured: beyond, there is nothing but rounding.
+# Largest gain before the loudness is measured: what it does not lift is rounding noise.
 _MOST_GAIN = 1e12
 
 
 def mel_power(samples: np.ndarray, params: MelParams) -> np.ndarray:
-    """Mel power spectrogram, as ``librosa.feature.melspectrogram`` (centred, zero-padded, Hann, Slaney) makes it.
+    """Compute the mel power spectrogram, as ``librosa.feature.melspectrogram`` (centred, zero-padded, Hann, Slaney).
 
-    Takes about a third of librosa's time: a few frames at a time, squares without a square root in between, and
-    products of small matrices instead of one that is nearly all zeros.
+    This takes about a third of librosa's time: it processes a few frames at a time, squares without a square root in
+    between, and multiplies small matrices instead of one that is nearly all zeros.
 
     Parameters
     ----------
@@ -67,16 +67,16 @@ def mel_power(samples: np.ndarray, params: MelParams) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(1 + n // hop_length, n_mels), dtype=float32]
-        Frames first, so that a window in time is one piece of memory.
+        Frames first, so that a window in time is contiguous in memory.
     """
     return np.concatenate(list(mel_power_of_blocks([samples], format_of(params))))
 
 
 def mel_power_of_blocks(blocks: Iterable[np.ndarray], form: Format) -> Iterator[np.ndarray]:
-    """The same of samples that come block by block, some frames at a time.
+    """Yield the mel power spectrogram of samples that arrive in blocks, some frames at a time.
 
-    Frame k is centred at sample ``k * sample_rate / frame_rate``, rounded where the frame rate, as that of published
-    spectrograms, is not that of a whole hop length.
+    Frame k is centred at sample ``k * sample_rate / frame_rate``, rounded if the hop length is not whole, as in
+    published spectrograms.
     """
     window, groups = _window_and_filters(
         form.sample_rate, form.n_fft, form.n_mels, form.fmin, form.fmax or form.sample_rate / 2
@@ -85,16 +85,16 @@ def mel_power_of_blocks(blocks: Iterable[np.ndarray], form: Format) -> Iterator[
     whole_hop = round(hop) if abs(hop - round(hop)) < 1e-6 else None
     half = np.zeros(form.n_fft // 2, np.float32)
     scratch = _Scratch(form.n_fft)
-    heard, behind, frame = half, 0, 0  # what is still needed, how many samples came before it, the next frame
+    buffer, offset, frame = half, 0, 0  # samples still needed, number of samples before them, next frame
     for block, is_last in _marking_the_last(itertools.chain(blocks, [half])):
-        heard = np.concatenate([heard, block])
-        if len(heard) < form.n_fft:
+        buffer = np.concatenate([buffer, block])
+        if len(buffer) < form.n_fft:
             continue
-        views = np.lib.stride_tricks.sliding_window_view(heard, form.n_fft)
+        views = np.lib.stride_tricks.sliding_window_view(buffer, form.n_fft)
         while True:
-            starts = np.round(np.arange(frame, frame + _BLOCK_FRAMES) * hop).astype(np.int64) - behind
-            complete = int(np.searchsorted(starts, len(heard) - form.n_fft, side="right"))
-            # Always as many at a time: where a product of matrices is cut decides its last bit.
+            starts = np.round(np.arange(frame, frame + _BLOCK_FRAMES) * hop).astype(np.int64) - offset
+            complete = int(np.searchsorted(starts, len(buffer) - form.n_fft, side="right"))
+            # Always the same number at a time: the shape of a matrix product affects its last bit.
             if complete == 0 or (complete < _BLOCK_FRAMES and not is_last):
                 break
             chosen = slice(starts[0], starts[complete - 1] + 1, whole_hop) if whole_hop else starts[:complete]
@@ -104,12 +104,12 @@ def mel_power_of_blocks(blocks: Iterable[np.ndarray], form: Format) -> Iterator[
                 mels[:, bands] = power[:, bins] @ weights
             yield mels
             frame += complete
-        passed = min(max(0, round(frame * hop) - behind), len(heard))
-        heard, behind = heard[passed:], behind + passed
+        passed = min(max(0, round(frame * hop) - offset), len(buffer))
+        buffer, offset = buffer[passed:], offset + passed
 
 
 class _Scratch:
-    """Power spectra in memory that is used again: what is new each time is slow to come by, and far from the core."""
+    """Reused buffers for power spectra; new memory each time would be slow to allocate and outside the cache."""
 
     def __init__(self, n_fft: int) -> None:
         self._samples = np.empty((_FFT_FRAMES, n_fft), np.float32)
@@ -117,7 +117,7 @@ class _Scratch:
         self._power = np.empty((_BLOCK_FRAMES, n_fft // 2 + 1), np.float32)
 
     def power(self, frames: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """Of up to `_BLOCK_FRAMES` frames; valid until the next call."""
+        """Return the power spectra of up to `_BLOCK_FRAMES` frames; valid until the next call."""
         for start in range(0, len(frames), _FFT_FRAMES):
             some = frames[start : start + _FFT_FRAMES]
             spectra = scipy.fft.rfft(np.multiply(some, window, out=self._samples[: len(some)]), overwrite_x=True)
@@ -138,7 +138,7 @@ def _marking_the_last(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray
 
 
 def _pieces(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same samples in pieces of always the same size; the last may be smaller."""
+    """Yield the samples in pieces of a fixed size; the last may be smaller."""
     waiting: list[np.ndarray] = []
     for block in blocks:
         waiting.append(block)
@@ -156,7 +156,7 @@ def _pieces(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 def _window_and_filters(
     sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
 ) -> tuple[np.ndarray, list[tuple[slice, slice, np.ndarray]]]:
-    """The Hann window; for each group of bands: which, from which bins, with which weights [shape=(bins, bands)]."""
+    """Return the Hann window, and the bands, bins and weights [shape=(bins, bands)] of each group of bands."""
     window = (0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n_fft + 1)[:-1])).astype(np.float32)
     filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
     groups = []
@@ -169,9 +169,9 @@ def _window_and_filters(
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
-    """Triangles of equal area on Slaney's mel scale, equal to ``librosa.filters.mel``: float32 [shape=(n_mels, bins)].
+    """Return the filters of ``librosa.filters.mel`` (Slaney, equal areas): float32 [shape=(n_mels, bins)].
 
-    Not taken from there, since loading librosa takes each worker two seconds, the time of fifty tracks.
+    librosa itself is not used, since importing it takes each worker two seconds, the time of fifty tracks.
     """
     edges = mel_edges(n_mels, fmin, fmax)
     distances = edges[:, np.newaxis] - np.fft.rfftfreq(n_fft, 1 / sample_rate)
@@ -182,23 +182,23 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
 
 
 def of_samples(samples: np.ndarray, params: MelParams) -> np.ndarray:
-    """The spectrogram of a track as it is stored: uint8 [shape=(frames, n_mels)]."""
+    """Compute the stored spectrogram of a track: uint8 [shape=(frames, n_mels)]."""
     return of_blocks([samples], format_of(params))
 
 
 def of_blocks(blocks: Iterable[np.ndarray], form: Format) -> np.ndarray:
-    """The spectrogram as it is stored, of samples that come block by block.
+    """Compute the stored spectrogram of samples that arrive in blocks.
 
-    What 0 dB is, the loudest cell or the loudness, is known only at the end: until then the power of each cell is kept,
-    of long tracks in a temporary file (79 MB an hour of music with the default parameters), so that an hour needs no
-    more memory than a quarter of it.
+    The 0 dB reference, the loudest cell or the loudness, is known only at the end. Until then the power of each cell is
+    kept, for long tracks in a temporary file (79 MB an hour of music with the default parameters), so that an hour
+    needs no more memory than a quarter of an hour.
 
     Parameters
     ----------
     blocks : iterable of np.ndarray [shape=(n,)]
-        Mono, at ``form.sample_rate``. How the samples are cut into blocks changes no bit of the result.
+        Mono, at ``form.sample_rate``. The sizes of the blocks do not change the result by a bit.
     form : Format
-        What to make.
+        Format of the result.
 
     Returns
     -------
@@ -206,18 +206,18 @@ def of_blocks(blocks: Iterable[np.ndarray], form: Format) -> np.ndarray:
     """
     meter = Meter(form.sample_rate) if form.reference == "loudness" else None
 
-    def heard() -> Iterator[np.ndarray]:
+    def metered() -> Iterator[np.ndarray]:
         for piece in _pieces(blocks):
             if meter is not None:
-                meter.hear(piece)
+                meter.update(piece)
             yield piece
 
     loudest, frames = 0.0, 0
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as kept:
-        for power in mel_power_of_blocks(heard(), form):
+        for power in mel_power_of_blocks(metered(), form):
             loudest, frames = max(loudest, float(power.max())), frames + len(power)
             kept.write(power.data)
-        # With reference `loudness` as loud as it goes: then neither the least power nor the gates depend on the gain.
+        # With reference `loudness` the peak is normalised, so that the floor and the gates do not depend on the gain.
         gain = 1.0 if meter is None else min(1 / max(meter.peak, 1 / _MOST_GAIN), _MOST_GAIN)
         top = _decibels(np.array([loudest], np.float32))[0] if meter is None else _loudness_top(meter, gain, form)
         kept.seek(0)
@@ -239,24 +239,24 @@ def _decibels(power: np.ndarray) -> np.ndarray:
 
 
 def _loudness_top(meter: Meter, gain: float, form: Format) -> np.float32:
-    """The mel power in dB that is 0 dB of the stored scale, for a track of this loudness.
+    """Return the mel power in dB that maps to 0 dB of the stored scale, for a track of this loudness.
 
     Noise of power density S (in 1 Hz) has a mel power of ``S * n_fft**2 * 3 / 16``, whatever the bands and the sample
-    rate: the Hann window's squares sum up to 3 / 8 n_fft, the triangles' weights to n_fft / sample_rate.
+    rate: the Hann window's squares sum to 3 / 8 n_fft, the triangles' weights to n_fft / sample_rate.
     """
     density_db = 10 * np.log10(form.n_fft**2 * 3 / 16)
     return np.float32(meter.integrated(gain) + TOP_ABOVE_LOUDNESS_DB + density_db)
 
 
 def spectrogram_of(song: Path, form: Format) -> np.ndarray:
-    """Decode a song and make its spectrogram, both block by block.
+    """Decode a song and compute its spectrogram, both block by block.
 
     Parameters
     ----------
     song : Path
-        An audio file of any length, sample rate and format.
+        Audio file of any length, sample rate and format.
     form : Format
-        What to make; travels with each model.
+        Format of the result, as saved with each model.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from genres.core.console import UserError
 
 
 def read(archive: Path, n_mels: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Read mels.npz.
+    """Read the track ids, spectrograms and level ranges of a mels.npz.
 
     Returns
     -------
@@ -22,7 +22,7 @@ def read(archive: Path, n_mels: int) -> tuple[list[str], np.ndarray, np.ndarray]
     Raises
     ------
     UserError
-        Where it is not such an archive or not of the shape that the recipe says.
+        If it is no such archive, or its spectrograms do not have `n_mels` bands.
     """
     try:
         with np.load(archive, allow_pickle=False) as arrays:
@@ -43,10 +43,10 @@ def read(archive: Path, n_mels: int) -> tuple[list[str], np.ndarray, np.ndarray]
 
 
 def digest(mel: np.ndarray, range_db: float) -> str:
-    """SHA-256 that identifies one spectrogram, in place of a file's."""
+    """Return a hexadecimal SHA-256 that identifies a spectrogram, as a file's SHA-256 identifies audio."""
     return hashlib.sha256(mel.tobytes() + np.float32(range_db).tobytes()).hexdigest()
 
 
 def decibels(mel: np.ndarray, range_db: float) -> np.ndarray:
-    """Level relative to the track's maximum: float32 dB, the shape of `mel`."""
+    """Return levels in dB relative to the track's maximum: float32, the shape of `mel`."""
     return -np.float32(range_db) * (1 - mel.astype(np.float32) / 255)

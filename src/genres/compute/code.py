@@ -1,6 +1,6 @@
-"""How this project's code comes to the workers, which have its environment, but neither its folder nor its code.
+"""Transfer of this project's code to the workers, which have its environment but not its code.
 
-It travels with the client as a zip, to workers that join later, too.
+The client sends it as a zip, also to workers that join later.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# What decides the numbers, and must be the same on the workers.
+# Packages that affect results: the workers need the same versions.
 PACKAGES = ("distributed", "numpy", "scipy", "soundfile", "soxr", "av", "pyloudnorm", "pydantic", "keras", "tensorflow")
 
 
 def packed() -> tuple[bytes, str]:
-    """The package `genres` as a zip, the same bytes for the same code, and what tells it from another version."""
+    """Return the package `genres` as a zip, the same bytes for the same code, and a digest of it."""
     folder, zipped = Path(__file__).resolve().parents[1], io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*.py")):
@@ -27,12 +27,15 @@ def packed() -> tuple[bytes, str]:
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """Name and version of what must be the same on the workers."""
+    """Return name and version of each package that the workers need in the same version."""
     return tuple((name, importlib.metadata.version(name)) for name in PACKAGES)
 
 
 def plugin(code: bytes, digest: str) -> Any:
-    """What unpacks the code on each worker; a class in a function, so that Dask sends it whole and not by its name."""
+    """Return a plugin that unpacks the code on each worker.
+
+    Its class is local, so that Dask pickles it by value and not by name.
+    """
     from distributed import WorkerPlugin
 
     class Code(WorkerPlugin):
@@ -49,21 +52,21 @@ def plugin(code: bytes, digest: str) -> Any:
             folder = pathlib.Path(worker.local_directory) / f"music-genres-{self.digest}"
             if str(folder) in sys.path:
                 return
-            # In a folder, since some modules look at the files beside them.
+            # Unpacked, since some modules read files beside them.
             with zipfile.ZipFile(io.BytesIO(self.code)) as archive:
                 archive.extractall(folder)
             sys.path[:] = [str(folder), *(path for path in sys.path if "music-genres-" not in path)]
             for name in [name for name in sys.modules if name == "genres" or name.startswith("genres.")]:
-                del sys.modules[name]  # of an earlier version
+                del sys.modules[name]  # modules of an earlier version
             importlib.invalidate_caches()
 
     return Code(code, digest)
 
 
 def performer() -> Callable[..., tuple[str, Any]]:
-    """What runs a task on a worker: the one function that Dask sends whole, for its scheduler has no code of ours.
+    """Return the function that runs a task on a worker, and returns an error message (or "") and the result.
 
-    Returns what is wrong with the worker, or the result.
+    It is local, so that Dask pickles it by value: the scheduler does not have this project's code.
     """
 
     def perform(
@@ -77,9 +80,12 @@ def performer() -> Callable[..., tuple[str, Any]]:
         worker = get_worker()
         code: Any = worker.plugins.get("music-genres")
         if code is None or code.digest != digest:
-            return f"worker {worker.address} has got another version of the code: one run at a time, please", None
-        ours = importlib.import_module("genres.compute.worker")
-        problem = ours.difference(worker.address, versions)
-        return (problem, None) if problem else ("", ours.named(*name)(*pickle.loads(arguments)))
+            return (
+                f"worker {worker.address} has another version of the code; use the cluster for one run at a time",
+                None,
+            )
+        module = importlib.import_module("genres.compute.worker")
+        problem = module.version_mismatch(worker.address, versions)
+        return (problem, None) if problem else ("", module.function_named(*name)(*pickle.loads(arguments)))
 
     return perform

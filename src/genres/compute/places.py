@@ -1,4 +1,4 @@
-"""Where a worker of a cluster finds a song: at the same path as here, or below an address of fsspec's."""
+"""Locations of songs for a cluster's workers: the same path as on this machine, or one below an fsspec URL."""
 
 import shutil
 import tempfile
@@ -11,39 +11,39 @@ from typing import Any
 from genres.core.console import UserError
 from genres.core.params import Compute
 
-# What a store says of a file besides its size, that is another one whenever the file is; the first that it has.
+# Attributes of stored files that change whenever the content does; the first that a store has is used.
 _MARKS = ("ETag", "etag", "md5Hash", "mtime", "LastModified")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A song's place; as text, what people call it."""
+    """Location of a song; str() gives its path or URL."""
 
-    path: str  # absolute, or below `data`
-    data: str | None = None  # an address of fsspec's
+    path: str  # absolute, or relative to `data`
+    data: str | None = None  # fsspec URL
 
     def __str__(self) -> str:
         return self.path if self.data is None else f"{self.data.rstrip('/')}/{self.path}"
 
     @contextmanager
     def local(self, reader: str) -> Iterator[Path]:
-        """Give a path to the song: where it lies, or of a copy for the time being.
+        """Give a local path to the song: its own, or that of a temporary copy.
 
         Raises
         ------
         UserError
-            Where `reader` (who it is, for people) cannot read it.
+            If `reader` (the name of this process, for the message) cannot read it.
         """
         with tempfile.TemporaryDirectory(prefix="song-") as folder:
             try:
                 song = self._fetched(Path(folder))
             except UserError:
                 raise
-            except Exception as error:  # whatever the store's library raises
-                hint = "" if self.data else " or let compute.data be an address where they find the songs"
+            except Exception as error:  # the store's library may raise anything
+                hint = "" if self.data else ", or set compute.data to a URL of the songs"
                 raise UserError(
-                    f"{self}: {reader} cannot read it ({_reason(error)}); let all workers read "
-                    f"{'what compute.data names' if self.data else 'the same paths as here,'}{hint}"
+                    f"{self}: {reader} cannot read it ({_reason(error)}); give all workers access to "
+                    f"{'compute.data' if self.data else 'the same paths as here'}{hint}"
                 ) from None
             yield song
 
@@ -52,7 +52,7 @@ class Place:
             Path(self.path).open("rb").close()
             return Path(self.path)
         files, root = _opened(self.data)
-        # Not an address again: what a song is called means nothing in it.
+        # Joined as text, not parsed as a URL again: a song's name may hold special characters.
         source = f"{root.rstrip('/')}/{self.path}"
         if "file" in files.protocol:
             Path(source).open("rb").close()
@@ -64,27 +64,28 @@ class Place:
 
 
 def place(path: Path, songs: Path | None, data: str | None) -> Place:
-    """Where the workers find the song that is `path` here, if `data` stands for the folder `songs`."""
+    """Return the location for workers of the song at `path`, where the URL `data` replaces the folder `songs`."""
     path = path.absolute()
     if data is None or songs is None or not path.is_relative_to(songs.absolute()):
         return Place(str(path))
     return Place(path.relative_to(songs.absolute()).as_posix(), data)
 
 
-def listing(how: Compute) -> dict[str, str]:
-    """Size and version of each file below `compute.data`, by its path there; empty where there is no such address.
+def listing(options: Compute) -> dict[str, str]:
+    """Return size and version of each file below `compute.data`, by its relative path; empty without such a URL.
 
-    So that songs that lie nowhere but there can be told from those that are missing, and changed ones from known ones.
+    It tells missing songs from those that exist only there, and changed songs from unchanged ones.
     """
-    if how.scheduler is None or how.data is None:
+    if options.scheduler is None or options.data is None:
         return {}
-    files, root = _opened(how.data)
+    files, root = _opened(options.data)
     try:
-        found = files.find(root, detail=True)
-    except Exception as error:  # whatever the store's library raises
-        raise UserError(f"compute.data: {how.data} cannot be listed ({_reason(error)})") from None
+        details = files.find(root, detail=True)
+    except Exception as error:  # the store's library may raise anything
+        raise UserError(f"compute.data: cannot list {options.data} ({_reason(error)})") from None
     return {
-        PurePosixPath(name).relative_to(PurePosixPath(root)).as_posix(): _stamp(about) for name, about in found.items()
+        PurePosixPath(name).relative_to(PurePosixPath(root)).as_posix(): _stamp(about)
+        for name, about in details.items()
     }
 
 
@@ -93,7 +94,7 @@ def _stamp(about: dict[str, Any]) -> str:
 
 
 def _opened(data: str) -> tuple[Any, str]:
-    """The file system of an address, and the path there."""
+    """Return the file system of a URL, and the path in it."""
     import fsspec
 
     try:

@@ -1,4 +1,4 @@
-"""The worker's side: functions by their names, songs by their places, and a line to the client."""
+"""Worker side of a cluster: functions looked up by name, songs read from their locations, messages to the client."""
 
 import functools
 import importlib
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 NAME = "music-genres"
 
-ANSWER_S = 120.0  # that a task waits for the client's answer
+ANSWER_S = 120.0  # longest wait of a task for the client's answer
 
 
 def name_of(function: Callable[..., Any]) -> tuple[str, str]:
@@ -24,75 +24,73 @@ def name_of(function: Callable[..., Any]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Line:
-    """Between a running task and the client."""
+class Channel:
+    """Message channel from a running task to the client."""
 
     topic: str
     task: str
 
-    def ask(self, says: Any) -> Any:
-        """Tell the client something (numbers, texts, lists and dicts of them), and wait for its answer.
+    def ask(self, message: Any) -> Any:
+        """Send a message (numbers, texts, lists and dicts of them) to the client, and return its answer.
 
         Raises
         ------
         TimeoutError
-            Where none comes: the client has ended.
+            If none comes within `ANSWER_S`: the client has ended.
         """
         from distributed import Queue, get_client, get_worker
 
-        # A name of its own for each question: the answer to a task that died with its worker reaches nobody.
+        # A queue per message, so that nobody receives the answer to a task that died with its worker.
         name = f"{NAME}-{uuid.uuid4().hex}"
         answers = Queue(name, client=get_client())
-        get_worker().log_event(self.topic, {"task": self.task, "says": says, "answer_to": name})
+        get_worker().log_event(self.topic, {"task": self.task, "message": message, "answer_to": name})
         try:
             return answers.get(timeout=ANSWER_S)
         finally:
             answers.close()
 
 
-def named(module: str, name: str) -> Callable[..., Any]:
-    """The function of that name."""
+def function_named(module: str, name: str) -> Callable[..., Any]:
+    """Import a module and return its function of that name."""
     return functools.reduce(getattr, name.split("."), importlib.import_module(module))  # type: ignore[return-value]
 
 
-def differs(worker: str, what: str, theirs: str, ours: str) -> str:
-    """The line that says so."""
-    return (
-        f"worker {worker} has {what} {theirs}, and here it is {ours}: workers need this environment, requirements.txt"
-    )
+def mismatch_message(worker: str, package: str, theirs: str, ours: str) -> str:
+    """Return the error message for a worker with another version of a package."""
+    return f"worker {worker} has {package} {theirs}, this machine has {ours}; install the same requirements.txt on both"
 
 
 @functools.cache
-def difference(worker: str, versions: tuple[tuple[str, str], ...]) -> str:
-    """What is another version here than the client says; empty: nothing."""
+def version_mismatch(worker: str, versions: tuple[tuple[str, str], ...]) -> str:
+    """Compare the packages of this worker with the client's; return an error message, empty if all match."""
     for name, ours in versions:
         try:
             theirs = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             theirs = "(none)"
         if theirs != ours:
-            return differs(worker, name, theirs, ours)
+            return mismatch_message(worker, name, theirs, ours)
     return ""
 
 
-def hear(name: tuple[str, str], batch: list[tuple[Place, tuple[Any, ...]]]) -> list[Any]:
-    """What a function makes of some songs."""
-    function = named(*name)
-    # One thread a song, as with joblib's processes: the songs are what is parallel.
+def run_batch(name: tuple[str, str], batch: list[tuple[Place, tuple[Any, ...]]]) -> list[Any]:
+    """Return the results of a function for a batch of songs."""
+    function = function_named(*name)
+    # One thread per song, as in joblib's processes: songs run in parallel already.
     with _threads().limit(limits=1):
-        return [_heard(function, place, arguments) for place, arguments in batch]
+        return [_run_one(function, place, arguments) for place, arguments in batch]
 
 
-def _heard(function: Callable[..., T], place: Place, arguments: tuple[Any, ...]) -> T:
-    with place.local(here()) as song:
+def _run_one(function: Callable[..., T], place: Place, arguments: tuple[Any, ...]) -> T:
+    with place.local(worker_name()) as song:
         try:
             return function(song, *arguments)
-        except UserError as error:  # names the song by its address
+        except UserError as error:  # its message should name the original song
             raise UserError(str(error).replace(str(song), str(place))) from None
 
 
-def here() -> str:
-    """The worker that this runs on, for people."""
+def worker_name() -> str:
+    """Return the name of the worker that this runs on, for messages."""
     from distributed import get_worker
 
     return f"worker {get_worker().address}"

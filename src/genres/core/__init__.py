@@ -1,1 +1,1 @@
-"""What every other package may use: parameters, files, the terminal."""
+"""Parameters, files and terminal output, which every other package may use."""

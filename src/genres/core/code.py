@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from genres.core.files import sha256_of
 
-# The checkout that this code is of; a temporary experiment has its own.
+# The checkout that holds this code; a temporary DVC experiment has its own.
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -30,10 +30,10 @@ def declared(root: Path, stages: Iterable[str] | None = None) -> list[Path]:
     """
     pipeline = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     names = {dep for stage in stages or pipeline for dep in pipeline[stage]["deps"] if dep.startswith("src/")}
-    found: set[Path] = set()
+    files: set[Path] = set()
     for path in (root / name for name in names):
-        found.update(path.rglob("*.py") if path.is_dir() else [path])
-    return sorted(found)
+        files.update(path.rglob("*.py") if path.is_dir() else [path] if path.is_file() else [])
+    return sorted(files)
 
 
 @functools.cache

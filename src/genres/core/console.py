@@ -1,7 +1,7 @@
-"""What people see on the terminal: one-line errors, progress bars, tables.
+"""Terminal output: one-line errors, progress bars, tables.
 
-Every ``main()`` of the pipeline is wrapped in :func:`command`, so that what the user can mend comes as one line
-and exit status 2, and a traceback always means a bug.
+Every ``main()`` of the pipeline is wrapped in :func:`command`: an error that the user can fix prints one line and
+exits with status 2; a traceback always means a bug.
 """
 
 import errno
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 class UserError(Exception):
-    """Something that the user can mend: the message is one line that names the file or key and the way out."""
+    """An error that the user can fix; the message is one line that names the file or key and the cure."""
 
     status = 2  # the command's exit status
 
 
 def command(main: Callable[..., None]) -> Callable[..., None]:
-    """Turn the expected errors of a command into one line on stderr and exit status 2."""
+    """Wrap a command so that its expected errors print one line on stderr and exit with status 2."""
 
     @functools.wraps(main)
     def wrapper(*arguments: Any) -> None:
@@ -34,25 +34,25 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             _fail(str(error))
             sys.exit(error.status)
         except OSError as error:
-            reason = _of_the_system(error)
+            reason = _system_error_message(error)
             if reason is None:
                 raise
             _fail(reason)
             sys.exit(UserError.status)
         except KeyboardInterrupt:
-            print("\ninterrupted: run the same again to go on from here", file=sys.stderr)
+            print("\ninterrupted: run the same command again to continue", file=sys.stderr)
             sys.exit(130)
 
     return wrapper
 
 
-def _of_the_system(error: OSError) -> str | None:
-    """What the user can do about a full, read-only or closed disk; None for what must be a bug."""
+def _system_error_message(error: OSError) -> str | None:
+    """Return a message for a full, read-only or forbidden disk; None for any other error, which must be a bug."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" while writing {error.filename}" if error.filename else ""
-        return f"the disk is full{where}: free some space and run the same again, what is done is kept"
+        return f"the disk is full{where}: free some space and run the same command again; finished work is kept"
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and error.filename:
-        return f"{error.filename}: {error.strerror}: this user must be allowed to read and write there"
+        return f"{error.filename}: {error.strerror}: give this user read and write permission there"
     return None
 
 
@@ -66,7 +66,7 @@ def warn(message: str) -> None:
 
 
 def progress(items: Iterable[T], *, total: int | None = None, what: str, unit: str = "track") -> Iterable[T]:
-    """Wrap `items` in a progress bar; silent where stderr is not a terminal."""
+    """Wrap `items` in a progress bar; silent if stderr is not a terminal."""
     return tqdm(items, total=total, desc=what, unit=unit, disable=not sys.stderr.isatty())
 
 
@@ -78,7 +78,7 @@ def print_table(title: str, header: list[str], rows: list[list[Any]], footer: li
         table.add_column(name, bottom, justify="left" if position == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(str, row))
-    # Not a terminal: rich would fold to 80 columns and break the rows of wide tables in log files.
+    # Without a terminal rich assumes 80 columns and would break the rows of wide tables in log files.
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(title, style="bold", highlight=False)
     console.print(table)

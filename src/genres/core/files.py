@@ -1,6 +1,6 @@
-"""Where files lie, and how they are written.
+"""Read and write files.
 
-To a temporary name first, then renamed, so that no killed process ever leaves half a file.
+Files are written under a temporary name, then renamed, so that a killed process never leaves half a file.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ from genres.core.paths import CLIPS, TRACKS
 
 
 class DamagedFileError(UserError, ValueError):
-    """A file that is cut off, or is none of its kind."""
+    """A file that is truncated or not of the expected format."""
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` at the end, remove it on any error.
+    """Yield a temporary path beside `path`; rename it to `path` at the end, or remove it on an error.
 
-    The suffix is kept, since Keras and NumPy look at it.
+    The suffix is kept, since Keras and NumPy depend on it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -35,7 +35,7 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
+        error.filename = error.filename or str(path)  # the error of a full disk names no file
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -43,21 +43,21 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def one_at_a_time(lock: Path, what: str) -> Iterator[None]:
-    """Let one process at a time go on; the others say that they wait for it. Who is killed lets go."""
-    held = FileLock(lock)
+    """Hold a lock file; other processes print a warning and wait. A killed process releases the lock."""
+    file_lock = FileLock(lock)
     try:
-        held.acquire(timeout=0)
+        file_lock.acquire(timeout=0)
     except Timeout:
-        warn(f"{what}: another process is at it, waiting")
-        held.acquire()
+        warn(f"{what}: waiting for another process to finish it")
+        file_lock.acquire()
     try:
         yield
     finally:
-        held.release()
+        file_lock.release()
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically; NaN is refused, for no reader but Python's would take it."""
+    """Write indented JSON atomically; NaN raises ValueError, since only Python's reader accepts it."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -68,12 +68,12 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     DamagedFileError
-        If it is none, most likely cut off. Where it only saves work, the caller does the work again.
+        If it is not valid JSON, most likely truncated. A caller that reads a cache computes the value again.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # what JSON and UTF-8 raise
-        raise DamagedFileError(f"{path}: damaged or cut off ({error}); delete it and run `dvc repro`") from None
+    except ValueError as error:  # both JSON and UTF-8 errors
+        raise DamagedFileError(f"{path}: damaged or truncated ({error}); delete it and run `dvc repro`") from None
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -83,27 +83,27 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path, **options: Any) -> pd.DataFrame:
-    """Read a CSV in which an empty cell is an empty string, and "NA" is the name of an artist.
+    """Read a CSV; empty cells become empty strings, and "NA" stays text (it is the name of an artist).
 
     Raises
     ------
     UserError
-        If it is missing, or no table in UTF-8.
+        If the file is missing or not a CSV table in UTF-8.
     """
     try:
         with warnings.catch_warnings():
-            # A row with more cells than the header has, mostly for a path with a comma and no quotes.
+            # A row has more cells than the header, mostly because a path with a comma is not quoted.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(path, keep_default_na=False, index_col=False, **options)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `dvc repro` makes what a stage needs") from None
+        raise UserError(f"{path}: no such file; run `dvc repro` to create what a stage needs") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as error:
         hint = "; a cell with a comma needs quotes" if isinstance(error, pd.errors.ParserWarning) else ""
         raise UserError(f"{path}: cannot be read as a CSV table in UTF-8 ({error}){hint}") from None
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,7 +1,7 @@
 """The typed parameters of params.yaml.
 
-``load()`` reads the file once, in a stage's ``main()``; all functions take values. An unknown key, a wrong type or an
-impossible value is a :class:`~genres.core.console.UserError` that names the key and what was received.
+``load()`` reads the file once, in a stage's ``main()``; all other functions take values. An unknown key, a wrong type
+or an impossible value raises a :class:`~genres.core.console.UserError` that names the key and the value received.
 """
 
 import reprlib
@@ -21,20 +21,20 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Strict(BaseModel):
-    """Immutable; refuses unknown keys, and converts nothing but whole numbers to floats."""
+    """Immutable model; refuses unknown keys and converts only whole numbers to floats."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Recipe(Strict):
-    """What all recipes have in common."""
+    """Base of all recipes."""
 
     mels: dict[str, Any] = {}
     train: dict[str, Any]
 
 
 class DemoRecipe(Recipe):
-    """Music made by the program: see src/genres/sources/demo.py."""
+    """Synthetic music: see src/genres/sources/demo/."""
 
     source: Literal["demo"]
     genres: list[str] = Field(min_length=2)
@@ -46,18 +46,18 @@ class DemoRecipe(Recipe):
 
 
 class SelectiveRecipe(Recipe):
-    """What all recipes have in common that may take a part of the genres."""
+    """Base of the recipes that can select genres."""
 
     genres: list[str] | None
     exclude_genres: list[str]
 
-    def wants(self, genre: str) -> bool:
-        """Whether the recipe takes this genre."""
+    def includes(self, genre: str) -> bool:
+        """Return True if the recipe selects this genre."""
         return genre not in self.exclude_genres and (self.genres is None or genre in self.genres)
 
 
 class LocalRecipe(SelectiveRecipe):
-    """What all recipes that read a folder have in common."""
+    """Base of the recipes that read a local folder."""
 
     dir: Annotated[Path, Field(strict=False)]
 
@@ -80,7 +80,7 @@ class MelsRecipe(LocalRecipe):
     @model_validator(mode="after")
     def _is_as_published(self) -> "MelsRecipe":
         if self.mels:
-            raise ValueError("mels: published spectrograms are taken as they are; leave it empty: {}")
+            raise ValueError("mels: published spectrograms cannot be recomputed; leave it empty: {}")
         return self
 
 
@@ -91,7 +91,7 @@ class GtzanRecipe(LocalRecipe):
     metadata: str
 
 
-# As its folders are called.
+# The names of its folders.
 GTZAN_GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
 
@@ -109,7 +109,7 @@ AudioSource = Literal["spotify", "deezer_isrc", "deezer_search", "itunes_isrc", 
 
 
 class SpotifyRecipe(SelectiveRecipe):
-    """Playlists, one genre each: see src/genres/sources/spotify/."""
+    """Spotify playlists, grouped by genre: see src/genres/sources/spotify/."""
 
     source: Literal["spotify"]
     playlists: dict[str, list[str]]
@@ -124,7 +124,7 @@ class SpotifyRecipe(SelectiveRecipe):
 
     @property
     def playlist_genres(self) -> list[str]:
-        """The genres that playlists stand for, as far as they are wanted."""
+        """The selected genres that have playlists."""
         wanted = self.playlists if self.genres is None else self.genres
         return [genre for genre in wanted if genre in self.playlists and genre not in self.exclude_genres]
 
@@ -158,7 +158,7 @@ class GtzanPlusRecipe(SpotifyRecipe):
 
     @property
     def gtzan_genres(self) -> list[str]:
-        """The genres that are taken of GTZAN."""
+        """The selected genres of GTZAN."""
         return [g for g in GTZAN_GENRES if g not in self.exclude_genres and (self.genres is None or g in self.genres)]
 
     @property
@@ -174,7 +174,7 @@ Host = Literal["spotify", "deezer", "itunes", "downloads"]
 
 
 class Services(Strict):
-    """How the web services are asked; nothing that changes what comes of it, so no stage depends on it."""
+    """Limits for requests to web services. They change no result, so no stage depends on them."""
 
     requests_per_second: dict[Host, Positive]
     concurrency: Count
@@ -190,7 +190,7 @@ class Compute(Strict):
 
 
 class MelParams(Strict):
-    """How a spectrogram is computed; the names are librosa's."""
+    """Parameters of the mel spectrograms, named as in librosa."""
 
     sample_rate: Count
     n_fft: Count
@@ -210,7 +210,7 @@ class MelParams(Strict):
 
 
 class ClipParams(Strict):
-    """The windows that a track is cut into; seconds."""
+    """Length and overlap of the clips of a track, in seconds."""
 
     length_s: Positive
     overlap_s: float = Field(ge=0)
@@ -224,7 +224,7 @@ class ClipParams(Strict):
 
 
 class SplitParams(Strict):
-    """Which tracks are trained on, which chosen on, which tested on."""
+    """How tracks are split into training, validation and test folds."""
 
     protocol: Literal["artist", "track", "predefined", "clip"]
     val: Fraction
@@ -235,14 +235,14 @@ class SplitParams(Strict):
     @model_validator(mode="after")
     def _shares_and_folds_fit(self) -> "SplitParams":
         if self.val + self.test >= 1:
-            raise ValueError(f"val + test must leave something to train on; received {self.val} + {self.test}")
+            raise ValueError(f"val + test must be below 1, to leave training tracks; received {self.val} + {self.test}")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold must be below folds; received {self.fold} of {self.folds}")
         return self
 
 
 class Augment(Strict):
-    """How training clips are changed at random; zero leaves that out."""
+    """Ranges of the random augmentation of training clips; zero turns one off."""
 
     stretch: float = Field(ge=0, lt=1)
     shift_bands: int = Field(ge=0)
@@ -253,7 +253,7 @@ class Augment(Strict):
 
 
 class TrainParams(Strict):
-    """How a network is trained."""
+    """Training settings of a network."""
 
     epochs: Count
     batch_size: Count
@@ -280,15 +280,17 @@ class TrainParams(Strict):
     def _fits_together(self) -> "TrainParams":
         if self.monitor == "last_epoch" and (self.schedule == "plateau" or self.early_stopping_patience is not None):
             raise ValueError(
-                "monitor: last_epoch looks at no validation score: early_stopping_patience: null, and no plateau"
+                "monitor: last_epoch uses no validation score; set early_stopping_patience: null, no plateau schedule"
             )
         if self.refit and self.monitor != "last_epoch":
-            raise ValueError("refit: needs monitor: last_epoch, for what is trained on cannot choose the epoch")
+            raise ValueError(
+                "refit: needs monitor: last_epoch, since validation tracks that are trained on cannot choose the epoch"
+            )
         return self
 
 
 class Descriptors(Strict):
-    """A classifier of whole tracks' descriptors that is joined with a trained network."""
+    """Settings of the track-descriptor classifier that is combined with a trained network."""
 
     network_weight: float = Field(ge=0)
     shrinkage: Fraction
@@ -298,10 +300,10 @@ class Descriptors(Strict):
 
 
 class ModelParams(BaseModel):
-    """An architecture: its builder, the builder's own arguments, and what holds whatever the builder is.
+    """An architecture: its builder, the builder's own arguments, and the settings that every builder shares.
 
-    `window_s` is what the network sees at a time where that is not a clip, `frame_rate` at how many frames a second,
-    `descriptors` what it is joined with, `train` what it overrides.
+    `window_s` is the input length if it differs from a clip, `frame_rate` the input's frames a second, `descriptors`
+    the classifier that the network is combined with, and `train` overrides training settings.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
@@ -319,14 +321,14 @@ class ModelParams(BaseModel):
 
 
 class EvaluateParams(Strict):
-    """How results are summarised."""
+    """Settings of the evaluation."""
 
     bootstrap: Count
     calibration_bins: Count
 
 
 class Space(Strict):
-    """The values that a search may try: an interval, or choices."""
+    """Search space of one hyperparameter: an interval or a list of choices."""
 
     low: int | float | None = None
     high: int | float | None = None
@@ -337,7 +339,7 @@ class Space(Strict):
     def _holds_more_than_one_value(self) -> "Space":
         if self.choices is not None:
             if len(self.choices) < 2 or self.low is not None or self.high is not None:
-                raise ValueError("needs at least two choices, and then neither low nor high")
+                raise ValueError("needs at least two choices, without low and high")
         elif self.low is None or self.high is None or not self.low < self.high:
             raise ValueError(f"needs low < high, or choices; received {self.low} and {self.high}")
         elif self.log and self.low <= 0:
@@ -359,7 +361,7 @@ class TuneParams(Strict):
     @model_validator(mode="after")
     def _spaces_are_of_known_keys(self) -> "TuneParams":
         if not self.model and not self.train:
-            raise ValueError("needs something to search under model or train")
+            raise ValueError("needs at least one search space under model or train")
         for name in self.train:
             if name not in TrainParams.model_fields or name == "epochs":
                 raise ValueError(f"train.{name}: no key of train that can be searched")
@@ -391,7 +393,7 @@ class Params(Strict):
         if unknown:
             raise ValueError(f"architectures: '{unknown[0]}' is none of {', '.join(self.models)}")
         if len(set(self.architectures)) < len(self.architectures):
-            raise ValueError(f"architectures: each one only once; received {', '.join(self.architectures)}")
+            raise ValueError(f"architectures: list each one only once; received {', '.join(self.architectures)}")
         if self.tune.architecture not in self.models:
             raise ValueError(f"tune.architecture: '{self.tune.architecture}' is none of {', '.join(self.models)}")
         for name in self.architectures:
@@ -401,12 +403,12 @@ class Params(Strict):
 
     @property
     def recipe(self) -> AnyRecipe:
-        """The recipe that `dataset` picks."""
+        """The recipe of the selected data set."""
         return self.datasets[self.dataset]
 
     @property
     def songs_dir(self) -> Path:
-        """The folder of the present data set's songs, for which `compute.data` can stand."""
+        """The folder of the selected data set's songs; `compute.data` is its copy on a cluster."""
         recipe = self.recipe
         if isinstance(recipe, LocalRecipe | GtzanPlusRecipe):
             return recipe.dir.expanduser().absolute()
@@ -415,14 +417,14 @@ class Params(Strict):
         return Path("data/raw", self.dataset).absolute()
 
     def mels_of_dataset(self) -> MelParams:
-        """How the present data set's spectrograms are computed, the recipe's overrides applied."""
+        """Return the spectrogram parameters of the selected data set, with the recipe's overrides."""
         try:
             return MelParams(**self.mels.model_dump() | self.recipe.mels)
         except ValidationError as error:
             raise ValueError(_first_problem(error, f"datasets.{self.dataset}.mels")) from None
 
     def training_of(self, architecture: str) -> TrainParams:
-        """The training settings of an architecture on the present data set, all overrides applied."""
+        """Return the training settings of an architecture on the selected data set, with all overrides."""
         settings = self.train.model_dump()
         for where, overrides in (
             (f"models.{architecture}.train", self.models[architecture].train),
@@ -443,13 +445,13 @@ def load(path: Path = Path("params.yaml")) -> Params:
     Raises
     ------
     UserError
-        Names the file, the key and the value received.
+        If the file is missing or invalid; the message names the file, the key and the value received.
     """
     try:
         values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
         return Params.model_validate(values)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run from the top folder of the project") from None
+        raise UserError(f"{path}: no such file; run the command from the top folder of the project") from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -461,9 +463,9 @@ def load(path: Path = Path("params.yaml")) -> Params:
 
 
 def _first_problem(error: ValidationError, where: str = "") -> str:
-    """The first of pydantic's complaints in one line, with the key (below `where`) as it is written for `-S`."""
+    """Return pydantic's first error as one line, with the key (below `where`) as it is written for `-S`."""
     problem = error.errors()[0]
-    # A recipe's location holds its kind too (datasets.demo.demo.genres), as the union's discriminator.
+    # The location of a recipe's key also holds the union's discriminator (datasets.demo.demo.genres).
     location = [str(part) for part in problem["loc"]]
     if len(location) > 2 and location[0] == "datasets":
         del location[2]
@@ -477,5 +479,5 @@ def _first_problem(error: ValidationError, where: str = "") -> str:
         return f"{key}: is missing{tail}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] in ("value_error", "union_tag_invalid"):
-        shown = ""  # the message says it
+        shown = ""  # the message contains it
     return f"{key}: {message}{shown}{tail}" if key else f"{message}{shown}{tail}"

@@ -1,17 +1,17 @@
-"""Numbers and names as people read them, on the terminal, in figures and on the page."""
+"""Format numbers and names for the terminal, figures and the web page."""
 
 import math
 from typing import TypeGuard
 
 
-def whose(dataset: str, protocol: str) -> str:
-    """Whose numbers these are, for the note of a figure and the title of a table."""
+def dataset_note(dataset: str, protocol: str) -> str:
+    """Return the data set and the split as text, for the note of a figure or the title of a table."""
     music = " (synthetic music)" if dataset == "demo" else ""
     leak = ": LEAKY, clips of one song are in train and test" if protocol == "clip" else ""
     return f"data set {dataset}{music}, {protocol} split{leak}"
 
 
-def shown(genre: str) -> str:
+def display_name(genre: str) -> str:
     return genre.replace("_", " ")
 
 
@@ -23,14 +23,14 @@ def p_value(p: float) -> str:
     return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
-def known(value: float | None) -> TypeGuard[float]:
-    """Whether a row's optional value is there: neither None nor NaN, which is what pandas makes of it."""
+def is_known(value: float | None) -> TypeGuard[float]:
+    """Return True if an optional value is neither None nor NaN, which pandas turns None into."""
     return value is not None and not math.isnan(value)
 
 
 def amount(number: float | None) -> str:
-    """1234567 as 1.23 M."""
-    if not known(number):
+    """Format a number with a unit prefix: 1234567 as 1.23 M."""
+    if not is_known(number):
         return "n/a"
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
@@ -39,8 +39,8 @@ def amount(number: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """4000 as 1.1 h; exact values of an axis come without decimals."""
-    if not known(seconds):
+    """Format seconds: 4000 as 1.1 h; whole values (axis ticks) without decimals."""
+    if not is_known(seconds):
         return "n/a"
     for size, unit in ((86400, " d"), (3600, " h"), (60, " min")):
         if seconds >= size:

@@ -1,1 +1,1 @@
-"""Folds, windows and batches: which part of which track is learned from, and how it is read."""
+"""Folds, windows, batches, augmentation and storage of spectrograms."""

@@ -1,7 +1,7 @@
-"""Random changes of training clips, made on stored spectrograms: what should not matter to a genre is varied.
+"""Random augmentation of training clips, applied to stored spectrograms.
 
-After SpecAugment (Park et al. 2019) for the masks, mixup (Zhang et al. 2018), and the mel warps and random equalisers
-that are common for audio. All random numbers come from the generator that is handed in.
+Masks follow SpecAugment (Park et al. 2019), mixup Zhang et al. (2018); pitch shifts along the mel axis, time stretching
+and random equalisers are common for audio. All random numbers come from the caller's generator.
 """
 
 from collections.abc import Sequence
@@ -11,24 +11,24 @@ import numpy as np
 from genres.audio.format import STEPS
 from genres.core.params import Augment
 
-# Points of the random equaliser between which it is straight.
+# Number of points of the random equaliser, which is linear between them.
 _KNOTS = 5
 
 
 def window(track: np.ndarray, start: int, frames: int, factor: float) -> np.ndarray:
-    """A window that lasts `factor` times as long as it should, squeezed into `frames`.
+    """Return a window of `factor` times `frames` frames, resampled to `frames`.
 
-    The nearest frames are taken: between them, interpolation would blur what lies beside the lasting and the broad.
+    The nearest frames are taken, since interpolation would blur neighbouring harmonic and percussive parts.
 
     Parameters
     ----------
     track : np.ndarray [shape=(n, n_mels)]
     start : int
-        First frame; moved back where the window would not fit otherwise.
+        First frame; moved back if the window does not fit otherwise.
     frames : int
         Length of the result.
     factor : float
-        1 takes the frames as they are, 1.1 makes the music faster by a tenth.
+        Tempo: 1 keeps the frames, 1.1 makes the music faster by a tenth.
 
     Returns
     -------
@@ -40,22 +40,24 @@ def window(track: np.ndarray, start: int, frames: int, factor: float) -> np.ndar
 
 
 def shifted(clip: np.ndarray, bands: int) -> np.ndarray:
-    """The clip so many mel bands higher (or lower, if negative), the outermost band repeated."""
+    """Shift a clip up (down if negative) by `bands` mel bands, repeating the outermost band."""
     places = np.clip(np.arange(clip.shape[1]) - bands, 0, clip.shape[1] - 1)
     return clip[:, places]
 
 
-def varied(clip: np.ndarray, how: Augment, rng: np.random.Generator, *, frame_rate: float, top_db: float) -> np.ndarray:
-    """Another pitch, another equaliser, masks.
+def augmented(
+    clip: np.ndarray, options: Augment, rng: np.random.Generator, *, frame_rate: float, top_db: float
+) -> np.ndarray:
+    """Return a copy with a random pitch shift, a random equaliser and random masks.
 
     Parameters
     ----------
     clip : np.ndarray [shape=(frames, n_mels)]
         Stored levels, 0 to 255.
-    how : Augment
-        How much of each.
+    options : Augment
+        Range of each change.
     frame_rate, top_db : float
-        Of the spectrograms.
+        Frame rate and level range of the spectrograms.
 
     Returns
     -------
@@ -64,40 +66,40 @@ def varied(clip: np.ndarray, how: Augment, rng: np.random.Generator, *, frame_ra
     """
     clip = np.array(clip, dtype=np.float32)
     n_frames, n_mels = clip.shape
-    if how.shift_bands:
-        clip = shifted(clip, int(rng.integers(-how.shift_bands, how.shift_bands + 1)))
-    if how.equalizer_db:
-        knots = rng.normal(0, how.equalizer_db * STEPS / top_db, _KNOTS)
+    if options.shift_bands:
+        clip = shifted(clip, int(rng.integers(-options.shift_bands, options.shift_bands + 1)))
+    if options.equalizer_db:
+        knots = rng.normal(0, options.equalizer_db * STEPS / top_db, _KNOTS)
         curve = np.interp(np.linspace(0, _KNOTS - 1, n_mels), np.arange(_KNOTS), knots)
         np.clip(np.add(clip, curve.astype(np.float32), out=clip), 0, STEPS, out=clip)
     mean = clip.mean()
-    if how.mask_bands:
-        width = min(int(rng.integers(0, how.mask_bands + 1)), n_mels)
+    if options.mask_bands:
+        width = min(int(rng.integers(0, options.mask_bands + 1)), n_mels)
         first = rng.integers(0, n_mels - width + 1)
         clip[:, first : first + width] = mean
-    if how.mask_s:
-        width = min(round(rng.uniform(0, how.mask_s) * frame_rate), n_frames)
+    if options.mask_s:
+        width = min(round(rng.uniform(0, options.mask_s) * frame_rate), n_frames)
         first = rng.integers(0, n_frames - width + 1)
         clip[first : first + width] = mean
     return clip
 
 
-def mixed(
+def mixup(
     clips: Sequence[np.ndarray], targets: np.ndarray, alpha: float, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Each clip of a batch, and its target, mixed with another one's by a share from Beta(alpha, alpha).
+    """Mix each clip of a batch and its target with another's by a share from Beta(alpha, alpha).
 
     Parameters
     ----------
     clips : sequence of n np.ndarray [shape=(frames, n_mels), dtype=float32]
     targets : np.ndarray [shape=(n, n_genres)]
-        Rows sum to 1, and do so afterwards.
+        Rows sum to 1, also in the result.
     """
     shares = rng.beta(alpha, alpha, len(clips)).astype(np.float32)
     partners = rng.permutation(len(clips))
-    of_targets = shares[:, np.newaxis]
+    columns = shares[:, np.newaxis]
     return (
-        # One by one, for a clip fits in a core's cache, and a batch does not.
+        # One by one, since a clip fits in a core's cache and a batch does not.
         [share * clip + (1 - share) * clips[other] for share, clip, other in zip(shares, clips, partners, strict=True)],
-        of_targets * targets + (1 - of_targets) * targets[partners],
+        columns * targets + (1 - columns) * targets[partners],
     )

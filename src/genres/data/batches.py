@@ -1,7 +1,7 @@
-"""Batches of clips for Keras: windows into the memory-mapped spectrograms, cut when they are asked for.
+"""Batches of clips for Keras, cut from the memory-mapped spectrograms on demand.
 
-The order of the clips, the place of random crops and what else is drawn follow from the seed and the number of the
-epoch alone, so that a training that was killed goes on as if it had not been.
+The order of the clips, the random crops and all other random draws depend only on the seed and the number of the epoch,
+so that a resumed training gives the same result as an uninterrupted one.
 """
 
 import functools
@@ -14,33 +14,33 @@ from genres.data import augment, windows
 from genres.data.shards import Spectrograms
 from genres.models.backend import keras
 
-# Cells from which mean and deviation are taken; more do not change the second digit.
+# Number of clips for the mean and the standard deviation; more do not change the second digit.
 _SAMPLED_CLIPS = 500
 
 
 class Clips(keras.utils.PyDataset):
-    """The clips of a table, batch by batch; as a data set of Keras', those of the first epoch.
+    """Data set of the batches of a table's clips; indexing it, as Keras does, gives the first epoch.
 
     Parameters
     ----------
     spectrograms : Spectrograms
-        Where the clips lie.
+        Stored spectrograms of the tracks.
     clips : pd.DataFrame
         Columns track_id, start_s.
     labels : np.ndarray [shape=(n,), dtype=int] or [shape=(n, n_genres), dtype=float]
-        The genre of each clip, or its share in each.
+        Genre of each clip, or its share of each genre.
     frames : int
-        Length of a clip.
+        Frames in a clip.
     batch_size : int
         Clips in a batch; the last batch may be smaller.
     shuffle_seed : int or None
         Seed of a new order in each epoch; None keeps the order of the table.
     random_crops : bool
-        Take each clip from anywhere in its track, anew in each epoch.
+        Draw a new position of each clip in its track in each epoch.
     repeat_short : bool
-        Fill up a shorter track with itself; else with silence.
+        Pad a shorter track by repeating it; otherwise with silence.
     variation : Augment or None
-        How clips are changed at random; needs a seed, and for mixup labels that are shares.
+        Random augmentation; needs a seed, and for mixup labels that are shares.
     """
 
     def __init__(
@@ -58,20 +58,20 @@ class Clips(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         self._format = spectrograms.format
-        # A view a track, that its clips share.
+        # One view per track, shared by its clips.
         views = {track_id: spectrograms.track(track_id) for track_id in clips["track_id"].unique()}
         self._tracks = [views[track_id] for track_id in clips["track_id"]]
-        wanted = np.round(clips["start_s"].to_numpy(dtype=float) * self._format.frame_rate).astype(int)
-        # Rounding may ask for a frame or two behind the end.
+        starts = np.round(clips["start_s"].to_numpy(dtype=float) * self._format.frame_rate).astype(int)
+        # Rounding can place a clip a frame or two past the end.
         self._last_starts = np.array([max(0, len(track) - frames) for track in self._tracks], dtype=int)
-        self._fixed_starts = np.minimum(wanted, self._last_starts)
+        self._fixed_starts = np.minimum(starts, self._last_starts)
         self._labels, self._frames, self._batch_size = labels, frames, batch_size
         self._seed, self._random_crops, self._repeat_short = shuffle_seed, random_crops, repeat_short
         self._variation = variation
         self._drawn = functools.lru_cache(maxsize=2)(self._draw)
 
     def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """The order of the clips in an epoch, and where each one starts."""
+        """Draw the order of the clips in an epoch and the start of each one."""
         if self._seed is None:
             return np.arange(len(self._labels)), self._fixed_starts
         rng = np.random.default_rng([self._seed, epoch])
@@ -90,16 +90,16 @@ class Clips(keras.utils.PyDataset):
         return self.batch(0, index)
 
     def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Batch number `index` of an epoch: uint8 [shape=(batch, frames, n_mels)] and the labels of its clips."""
+        """Return batch `index` of an epoch: uint8 [shape=(batch, frames, n_mels)] and the labels of its clips."""
         order, starts = self._drawn(epoch)
         rows = order[index * self._batch_size : (index + 1) * self._batch_size]
         if self._variation is None:
             return np.stack([self._cut(row, starts[row]) for row in rows]), self._labels[rows]
-        how, labels = self._variation, self._labels[rows]
+        options, labels = self._variation, self._labels[rows]
         rng = np.random.default_rng([self._seed or 0, epoch, index])
-        clips = [self._varied(row, starts[row], rng) for row in rows]
-        if how.mixup:
-            clips, labels = augment.mixed(clips, labels, how.mixup, rng)
+        clips = [self._augmented(row, starts[row], rng) for row in rows]
+        if options.mixup:
+            clips, labels = augment.mixup(clips, labels, options.mixup, rng)
         batch = np.empty((len(clips), *clips[0].shape), dtype=np.uint8)
         for place, clip in zip(batch, clips, strict=True):
             np.rint(clip, out=place, casting="unsafe")
@@ -108,18 +108,18 @@ class Clips(keras.utils.PyDataset):
     def _cut(self, row: int, start: int) -> np.ndarray:
         return windows.cut(self._tracks[row], start, self._frames, repeat_short=self._repeat_short)
 
-    def _varied(self, row: int, start: int, rng: np.random.Generator) -> np.ndarray:
-        how = self._variation
-        assert how is not None
+    def _augmented(self, row: int, start: int, rng: np.random.Generator) -> np.ndarray:
+        options = self._variation
+        assert options is not None
         clip = self._cut(row, start)
-        if how.stretch and len(self._tracks[row]) > self._frames:
-            factor = float(np.exp(rng.uniform(-how.stretch, how.stretch)))
+        if options.stretch and len(self._tracks[row]) > self._frames:
+            factor = float(np.exp(rng.uniform(-options.stretch, options.stretch)))
             clip = augment.window(self._tracks[row], start, self._frames, factor)
         form = self._format
-        return augment.varied(clip, how, rng, frame_rate=form.frame_rate, top_db=form.top_db)
+        return augment.augmented(clip, options, rng, frame_rate=form.frame_rate, top_db=form.top_db)
 
     def mean_and_deviation(self) -> tuple[float, float]:
-        """Of all cells of up to 500 clips of the first epoch, evenly taken; the deviation is at least 1."""
+        """Compute both over all cells of up to 500 evenly spaced clips of epoch 0; the deviation is at least 1."""
         _, starts = self._drawn(0)
         rows = np.linspace(0, len(self._labels) - 1, min(_SAMPLED_CLIPS, len(self._labels))).astype(int)
         cells = np.stack([self._cut(row, starts[row]) for row in rows])
@@ -127,16 +127,16 @@ class Clips(keras.utils.PyDataset):
 
 
 class Epochs(keras.utils.PyDataset):
-    """The batches of some clips, epoch after epoch without an end; for fit() with so many steps as clips have batches.
+    """Endless data set of epochs, for fit() with `steps_per_epoch` set to the number of batches of the clips.
 
-    A data set with an end Keras opens anew for each epoch, and once more at its end; TensorFlow then waits until what
-    has been begun in vain is done. With this one it reads ahead into the next epoch instead.
+    Keras reopens a finite data set for each epoch and once more at the end; TensorFlow then waits for batches that it
+    prefetched in vain. With this one it prefetches from the next epoch instead.
 
     Parameters
     ----------
     clips : Clips
     first : int
-        Number of the epoch to begin with.
+        Number of the first epoch.
     """
 
     def __init__(self, clips: Clips, first: int = 0) -> None:
@@ -145,7 +145,7 @@ class Epochs(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> None:
-        """That there is no end."""
+        """None: the data set is endless."""
         return None
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Mel spectrograms of tracks, computed once for the same audio and parameters."""
+"""Cache of the tracks' mel spectrograms, keyed by audio and parameters."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -23,32 +23,32 @@ VERSION = 3
 
 
 def compute(
-    tracks: pd.DataFrame, raw_dir: Path, settings: MelParams, how: Compute = LOCAL, songs: Path | None = None
+    tracks: pd.DataFrame, raw_dir: Path, settings: MelParams, options: Compute = LOCAL, songs: Path | None = None
 ) -> "Cached":
-    """Compute what is not in the cache yet, over all cores or the workers of a cluster.
+    """Compute the spectrograms that are not in the cache yet, on all cores or the workers of a cluster.
 
     Parameters
     ----------
     tracks : pd.DataFrame
         Columns path and sha256.
     raw_dir : Path
-        What relative paths start from.
+        Base of relative paths.
     settings : MelParams
-        Part of the cache key.
-    how, songs
-        Where: see :func:`genres.compute.pool.run`.
+        Spectrogram parameters, part of the cache key.
+    options, songs
+        Where to compute: see :func:`genres.compute.pool.run`.
 
     Returns
     -------
     Cached
-        The spectrograms, one a track.
+        One spectrogram per track.
     """
     key = hashlib.sha256(f"{VERSION} {settings.model_dump_json()}".encode()).hexdigest()[:16]
     folder = cache_dir("mels") / key
     files = [folder / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
     tasks = [(raw_dir / path, digest, settings) for path, digest in zip(tracks["path"], tracks["sha256"], strict=True)]
     missing = {file: task for file, task in zip(files, tasks, strict=True) if not file.exists()}
-    done = run(_compute_one, missing, _keep, how, songs)
+    done = run(_compute_one, missing, _store, options, songs)
     for _ in progress(done, total=len(missing), what="mel spectrograms"):
         pass
     return Cached(files, tasks)
@@ -57,7 +57,7 @@ def compute(
 class Cached(Sequence[np.ndarray]):
     """Spectrograms in the cache, read one at a time: uint8 [shape=(frames, n_mels)] each.
 
-    One whose file is cut off, as a crash of the machine may leave it, is computed again.
+    A spectrogram whose file is truncated, as after a crash of the machine, is computed again.
     """
 
     def __init__(self, files: list[Path], tasks: list[tuple[Path, str, MelParams]]) -> None:
@@ -74,7 +74,7 @@ class Cached(Sequence[np.ndarray]):
         except (OSError, ValueError, EOFError):
             pass
         stored = _compute_one(*self._tasks[row])
-        _keep(self.files[row], stored)
+        _store(self.files[row], stored)
         return stored
 
 
@@ -83,23 +83,23 @@ def _compute_one(path: Path, digest: str, settings: MelParams) -> np.ndarray:
         stored = spectrogram_of(path, format_of(settings))
     except AudioError as error:
         raise UserError(f"{path}: {error}; it has changed since it was ingested: run `dvc repro` again") from None
-    if sha256_of(path) != digest:  # else another song's spectrogram would be kept under this one's name for good
+    if sha256_of(path) != digest:  # otherwise another song's spectrogram would stay in the cache under this digest
         raise UserError(f"{path}: has changed since it was ingested: run `dvc repro` again")
     return stored
 
 
-def _keep(target: Path, stored: np.ndarray) -> None:
+def _store(target: Path, stored: np.ndarray) -> None:
     with atomic(target) as temporary:
         np.save(temporary, stored)
 
 
-def published_ones(tracks: pd.DataFrame, form: Format) -> Callable[[int], np.ndarray]:
-    """A function that gives the published spectrogram of a row of `tracks` as it is stored."""
+def published_reader(tracks: pd.DataFrame, form: Format) -> Callable[[int], np.ndarray]:
+    """Return a function that reads the published spectrogram of a row of `tracks` in stored form."""
     ids, arrays, ranges_db = published.read(Path(tracks["path"].iloc[0]), form.n_mels)
     rows = {track_id: row for row, track_id in enumerate(ids)}
-    gone = [track_id for track_id in tracks["track_id"] if track_id not in rows]
-    if gone:
-        raise UserError(f"{gone[0]} is gone from mels.npz since it was ingested: run `dvc repro` again")
+    missing = [track_id for track_id in tracks["track_id"] if track_id not in rows]
+    if missing:
+        raise UserError(f"{missing[0]} is missing from mels.npz since it was ingested: run `dvc repro` again")
     chosen = [rows[track_id] for track_id in tracks["track_id"]]
 
     def read(row: int) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Which track is trained on, which one chosen on, which one tested on.
+"""Split tracks into training, validation and test folds.
 
-What must stay together is put into groups first: tracks of one recording always, tracks of one artist under protocol
-`artist`. Whole groups are then dealt out so that each fold gets its share of every genre.
+Tracks that must stay together are grouped first: those of one recording always, those of one artist under the protocols
+`artist` (artist filter) and `predefined`. Whole groups are then assigned so that each fold gets its share of every
+genre.
 """
 
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from genres.core.params import SplitParams
 FOLDS = ("train", "val", "test")
 LEFT_OUT = ""
 
-# Random orders that are tried at most.
-DEALS = 20
+# Largest number of random orders that are tried.
+ATTEMPTS = 20
 
 
 def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
-    """The fold of each track, under every protocol but `clip`.
+    """Return the fold of each track, under every protocol but `clip`.
 
     Parameters
     ----------
@@ -30,13 +31,13 @@ def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
     split : SplitParams
         Protocol and shares.
     seed : int
-        Of the draw.
+        Seed of the random order.
 
     Returns
     -------
     np.ndarray [shape=(n,), dtype=object]
-        train, val or test, or empty for a track that is left out: see :func:`of_pairs`, and under `predefined` what
-        the data set's lists leave out.
+        train, val or test; empty for a track that is left out by :func:`excluded_for_pairs` or, under `predefined`, by
+        the data set's lists.
 
     Raises
     ------
@@ -44,21 +45,21 @@ def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
         If a genre does not reach all three folds.
     """
     groups = group(tracks, by_artist=split.protocol in ("artist", "predefined"))
-    usable = ~of_pairs(tracks)
+    usable = ~excluded_for_pairs(tracks)
     folds = np.full(len(tracks), LEFT_OUT, dtype=object)
     if split.protocol == "predefined":
         folds[usable] = _predefined(tracks[usable], groups[usable], split, seed)
     else:
         genres = tracks["genre"].to_numpy()[usable]
-        folds[usable] = _drawn(genres, groups[usable], split, seed)
+        folds[usable] = _split(genres, groups[usable], split, seed)
     _check(tracks, groups, folds, split)
     return folds
 
 
 def group(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
-    """The group of each track: tracks of one group must share a fold.
+    """Return the group of each track; tracks of one group must share a fold.
 
-    Names of artists are compared without regard to case and outer blanks; an unknown artist is one of its own.
+    Artists' names are compared without case and outer blanks; a track of an unknown artist is joined with no other's.
 
     Returns
     -------
@@ -71,11 +72,11 @@ def group(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
     return np.array(groups.roots(), dtype=int)
 
 
-def of_pairs(tracks: pd.DataFrame) -> np.ndarray:
-    """Which tracks are kept out of all folds for the sake of the remix pairs, under every protocol.
+def excluded_for_pairs(tracks: pd.DataFrame) -> np.ndarray:
+    """Return a mask of the tracks that the remix pairs exclude from all folds, under every protocol.
 
-    Those of the pairs, other copies of their recordings, and all other songs of their artists: a network that knows
-    the sound of an artist would tell the artists of original and remix apart, not the genres.
+    These are the tracks of the pairs, other copies of their recordings, and all other songs of their artists: a network
+    that has learned an artist's sound would distinguish the artists of original and remix, not the genres.
 
     Parameters
     ----------
@@ -90,40 +91,40 @@ def of_pairs(tracks: pd.DataFrame) -> np.ndarray:
     return np.isin(groups, groups[(tracks["version"] != "").to_numpy()])
 
 
-def of_clips(genres: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:
-    """Folds for single clips, protocol `clip`: the paper's leak, in which clips of one song are in several folds.
+def assign_clips(genres: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:
+    """Return the fold of each clip under protocol `clip`, the paper's leak: clips of one song are in several folds.
 
     Parameters
     ----------
     genres : np.ndarray [shape=(n,)]
-        Of each clip.
+        Genre of each clip.
 
     Returns
     -------
     np.ndarray [shape=(n,), dtype=object]
     """
-    return _drawn(genres, np.arange(len(genres)), split, seed)
+    return _split(genres, np.arange(len(genres)), split, seed)
 
 
-def _drawn(genres: np.ndarray, groups: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:
-    """Deal groups to train, val and test; with `folds` set, test is one of that many equal parts."""
+def _split(genres: np.ndarray, groups: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:
+    """Split groups into train, val and test; with `folds` set, test is one of that many equal parts."""
     rng = np.random.default_rng([seed, 1])
     folds = np.full(len(genres), "train", dtype=object)
     if split.folds is None:
-        part = deal(genres, groups, [1 - split.val - split.test, split.val, split.test], rng)
+        part = partition(genres, groups, [1 - split.val - split.test, split.val, split.test], rng)
         return np.array(FOLDS, dtype=object)[part]
-    part = deal(genres, groups, [1 / split.folds] * split.folds, rng)
+    part = partition(genres, groups, [1 / split.folds] * split.folds, rng)
     test = part == split.fold
     folds[test] = "test"
     # `val` is a share of all tracks, as without cross-validation.
     share = min(split.val / (1 - 1 / split.folds), 0.5)
-    inner = deal(genres[~test], groups[~test], [1 - share, share], rng)
+    inner = partition(genres[~test], groups[~test], [1 - share, share], rng)
     folds[~test] = np.array(["train", "val"], dtype=object)[inner]
     return folds
 
 
 def _predefined(tracks: pd.DataFrame, groups: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:
-    """The data set's own lists; without one for val, an artist-grouped share of train. With folds: see below."""
+    """Return the folds of the data set's lists; without a val list, val is an artist-grouped share of train."""
     folds = tracks["split"].to_numpy(dtype=object).copy()
     unknown = sorted(set(folds) - {*FOLDS, LEFT_OUT})
     if unknown:
@@ -132,21 +133,21 @@ def _predefined(tracks: pd.DataFrame, groups: np.ndarray, split: SplitParams, se
         raise UserError("split.protocol: predefined, but tracks.csv has no track with split 'test'")
     _drop_copies(tracks, folds)
     if split.folds is not None:
-        # Cross-validation inside the training lists, where every choice is made: the published test list stays unseen.
+        # Cross-validate within the training lists only, so that the published test list stays unseen by every choice.
         listed = np.isin(folds, ("train", "val"))
         folds[folds == "test"] = LEFT_OUT
-        folds[listed] = _drawn(tracks["genre"].to_numpy()[listed], groups[listed], split, seed)
+        folds[listed] = _split(tracks["genre"].to_numpy()[listed], groups[listed], split, seed)
         return folds
     if not (folds == "val").any():
         train = np.flatnonzero(folds == "train")
         genres = tracks["genre"].to_numpy()[train]
-        part = deal(genres, groups[train], [1 - split.val, split.val], np.random.default_rng([seed, 1]))
+        part = partition(genres, groups[train], [1 - split.val, split.val], np.random.default_rng([seed, 1]))
         folds[train[part == 1]] = "val"
     return folds
 
 
 def _drop_copies(tracks: pd.DataFrame, folds: np.ndarray) -> None:
-    """Where a published list has one recording in two folds, leave the copy out that is not tested (or chosen) on."""
+    """Leave out copies of a recording in several published lists: test keeps its copy before val, val before train."""
     rank = {"train": 0, "val": 1, "test": 2}
     highest: dict[str, int] = {}
     for recording, fold in zip(tracks["recording"], folds, strict=True):
@@ -158,25 +159,25 @@ def _drop_copies(tracks: pd.DataFrame, folds: np.ndarray) -> None:
             folds[row] = LEFT_OUT
 
 
-def deal(genres: np.ndarray, groups: np.ndarray, shares: list[float], rng: np.random.Generator) -> np.ndarray:
-    """Deal whole groups to parts, so that each part has about its share of the tracks of every genre.
+def partition(genres: np.ndarray, groups: np.ndarray, shares: list[float], rng: np.random.Generator) -> np.ndarray:
+    """Partition whole groups so that each part has about its share of the tracks of every genre.
 
-    Large groups go first, each to the part that lacks most of the group's genres; groups of equal size in random
-    order. As long as a part has none of a genre and the genre's groups run short, they go there, so that a genre
-    with as many groups as there are parts reaches all of them. (Drawing a share of the artists at random instead can
-    put half of a genre into the test set, where one artist has many tracks.) Where groups of several genres leave a
-    part without a genre all the same, other random orders are tried.
+    Large groups go first, each to the part that lacks most of the group's genres; groups of equal size in random order.
+    While a part has no track of a genre and the genre's groups run short, they go there, so that a genre with as many
+    groups as parts reaches all of them. (Drawing artists at random instead can put half of a genre into the test set,
+    if one artist has many tracks.) If groups of several genres still leave a part without a genre, other random orders
+    are tried.
 
     Parameters
     ----------
     genres : np.ndarray [shape=(n,)]
-        Of each track.
+        Genre of each track.
     groups : np.ndarray [shape=(n,)]
-        Of each track.
+        Group of each track.
     shares : list of float
-        Of each part; they sum to one.
+        Share of each part; they sum to one.
     rng : np.random.Generator
-        Of the order among equals.
+        Generator of the order among groups of equal size.
 
     Returns
     -------
@@ -188,8 +189,8 @@ def deal(genres: np.ndarray, groups: np.ndarray, shares: list[float], rng: np.ra
     sizes = np.zeros((len(group_names), len(genre_names)))
     np.add.at(sizes, (group_codes, genre_codes), 1)
     fewest_missing, best = np.inf, np.empty(0, dtype=int)
-    for _ in range(DEALS):
-        part_of_group, held = _deal_once(sizes, shares, rng)
+    for _ in range(ATTEMPTS):
+        part_of_group, held = _partition_once(sizes, shares, rng)
         missing = (held == 0).sum()
         if missing < fewest_missing:
             fewest_missing, best = missing, part_of_group
@@ -198,24 +199,24 @@ def deal(genres: np.ndarray, groups: np.ndarray, shares: list[float], rng: np.ra
     return best[group_codes]
 
 
-def _deal_once(sizes: np.ndarray, shares: list[float], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Deal groups of `sizes` [shape=(groups, genres)]; return the part of each, and the tracks held by each part."""
+def _partition_once(sizes: np.ndarray, shares: list[float], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Partition groups of `sizes` [shape=(groups, genres)] once; return the part of each and each part's sizes."""
     lacking = np.outer(shares, sizes.sum(axis=0))
     held = np.zeros_like(lacking)
     groups_left = (sizes > 0).sum(axis=0)
     part_of_group = np.empty(len(sizes), dtype=int)
-    # Groups of several genres are hardest to place: first. Among equals the order is random.
+    # Groups of several genres are the hardest to place, so they go first. Among equals the order is random.
     order = np.lexsort((rng.random(len(sizes)), -sizes.sum(axis=1), -(sizes > 0).sum(axis=1)))
     for index in order:
-        mine = sizes[index] > 0
-        empty = (held[:, mine] == 0) & ((held[:, mine] == 0).sum(axis=0) >= groups_left[mine])
-        need = (lacking[:, mine] * sizes[index, mine]).sum(axis=1) + 1e9 * empty.sum(axis=1)
+        present = sizes[index] > 0
+        empty = (held[:, present] == 0) & ((held[:, present] == 0).sum(axis=0) >= groups_left[present])
+        need = (lacking[:, present] * sizes[index, present]).sum(axis=1) + 1e9 * empty.sum(axis=1)
         best = np.flatnonzero(need >= need.max() - 1e-9)
         part = int(best[0] if len(best) == 1 else rng.choice(best))
         part_of_group[index] = part
         lacking[part] -= sizes[index]
         held[part] += sizes[index]
-        groups_left -= mine
+        groups_left -= present
     return part_of_group, held
 
 
@@ -243,10 +244,11 @@ def _check(tracks: pd.DataFrame, groups: np.ndarray, folds: np.ndarray, split: S
     needed = 3 if split.folds is None else max(split.folds, 4 if split.folds == 2 else 3)
     if first.units >= needed:
         raise UserError(
-            f"genre '{first.genre}' does not reach {first.fold}, for its {first.units} {unit} are those of other "
-            "genres, too: try another seed, add songs of others, or see split.protocol"
+            f"genre '{first.genre}' has no {first.fold} track, since its {first.units} {unit} also belong to other "
+            f"genres: try another seed, add songs of other {unit}, or change split.protocol"
         )
     raise UserError(
-        f"genre '{first.genre}' has {first.units} {unit} that share no song, too few to reach {first.fold}: at least "
-        f"{needed} are needed; add songs of others, leave the genre out (exclude_genres), or see split.protocol"
+        f"genre '{first.genre}' has no {first.fold} track: it needs at least {needed} {unit} that share no song "
+        f"and has {first.units}; add songs of other {unit}, exclude the genre (exclude_genres), "
+        "or change split.protocol"
     )

@@ -1,9 +1,9 @@
-"""How the spectrograms of a data set lie on disk: some memory-mapped arrays of bytes, and an index of whose is what.
+"""Store the spectrograms of a data set as shards, memory-mapped arrays of bytes, with an index of the tracks.
 
-A shard is an array of about 64 MB in which tracks follow each other; which one a track is in follows from the digest of
-its audio, and the name of a shard's file from all that is in it. So a song more, or one less, makes one new file, and
-DVC hashes, copies and sends one file, however many songs there are. Their number is a power of two: as songs are added
-it doubles now and then, and only then is all of it written anew.
+A shard is an array of about 64 MB of concatenated tracks. The digest of a track's audio determines its shard, and the
+content of a shard determines its file name. Adding or removing a song thus replaces one file, and DVC hashes, copies
+and sends only that file, however many songs there are. The number of shards is a power of two: it doubles now and then
+as songs are added, and only then are all shards written again.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ INDEX, FORMAT = "index.csv", "format.json"
 _COLUMNS = ["track_id", "sha256", "shard", "start", "frames"]
 
 SHARD_BYTES = 64 << 20
-MOST_SHARDS = 256  # each one that is read holds an open file, of which a process may often have no more than 1024
+MOST_SHARDS = 256  # each one that is read keeps a file open, and the limit of a process is often 1024
 
-# The header is written again at the end of a shard, when the number of frames is known; NumPy pads it to 128 bytes.
+# The header is rewritten when all frames of a shard are written and counted; NumPy pads it to 128 bytes.
 _HEADER_BYTES = 128
 
 
 class Spectrograms:
-    """The stored spectrograms of a data set: each track is a run of frames in a memory-mapped array."""
+    """Reader of the stored spectrograms of a data set; a track is a range of frames in a memory-mapped array."""
 
     def __init__(self, folder: Path) -> None:
         if not (folder / INDEX).exists():
@@ -42,18 +42,18 @@ class Spectrograms:
         self._arrays: dict[str, np.ndarray] = {}
 
     def track(self, track_id: str) -> np.ndarray:
-        """A whole track: uint8 [shape=(frames, n_mels)], a view of the memory-mapped file."""
+        """Return a track's spectrogram: uint8 [shape=(frames, n_mels)], a view of the memory-mapped file."""
         shard, start, frames = self._runs[track_id]
         if shard not in self._arrays:
             try:
-                # A plain array that looks into the map: a slice of numpy.memmap takes ten times the memory and time.
+                # A plain array on the mapped memory: slices of numpy.memmap take ten times the memory and time.
                 self._arrays[shard] = np.load(self._folder / shard, mmap_mode="r").view(np.ndarray)
             except (OSError, ValueError) as error:
                 raise UserError(f"{self._folder / shard}: cannot be read ({error}); {_REMAKE}") from None
         return self._arrays[shard][start : start + frames]
 
     def seconds(self, track_id: str) -> float:
-        """How long a track is."""
+        """Return the duration of a track."""
         return self._runs[track_id][2] / self.format.frame_rate
 
 
@@ -61,9 +61,9 @@ _REMAKE = "make it again: rm -r data/mels && dvc repro mels"
 
 
 def count(total_frames: float, n_mels: int) -> int:
-    """The number of shards of a data set: a power of two."""
-    wanted = max(1.0, total_frames * n_mels / SHARD_BYTES)
-    return int(min(MOST_SHARDS, 2 ** np.ceil(np.log2(wanted))))
+    """Return the number of shards of a data set, a power of two."""
+    n_full = max(1.0, total_frames * n_mels / SHARD_BYTES)
+    return int(min(MOST_SHARDS, 2 ** np.ceil(np.log2(n_full))))
 
 
 def write(
@@ -75,37 +75,37 @@ def write(
     key: str,
     n_shards: int,
 ) -> None:
-    """Bring `folder` up to date; shards that are as they should be are not touched.
+    """Update the shards and the index in `folder`; shards that are up to date are not touched.
 
-    A process that is killed leaves the old index and all that it lists.
+    A killed process leaves the old index and all shards that it lists.
 
     Parameters
     ----------
     folder : Path
-        Is made where needed.
+        Created if it does not exist.
     tracks : pd.DataFrame
         Columns track_id and sha256; equal digests are stored once.
     read : callable
-        Gives the spectrogram of the track in a row of `tracks`, by position: uint8 [shape=(frames, n_mels)].
+        Returns the spectrogram of a row of `tracks`, by position: uint8 [shape=(frames, n_mels)].
     form : Format
-        What a cell means.
+        Format of the spectrograms.
     key : str
-        What the cells depend on beside the track's digest.
+        Key of all that the spectrograms depend on apart from the track's digest.
     n_shards : int
-        See :func:`count`.
+        Number of shards: see :func:`count`.
     """
     row_of = {digest: row for row, digest in reversed(list(enumerate(tracks["sha256"])))}
     digests: list[list[str]] = [[] for _ in range(n_shards)]
     for digest in sorted(row_of):
         digests[_shard_of(digest, n_shards)].append(digest)
-    known = _lengths(folder)
+    stored_lengths = _lengths(folder)
     runs: dict[str, tuple[str, int, int]] = {}
     for number, members in enumerate(digests):
         if not members:
             continue
         name = f"{number:03d}-{hashlib.sha256(' '.join([key, *members]).encode()).hexdigest()[:16]}.npy"
         path = folder / name
-        lengths = [known.get((name, digest), 0) for digest in members]
+        lengths = [stored_lengths.get((name, digest), 0) for digest in members]
         if 0 in lengths or not _is_whole(path, sum(lengths), form.n_mels):
             lengths = _write_shard(path, (read(row_of[digest]) for digest in members), form.n_mels)
         start = 0
@@ -117,19 +117,19 @@ def write(
     ]
     write_json(folder / FORMAT, vars(form))
     write_table(folder / INDEX, pd.DataFrame(rows, columns=_COLUMNS))
-    wanted = {name for name, _, _ in runs.values()}
+    current = {name for name, _, _ in runs.values()}
     for path in folder.glob("*.npy"):
-        if path.name not in wanted:
+        if path.name not in current:
             path.unlink()
 
 
 def _shard_of(digest: str, n_shards: int) -> int:
-    """The shard of a track: by the first bits of a digest of its digest, which may be any text."""
+    """Return the shard of a track, from the first bits of the hash of its digest, which may be any text."""
     return int.from_bytes(hashlib.sha256(digest.encode()).digest()[:4]) * n_shards >> 32
 
 
 def _lengths(folder: Path) -> dict[tuple[str, str], int]:
-    """Frames of each track by shard and digest, as the index of an earlier run has it."""
+    """Return the frames of each track by shard and digest from the index of an earlier run; empty without one."""
     try:
         index = read_table(folder / INDEX, dtype={"sha256": str, "shard": str})
         return dict(zip(zip(index["shard"], index["sha256"], strict=True), index["frames"].astype(int), strict=True))

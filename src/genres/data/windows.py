@@ -1,4 +1,4 @@
-"""Where a network looks: the windows that tracks are cut into. Nothing is cut but when a window is read."""
+"""Windows of tracks, the inputs of networks; a window is cut only when it is read."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from genres.core.paths import TRACKS
 
 
 def starts(duration_s: float, length_s: float, overlap_s: float = 0.0) -> list[float]:
-    """Where the windows of a track start.
+    """Return the start of each window of a track.
 
-    Windows follow each other every ``length_s - overlap_s`` seconds. What is left at the end gets a last one, shifted
-    back to end with the track, if it is more than half of such a step: a track of 29.9 s has ten clips of 3 s, as one
-    of 30 s has. A track shorter than one window has one, which starts at 0 and is filled up.
+    Windows start every ``length_s - overlap_s`` seconds. A rest of more than half such a step gets a last window that
+    ends with the track: a track of 29.9 s has ten clips of 3 s, as one of 30 s has. A track shorter than one window has
+    one, which starts at 0 and is padded.
 
     Parameters
     ----------
@@ -24,25 +24,25 @@ def starts(duration_s: float, length_s: float, overlap_s: float = 0.0) -> list[f
     Returns
     -------
     list of float
-        Seconds, rising.
+        Seconds, ascending.
     """
     step = length_s - overlap_s
     whole = max(0, int(np.floor((duration_s - length_s) / step + 1e-6)))
-    found = [round(number * step, 6) for number in range(whole + 1)]
-    if duration_s - (found[-1] + length_s) > step / 2:
-        found.append(round(duration_s - length_s, 6))
-    return found
+    positions = [round(number * step, 6) for number in range(whole + 1)]
+    if duration_s - (positions[-1] + length_s) > step / 2:
+        positions.append(round(duration_s - length_s, 6))
+    return positions
 
 
 def read(length_s: float | None, duration_of: Callable[[str], float]) -> pd.DataFrame:
-    """The windows of all tracks that have a fold.
+    """Return the windows of all tracks that have a fold.
 
     Parameters
     ----------
     length_s : float or None
-        Seconds; None for the clips as the stage `clips` cut them.
+        Length in seconds; None for the clips of the stage `clips`.
     duration_of : callable
-        Gives the seconds of a track_id; `Spectrograms.seconds`.
+        Returns the seconds of a track_id: `Spectrograms.seconds`.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def read(length_s: float | None, duration_of: Callable[[str], float]) -> pd.Data
 
 
 def cut(track: np.ndarray, start: int, frames: int, *, repeat_short: bool) -> np.ndarray:
-    """A window of a stored spectrogram [shape=(frames, n_mels)]; a shorter track is filled with silence or itself."""
+    """Cut a window [shape=(frames, n_mels)] from a track; a shorter track is padded with silence or repeated."""
     clip = track[start : start + frames]
     missing = ((0, frames - len(clip)), (0, 0))
     if len(clip) < frames:

@@ -1,1 +1,1 @@
-"""Several DVC experiments in one call, and beside each other."""
+"""Running and comparing several DVC experiments."""

@@ -1,11 +1,11 @@
-"""What happens to the old genres when new ones are added: two experiments, one without and one with the new genres.
+"""Compare two experiments, one without and one with new genres: how adding genres changes the old ones.
 
     genres added-genres WITHOUT WITH [--model ARCHITECTURE] [--plot FILE]
 
-Both are DVC experiments (or git revisions), say of GTZAN's nine genres and of the nine and two more. For each old
-genre: its recall before and after, the change with its 95 % interval, and how many of its songs are now taken for a new
-genre. For each new genre: its recall, and where its songs went before, that is what the network that had never heard
-of the genre took them for. The architecture is the best of WITHOUT by validation, unless named.
+Both are DVC experiments (or git revisions), for example GTZAN's nine genres, and the nine with two more. For each old
+genre: recall before and after, the change with its 95 % interval, and the share of its songs now predicted as a new
+genre. For each new genre: its recall, and the old genres that the network without it predicted for its songs. The
+architecture is the best of WITHOUT by validation, unless named.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.params import EvaluateParams
 from genres.core.paths import CLIPS, MELS, TRACKS
-from genres.core.text import whose
+from genres.core.text import dataset_note
 from genres.data.shards import Spectrograms
 from genres.experiments.revisions import Revision
 from genres.figures import added
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     for revision in (before, after):
         trained = [row["arch"] for row in revision.leaderboard if row["n_parameters"] is not None]
         if architecture not in trained:
-            raise UserError(f"{revision.name} has no {architecture}; it has {', '.join(trained)}: choose by --model")
+            raise UserError(f"{revision.name} has no {architecture}, only {', '.join(trained)}; choose one by --model")
     cards = [revision.card(architecture) for revision in (before, after)]
     old, new = split_genres(cards[0]["genres"], cards[1]["genres"], before.name, after.name)
 
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
     recall = {genre: _recall(_test(tables[1]), genre) for genre in new}
 
     protocols = " and ".join(dict.fromkeys(card["protocol"] for card in cards))
-    note = f"{architecture}; {whose(cards[1]['dataset'], protocols)}"
+    note = f"{architecture}; {dataset_note(cards[1]['dataset'], protocols)}"
     show(rows, went, recall, note, paired=_paired(tables[0], tables[1], old))
     if arguments.plot:
         title = f"What adding {', '.join(genre.replace('_', ' ') for genre in new)} did"
@@ -71,12 +71,12 @@ def main(argv: list[str] | None = None) -> None:
 def split_genres(
     before: Sequence[str], after: Sequence[str], without: str, added_to: str
 ) -> tuple[list[str], list[str]]:
-    """The old genres and the new ones.
+    """Return the old genres and the new ones.
 
     Raises
     ------
     UserError
-        If nothing was added, or something was taken away.
+        If no genre was added, or one was removed.
     """
     new, gone = sorted(set(after) - set(before)), sorted(set(before) - set(after))
     if gone:
@@ -84,31 +84,31 @@ def split_genres(
             f"{added_to} lacks genres of {without}: {', '.join(gone)}; name the one with fewer genres first"
         )
     if not new:
-        raise UserError(f"{without} and {added_to} have the same genres: nothing was added")
+        raise UserError(f"{without} and {added_to} have the same genres: nothing was added; name other experiments")
     return sorted(before), new
 
 
 def changes(
     before: pd.DataFrame, after: pd.DataFrame, old: list[str], new: list[str], settings: EvaluateParams, seed: int
 ) -> list[dict[str, Any]]:
-    """What became of the recall of each old genre; the first row is of all of them.
+    """Compute the change of each old genre's recall; the first row is of all old genres.
 
     Parameters
     ----------
     before, after : pd.DataFrame
         predictions/<architecture>.csv of the two experiments.
     old, new : list of str
-        Genres that both have, and those that only `after` has.
+        Genres of both experiments, and genres of `after` only.
     settings : EvaluateParams
-        Of the bootstrap.
+        Parameters with the number of bootstrap resamples.
     seed : int
 
     Returns
     -------
     list of dict
-        genre, tracks (in `after`), before, after (recall, the share of its test tracks that was found), change,
-        change_ci95_low, change_ci95_high, to_new (the share that `after` takes for a new genre). Where both test on
-        the same tracks the bootstrap is paired, else each draws its own.
+        genre, tracks (in `after`), before, after (recall on the test tracks), change, change_ci95_low,
+        change_ci95_high, to_new (share that `after` predicts as a new genre). The bootstrap is paired if both test on
+        the same tracks, else unpaired.
     """
     paired = _paired(before, after, old)
     rows = []
@@ -128,19 +128,20 @@ def changes(
 
 
 def taken_for(before: Revision, after: Revision, architecture: str, card: ModelCard, new: list[str]) -> pd.DataFrame:
-    """What the old network takes the new genres' songs for.
+    """Predict the new genres' songs with the network that was trained without these genres.
 
     Returns
     -------
     pd.DataFrame
-        One row a new genre, one column an old one: the share of its tracks, of all folds, for none of them was heard.
+        Share of each new genre's tracks (rows) predicted as each old genre (columns). Tracks of all folds count, since
+        the network was trained on none of them.
     """
     with tempfile.TemporaryDirectory() as folder:
-        there = Path(folder)
-        model = before.fetch(Path("models") / f"{architecture}.keras", there / "model.keras")
-        mels = Spectrograms(after.fetch(MELS, there / "mels"))
+        copies = Path(folder)
+        model = before.fetch(Path("models") / f"{architecture}.keras", copies / "model.keras")
+        mels = Spectrograms(after.fetch(MELS, copies / "mels"))
         if vars(mels.format) != card["spectrogram"]:
-            raise UserError(f"{before.name} and {after.name} have other spectrograms: compare with the same `mels`")
+            raise UserError(f"{before.name} and {after.name} differ in spectrogram format; use the same `mels` in both")
         genres = after.table(TRACKS, dtype=str)[["track_id", "genre"]]
         clips = after.table(CLIPS, dtype={"track_id": str, "clip_id": str}).merge(genres, on="track_id")
         clips = clips[clips["genre"].isin(new)].reset_index(drop=True)
@@ -148,7 +149,7 @@ def taken_for(before: Revision, after: Revision, architecture: str, card: ModelC
 
 
 def shares(tracks: pd.DataFrame, old: list[str]) -> pd.DataFrame:
-    """Share of the tracks of each genre that was taken for each of `old`."""
+    """Compute the share of each genre's tracks predicted as each of `old`."""
     counts = pd.crosstab(tracks["genre"], tracks["predicted"], normalize="index")
     return counts.reindex(columns=old, fill_value=0.0)
 
@@ -160,7 +161,7 @@ def _test(table: pd.DataFrame, genres: Sequence[str] | None = None) -> pd.DataFr
 
 
 def _paired(before: pd.DataFrame, after: pd.DataFrame, old: list[str]) -> bool:
-    """Whether both test on the same tracks of the old genres."""
+    """Return True if both experiments test on the same tracks of the old genres."""
     one, other = (_test(table, old)[["track_id", "genre"]] for table in (before, after))
     return one.equals(other)
 
@@ -172,7 +173,7 @@ def _recall(test: pd.DataFrame, genre: str) -> float:
 
 def show(rows: list[dict[str, Any]], went: pd.DataFrame, recall: dict[str, float], note: str, *, paired: bool) -> None:
     """Print both tables."""
-    tracks = "the same test tracks" if paired else "test tracks of their own, since the folds were dealt anew"
+    tracks = "the same test tracks" if paired else "different test tracks, since the folds differ"
     print_table(
         f"Old genres: {note}; both on {tracks}",
         ["genre", "tracks", "recall before", "after", "change, 95 % interval", "now a new genre"],

@@ -1,15 +1,15 @@
-"""Several experiments of the same kind, that is seeds or folds, as one: mean, deviation and interval.
+"""Aggregate experiments that repeat each other with other seeds or folds: mean, deviation and interval.
 
     genres aggregate --run --seeds 1,2,3,4,5 [--folds K] [--protocols A,B] [-S KEY=VALUE ...] [--plot FILE]
     genres aggregate EXPERIMENT EXPERIMENT ... [--plot FILE]
 
-The experiments are run as far as they are not there yet, or named as `dvc exp list` shows them (or git revisions).
-Prints a Markdown table, one row an architecture and protocol, best first by mean validation accuracy: mean test
+With --run, missing experiments are run; else experiments are named as `dvc exp list` shows them (or git revisions).
+Prints a Markdown table, one row per architecture and protocol, best first by mean validation accuracy: mean test
 accuracy over tracks, standard deviation, 95 % interval of the mean, and against the first row the mean difference with
-its interval and p after Holm's correction. Intervals and tests take into account that repetitions share training data
-(Nadeau and Bengio 2003). Under protocol predefined the test tracks stay the same, and they tell of the chance in
-training alone. Five repetitions or more of three architectures are also ranked (Friedman's test, Nemenyi's critical
-difference), with a second picture: FILE_ranks.png beside FILE.png.
+its interval and p with Holm's correction. Intervals and tests account for training data that repetitions share
+(Nadeau and Bengio 2003). Under protocol predefined the test tracks are fixed, so that intervals reflect only the
+randomness of training. Five or more repetitions of three or more architectures are also ranked (Friedman's test,
+Nemenyi's critical difference) and drawn as FILE_ranks.png beside FILE.png.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ import numpy as np
 
 from genres.core.console import UserError, command, warn
 from genres.core.paths import ENSEMBLE
-from genres.core.text import p_value, percent, whose
+from genres.core.text import dataset_note, p_value, percent
 from genres.experiments import sweep
 from genres.experiments.revisions import REPETITION, Revision, in_use
 from genres.figures import ranks as rank_figure
@@ -41,38 +41,38 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.run and not (arguments.seeds or arguments.folds):
         raise UserError("--run: needs --seeds or --folds: a mean is over several experiments")
     rows = read(sweep.chosen(arguments))
-    found = against_first(summarise(rows), rows)
+    summaries = against_first(summarise(rows), rows)
     ranked = by_rank(rows)
-    print(table(found))
+    print(table(summaries))
     for line in (*what_is_shared(rows), *map(sentence, ranked)):
         print(f"\n{line}")
     if arguments.plot:
-        draw(found, ranked, rows, arguments.plot)
+        draw(summaries, ranked, rows, arguments.plot)
 
 
-def draw(found: Sequence[Row], ranked: Sequence[Row], rows: Sequence[Row], path: Path) -> None:
-    """Write the picture, and beside it the one of the ranks where there are any."""
+def draw(summaries: Sequence[Row], ranked: Sequence[Row], rows: Sequence[Row], path: Path) -> None:
+    """Write the picture of the repetitions, and beside it that of the ranks if there are any."""
     protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
-    whom = whose(rows[0]["dataset"], protocols)
-    if "clip" in protocols.split(", ") and "LEAKY" not in whom:
-        whom += "; clip: LEAKY"
-    note = "; ".join([whom, f"a dot an experiment, the mean {INTERVAL}", *what_is_shared(rows)])
+    data = dataset_note(rows[0]["dataset"], protocols)
+    if "clip" in protocols.split(", ") and "LEAKY" not in data:
+        data += "; clip: LEAKY"
+    note = "; ".join([data, f"a dot an experiment, the mean {INTERVAL}", *what_is_shared(rows)])
     title = f"Test accuracy over {len({row['experiment'] for row in rows})} experiments"
-    save(repetitions.repetitions(found, title=title, note=note), path)
+    save(repetitions.repetitions(summaries, title=title, note=note), path)
     if ranked:
-        note = "; ".join([whom, "Nemenyi's test at 5 %, as if repetitions were independent", *what_is_shared(rows)])
+        note = "; ".join([data, "Nemenyi's test at 5 %, as if repetitions were independent", *what_is_shared(rows)])
         note += "; *: worse than the first, whose bar ends at the dashed line"
         figure = rank_figure.ranks(ranked, title="Mean ranks over repetitions", note=note)
         save(figure, path.with_stem(f"{path.stem}_ranks"))
 
 
 def read(experiments: Sequence[str]) -> list[Row]:
-    """The scores of all experiments, one row an experiment and architecture; `shared` is what the protocol's share.
+    """Read the scores, one row per experiment and architecture; `shared` is the overlap of the protocol's folds.
 
     Raises
     ------
     UserError
-        If they are of different data sets, or two of them are the same repetition.
+        If the experiments are of different data sets, or two of them are the same repetition.
     """
     revisions = [Revision(name) for name in dict.fromkeys(experiments)]
     rows: list[Row] = []
@@ -83,55 +83,55 @@ def read(experiments: Sequence[str]) -> list[Row]:
         rows += [row | about for row in revision.scores()]
         folds[summary["protocol"]].append(revision.folds())
     check(rows)
-    common = {protocol: repeated.shared(members) for protocol, members in folds.items()}
+    common = {protocol: repeated.overlap(members) for protocol, members in folds.items()}
     for row in rows:
         row["shared"] = common[row["protocol"]]
     params, architectures = [revision.params for revision in revisions], {row["arch"] for row in rows}
     for name in differing(params, rows[0]["dataset"], architectures):
-        warn(f"the experiments differ in {name}, too: a mean over them may mix what is not alike")
+        warn(f"the experiments differ in {name}, too: their mean may be meaningless; choose those with one value")
     return rows
 
 
 def check(rows: Sequence[Row]) -> None:
-    """Refuse what no mean can be taken of."""
+    """Check that the rows can be averaged: one data set, no repetition twice."""
     if len({row["dataset"] for row in rows}) > 1:
-        raise UserError("the experiments are of different data sets: give those of one")
+        raise UserError("the experiments are of different data sets; name those of one data set")
     seen: dict[tuple[Any, ...], str] = {}
     for row in rows:
-        which = (row["protocol"], row["seed"], row["fold"], row["arch"])
-        if which in seen:
+        repetition = (row["protocol"], row["seed"], row["fold"], row["arch"])
+        if repetition in seen:
             fold = "" if row["fold"] is None else f" and fold {row['fold']}"
             raise UserError(
-                f"{seen[which]} and {row['experiment']} are both of protocol {row['protocol']} with seed {row['seed']}"
-                f"{fold}: a mean is over different seeds or folds"
+                f"{seen[repetition]} and {row['experiment']} are both of protocol {row['protocol']} with seed "
+                f"{row['seed']}{fold}: a mean is over different seeds or folds"
             )
-        seen[which] = row["experiment"]
+        seen[repetition] = row["experiment"]
 
 
 def differing(params: Sequence[dict[str, Any]], dataset: str, architectures: Collection[str]) -> list[str]:
-    """The parameters in use that differ, beside those that make a repetition, the protocol and the architectures."""
-    passed_over = (*REPETITION, "split.protocol", "architectures")
+    """Return the parameters in use that differ, apart from seed, fold, protocol and architectures."""
+    ignored = (*REPETITION, "split.protocol", "architectures")
     return [
         name
         for name in dict.fromkeys(name for values in params for name in values)
-        if name not in passed_over
+        if name not in ignored
         and in_use(name, dataset, architectures)
         and len({str(values.get(name)) for values in params}) > 1
     ]
 
 
 def summarise(rows: Sequence[Row]) -> list[Row]:
-    """One row an architecture and protocol, best first by mean validation accuracy.
+    """Average the rows of each architecture and protocol; return them best first by mean validation accuracy.
 
     Each has arch, dataset, protocol, n, values (the test accuracies), track_accuracy (their mean), deviation,
-    track_accuracy_ci95_low and _high, val_track_accuracy, clip_accuracy and test_tracks (means; None where not known),
-    and pooled: the accuracy over all tracks of all repetitions, which for the folds of a cross-validation is that of
-    the whole data set. Of a single experiment the interval is its own, and the deviation None.
+    track_accuracy_ci95_low and _high, val_track_accuracy, clip_accuracy and test_tracks (means; None if unknown), and
+    pooled: the accuracy over all tracks of all repetitions, which is that of the whole data set for the folds of a
+    cross-validation. A single experiment keeps its own interval and has no deviation (None).
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["protocol"], row["arch"]), []).append(row)
-    found = []
+    summaries = []
     for (protocol, arch), members in groups.items():
         values = [row["track_accuracy"] for row in members]
         mean, deviation = values[0], None
@@ -143,18 +143,18 @@ def summarise(rows: Sequence[Row]) -> list[Row]:
         summary |= {"values": values, "track_accuracy": mean, "deviation": deviation}
         summary |= {"track_accuracy_ci95_low": max(low, 0.0), "track_accuracy_ci95_high": min(high, 1.0)}
         for key in ("val_track_accuracy", "clip_accuracy", "test_tracks"):
-            known = [row[key] for row in members if row.get(key) is not None]
-            summary[key] = float(np.mean(known)) if known else None
+            present = [row[key] for row in members if row.get(key) is not None]
+            summary[key] = float(np.mean(present)) if present else None
         complete = len(sizes) == len(values)
         summary["pooled"] = float(np.average(values, weights=sizes)) if complete else None
-        found.append(summary)
-    return sorted(found, key=lambda row: -row["val_track_accuracy"])
+        summaries.append(summary)
+    return sorted(summaries, key=lambda row: -row["val_track_accuracy"])
 
 
-def against_first(found: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+def against_first(summaries: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
     """Add the paired differences to the best architecture of the same protocol, over the repetitions that have both."""
     by_key = {(row["protocol"], row["arch"], row["experiment"]): row["track_accuracy"] for row in rows}
-    result = [dict(row) for row in found]
+    result = [dict(row) for row in summaries]
     for protocol in dict.fromkeys(row["protocol"] for row in result):
         first, *others = (row for row in result if row["protocol"] == protocol)
         tested = []
@@ -181,11 +181,11 @@ def _correction(row: Row) -> float:
 
 
 def by_rank(rows: Sequence[Row]) -> list[Row]:
-    """Of each protocol with enough repetitions, what :func:`genres.figures.ranks.ranks` draws.
+    """Compute the ranks of each protocol with enough repetitions, as :func:`genres.figures.ranks.ranks` draws them.
 
     Architectures that are missing in a repetition are left out.
     """
-    found = []
+    panels = []
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
         mine = [row for row in rows if row["protocol"] == protocol]
         experiments = list(dict.fromkeys(row["experiment"] for row in mine))
@@ -195,15 +195,15 @@ def by_rank(rows: Sequence[Row]) -> list[Row]:
             for arch in dict.fromkeys(row["arch"] for row in mine)
             if all((name, arch) in accuracy for name in experiments)
         ]
-        if len(experiments) >= repeated.FEWEST and len(names) >= 3:
+        if len(experiments) >= repeated.MIN_REPETITIONS and len(names) >= 3:
             ranks = repeated.ranks([[accuracy[name, arch] for arch in names] for name in experiments])
             about = {"protocol": protocol, "names": names, "repetitions": len(experiments)}
-            found.append(about | ranks._asdict())
-    return found
+            panels.append(about | ranks._asdict())
+    return panels
 
 
 def sentence(ranked: Row) -> str:
-    """The ranks in words."""
+    """Return the ranks as a sentence."""
     order = sorted(zip(ranked["means"], ranked["names"], strict=True))
     return (
         f"`{ranked['protocol']}`, mean ranks: {', '.join(f'{name} {mean:.2f}' for mean, name in order)}; Nemenyi's "
@@ -212,21 +212,21 @@ def sentence(ranked: Row) -> str:
 
 
 def what_is_shared(rows: Sequence[Row]) -> list[str]:
-    """What the repetitions of each protocol have in common, in one sentence; none where there are no repetitions."""
-    found = []
+    """Return a sentence on the clips that repetitions of each protocol share; none without repetitions."""
+    parts = []
     for protocol, common in {row["protocol"]: row.get("shared") for row in rows}.items():
         if common is not None:
             fixed = " (chance in training alone)" if common.correction == 0 else ""
-            found.append(f"{protocol} {percent(common.test)} and {percent(common.train)}{fixed}")
-    return [f"shared by two repetitions, of their test and training clips: {', '.join(found)}"] if found else []
+            parts.append(f"{protocol} {percent(common.test)} and {percent(common.train)}{fixed}")
+    return [f"shared by two repetitions, of their test and training clips: {', '.join(parts)}"] if parts else []
 
 
-def table(found: Sequence[Row]) -> str:
-    """A Markdown table."""
+def table(summaries: Sequence[Row]) -> str:
+    """Format the summaries as a Markdown table."""
     header = ["protocol", "architecture", "experiments", "test accuracy, mean", "deviation", "95 % interval", "pooled"]
     header += ["clips", "validation", "against the first", "p (Holm)"]
     lines = ["| " + " | ".join(header) + " |", "| --- " * len(header) + "|"]
-    for row in found:
+    for row in summaries:
         difference = ""
         if "difference" in row:
             low, high = 100 * row["difference_low"], 100 * row["difference_high"]
@@ -250,5 +250,5 @@ def table(found: Sequence[Row]) -> str:
 
 
 def without_ensemble(rows: Sequence[Row]) -> list[Row]:
-    """The rows of single architectures."""
+    """Return the rows of single architectures."""
     return [row for row in rows if row["arch"] != ENSEMBLE]

@@ -1,24 +1,23 @@
-"""How much a split inflates: the same architectures under several protocols, as a table and a picture.
+"""Compare the same architectures under several protocols, to show how much a leaky split inflates accuracy.
 
     genres leak --run [--protocols clip,track,artist] [--seeds 1,2,3] [-S KEY=VALUE ...] [--plot FILE]
     genres leak EXPERIMENT [EXPERIMENT ...] [--plot FILE]
 
-Each experiment is of one protocol: those that --run asks for are run as far as they are not there yet; the names of
-others are as `dvc exp list` shows them (or git revisions). Prints the rows of a Markdown table: accuracy over tracks
-with its 95 % interval, and over clips. Of several seeds (or folds) of a protocol it is the mean, with the interval that
-genres.experiments.aggregate gives.
+Each experiment is of one protocol. With --run, missing experiments are run; else experiments are named as
+`dvc exp list` shows them (or git revisions). Prints a Markdown table: accuracy over tracks with its 95 % interval, and
+over clips. Several seeds (or folds) of a protocol are averaged, with the interval of genres.experiments.aggregate.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from genres.core.console import command
-from genres.core.text import whose
+from genres.core.text import dataset_note
 from genres.experiments import aggregate, sweep
 from genres.figures import comparison
 from genres.figures.style import save
 
-# The paper's way of splitting, the common one, and the honest one.
+# The paper's split, the common one, and the one that does not leak.
 PROTOCOLS = ("clip", "track", "artist")
 
 
@@ -33,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.plot:
         protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
         title = "The same networks on the same music, split in several ways"
-        note = whose(rows[0]["dataset"], protocols)
+        note = dataset_note(rows[0]["dataset"], protocols)
         repeated = sorted({row["n"] for row in rows if row["n"] > 1})
         if repeated:
             note += f"; means of {' or '.join(map(str, repeated))} experiments, {aggregate.INTERVAL}"
@@ -42,21 +41,21 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def in_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row an architecture and protocol, in the order in which they were given: means, where there are several."""
+    """Return one row per architecture and protocol in the given order, averaged over repetitions."""
     order = list(dict.fromkeys((row["protocol"], row["arch"]) for row in rows))
     return sorted(aggregate.summarise(rows), key=lambda row: order.index((row["protocol"], row["arch"])))
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table, one row an architecture and one column a protocol."""
+    """Format the rows as a Markdown table, with a row per architecture and a column per protocol."""
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     lines = ["| architecture | " + " | ".join(f"`{name}`{' (leaky)' * (name == 'clip')}" for name in protocols) + " |"]
     lines.append("| --- " * (1 + len(protocols)) + "|")
     for arch in dict.fromkeys(row["arch"] for row in rows):
         cells = []
         for protocol in protocols:
-            found = next((row for row in rows if (row["arch"], row["protocol"]) == (arch, protocol)), None)
-            cells.append(_cell(found) if found else "")
+            match = next((row for row in rows if (row["arch"], row["protocol"]) == (arch, protocol)), None)
+            cells.append(_cell(match) if match else "")
         lines.append(f"| {arch} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
-"""What a DVC experiment (or another git revision) has: its results, and files from the cache.
+"""Read-only access to the results and cached files of a DVC experiment (or another git revision).
 
-For the commands that set several experiments beside each other; nothing in the workspace is changed.
+Used by the commands that compare experiments; the workspace is not changed.
 """
 
 import io
@@ -20,22 +20,22 @@ from genres.core.paths import CLIPS, LEADERBOARD
 from genres.models.card import ModelCard, read_card
 from genres.stats.repeated import Folds
 
-# What may differ between the experiments of one mean.
+# Parameters that may differ between the experiments of one mean.
 REPETITION = ("seed", "split.fold")
 
 
 class Revision:
-    """The files of one experiment.
+    """Files of one experiment.
 
     Parameters
     ----------
     name : str
-        As `dvc exp list` shows it, or any git revision.
+        Name as `dvc exp list` shows it, or any git revision.
 
     Raises
     ------
     UserError
-        If there is no such revision, or it has no results; so do the methods, where a file is missing.
+        If there is no such revision, or it has no results. The methods raise it if a file is missing.
     """
 
     def __init__(self, name: str) -> None:
@@ -58,11 +58,11 @@ class Revision:
             raise self._unknown(error) from None
 
     def json(self, path: Path) -> Any:
-        """A JSON file."""
+        """Read a JSON file."""
         return json.loads(self._text(path))
 
     def table(self, path: Path, **options: Any) -> pd.DataFrame:
-        """A CSV file, as genres.core.files.read_table reads it."""
+        """Read a CSV file as genres.core.files.read_table does."""
         return pd.read_csv(io.StringIO(self._text(path)), keep_default_na=False, **options)
 
     def fetch(self, path: Path, target: Path) -> Path:
@@ -74,38 +74,38 @@ class Revision:
         return target
 
     def card(self, architecture: str) -> ModelCard:
-        """The card of a trained model."""
+        """Read the card of a trained model."""
         with tempfile.TemporaryDirectory() as folder:
             name = f"{architecture}.keras"
             return read_card(self.fetch(Path("models") / name, Path(folder) / name))
 
     def folds(self) -> Folds:
-        """The clips that were trained and tested on."""
+        """Return the clips of the training and test folds."""
         clips = self.table(CLIPS, dtype=str, usecols=["clip_id", "fold"])
         return Folds(*(frozenset(clips["clip_id"][clips["fold"] == fold]) for fold in ("train", "test")))
 
     def scores(self) -> list[dict[str, Any]]:
-        """One row an architecture: what the leaderboard and its metrics file say, and `seed`, `fold`, `experiment`."""
-        which = {"experiment": self.name, "seed": self.params["seed"], "fold": None}
+        """Return one row per architecture from leaderboard and metrics file, with `seed`, `fold` and `experiment`."""
+        about = {"experiment": self.name, "seed": self.params["seed"], "fold": None}
         if self.params.get("split.folds") is not None:
-            which["fold"] = self.params["split.fold"]
+            about["fold"] = self.params["split.fold"]
         rows = []
         for row in sorted(self.leaderboard, key=lambda row: str(row["arch"])):
-            # The ensemble has no file of its own.
+            # The ensemble has no metrics file.
             own = self.json(Path("metrics") / f"{row['arch']}.json") if row["n_parameters"] is not None else {}
-            rows.append(row | own | which)
+            rows.append(row | own | about)
         return rows
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """The values of nested parameters, under dotted names as for `-S`."""
-    found: list[tuple[str, Any]] = []
+    """Flatten nested parameters to dotted names as for `-S`."""
+    result: list[tuple[str, Any]] = []
     for key, value in values.items():
-        found += flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return found
+        result += flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return result
 
 
 def in_use(name: str, dataset: str, architectures: Collection[str]) -> bool:
-    """Whether a parameter has a part in the results of these architectures on that data set."""
+    """Return True if a parameter affects the results of these architectures on this data set."""
     used = (f"datasets.{dataset}.", *(f"models.{architecture}." for architecture in architectures))
     return name.startswith(used) or not name.startswith(("datasets.", "models.", "services.", "tune."))

@@ -1,6 +1,6 @@
-"""Run DVC experiments in temporary copies of the project, one or several at a time, each with its log.
+"""Run DVC experiments in temporary copies of the project, one or several at a time.
 
-What an experiment prints is kept in .cache/sweeps/<name>.log.
+The output of an experiment is kept in .cache/sweeps/<name>.log.
 """
 
 import fcntl
@@ -22,11 +22,11 @@ from tqdm import tqdm
 from genres.core.console import UserError
 from genres.core.paths import cache_dir
 
-POLL_S = 0.3  # how often the display is brought up to date
+POLL_S = 0.3  # interval between updates of the progress bar
 
 
 def existing() -> set[str]:
-    """The names of the experiments that have been run, from whichever commit."""
+    """Return the names of all experiments that have been run, of all commits."""
     command = [sys.executable, "-m", "dvc", "exp", "list", "--all-commits", "--name-only"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     if listed.returncode != 0:
@@ -35,22 +35,22 @@ def existing() -> set[str]:
 
 
 def run(experiments: Mapping[str, Sequence[str]], jobs: int = 1) -> dict[str, str]:
-    """Run those that do not exist yet.
+    """Run the experiments that do not exist yet.
 
     Parameters
     ----------
     experiments : dict
         From name to the overrides, as for `dvc exp run -S`.
     jobs : int
-        How many at a time; but the first one alone, since what all of them need is then made once.
+        Number of experiments at a time. The first one runs alone, so that shared stages run only once.
 
     Returns
     -------
     dict
-        From the names of those that failed to the reason. If the first one fails, no other is tried.
+        Reason by name of each experiment that failed. If the first one fails, no other is tried.
     """
-    there = existing()
-    waiting = [name for name in experiments if name not in there]
+    done_before = existing()
+    waiting = [name for name in experiments if name not in done_before]
     done = len(experiments) - len(waiting)
     if done:
         print(f"{done} of {len(experiments)} experiments have been run before", file=sys.stderr, flush=True)
@@ -74,22 +74,22 @@ def run(experiments: Mapping[str, Sequence[str]], jobs: int = 1) -> dict[str, st
                     bar.update()
                 first = False
         finally:
-            stop.set()  # the pool waits for its threads: let them end
+            stop.set()  # the pool waits for its threads, which end on this
     return failed
 
 
 def log_of(name: str) -> Path:
-    """Where what an experiment prints is kept."""
+    """Return the path of an experiment's log."""
     return cache_dir("sweeps") / f"{name}.log"
 
 
 def _run(name: str, overrides: Sequence[str], bar: Any, stop: threading.Event) -> str | None:
-    """Run one experiment; None, or why it failed."""
+    """Run one experiment; return None, or the reason of its failure."""
     started, log = time.monotonic(), log_of(name)
     settings = itertools.chain.from_iterable(("-S", override) for override in overrides)
     with log.open("a", encoding="utf-8") as file:
         try:
-            # The process inherits the lock with its output: it is held even where this one is killed and that one not.
+            # The child inherits the lock with its output file, so the lock outlives this process while the child runs.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return "it is still being run by another call; wait until that has ended"
@@ -100,11 +100,11 @@ def _run(name: str, overrides: Sequence[str], bar: Any, stop: threading.Event) -
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a group of its own, to be stopped with all that it started
+            start_new_session=True,  # a process group of its own, so that its children can be stopped too
         )
     while process.poll() is None:
         if stop.wait(POLL_S):
-            # DVC leaves an interrupt to its stage, and ends when that has ended.
+            # DVC passes an interrupt on to its stage, and ends after the stage.
             os.killpg(process.pid, signal.SIGINT)
             process.wait()
             return "interrupted"
@@ -117,22 +117,22 @@ def _run(name: str, overrides: Sequence[str], bar: Any, stop: threading.Event) -
 
 
 def _environment() -> dict[str, str]:
-    """Stages call plain `python`: it is to be this one."""
+    """Return the environment with this Python first on PATH, since stages call plain `python`."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _stage(log: Path) -> str:
-    found = re.findall(r"^Running stage '(.+?)'", _text(log), re.MULTILINE)
-    return found[-1] if found else "starting"
+    stages = re.findall(r"^Running stage '(.+?)'", _text(log), re.MULTILINE)
+    return stages[-1] if stages else "starting"
 
 
 def _reason(log: Path) -> str:
-    """The line that says why: the stage's own, else DVC's."""
+    """Return the last error line of the log: the stage's, else DVC's, else the last line."""
     lines = [line.strip() for line in _text(log).splitlines() if line.strip()]
     for start in ("error: ", "ERROR: "):
-        if found := [line.removeprefix(start) for line in lines if line.startswith(start)]:
-            return found[-1].rstrip(".")
+        if errors := [line.removeprefix(start) for line in lines if line.startswith(start)]:
+            return errors[-1].rstrip(".")
     return lines[-1] if lines else "it printed nothing"
 
 

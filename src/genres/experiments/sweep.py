@@ -1,9 +1,8 @@
-"""Many experiments in one call: the protocols, seeds and folds of what params.yaml says, as `dvc exp run --temp` each.
+"""Plan and run a sweep over protocols, seeds and folds, each experiment with `dvc exp run --temp`.
 
-What `genres leak --run` and `genres aggregate --run` have in common. An experiment's name tells data set,
-protocol, seed and fold, and ends with a digest of everything else it depends on: the parameters in use, the code and
-the songs. So the same one is never run twice, a call that was stopped goes on where it was, and after a change there
-are new experiments instead of a mixture of old and new ones.
+Shared by `genres leak --run` and `genres aggregate --run`. An experiment's name contains data set, protocol, seed and
+fold, and ends with a digest of everything else it depends on: the parameters in use, the code and the songs. So no
+experiment is run twice, a stopped call resumes, and a change gives new experiments instead of a mixture of old and new.
 """
 
 import argparse
@@ -30,14 +29,14 @@ from genres.experiments import runner
 from genres.experiments.revisions import REPETITION, Revision, flat, in_use
 
 PROTOCOLS = get_args(SplitParams.model_fields["protocol"].annotation)
-# In the name of an experiment, hence not in its digest.
+# Parameters in the name of an experiment, hence not in its digest.
 NAMED = (*REPETITION, "split.folds", "split.protocol")
 _PATH = re.compile(r"(?P<key>datasets\.[^.=]+\.(dir|songs_dir|metadata))=(?P<value>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment: its name, what `-S` says of it, and what all experiments of its sweep have in common."""
+    """Experiment of a sweep: name and `-S` overrides, and data set and digest, which all of the sweep share."""
 
     name: str
     overrides: tuple[str, ...]
@@ -46,18 +45,18 @@ class Experiment:
 
 
 def parser(program: str, description: str) -> argparse.ArgumentParser:
-    """The arguments that `genres leak` and `genres aggregate` share."""
-    found = argparse.ArgumentParser(prog=f"genres {program}", description=description)
-    found.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names as `dvc exp list` shows them")
-    found.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, too")
-    group = found.add_argument_group("to run the experiments, in place of their names (those that exist are not rerun)")
+    """Return the argument parser that `genres leak` and `genres aggregate` share."""
+    result = argparse.ArgumentParser(prog=f"genres {program}", description=description)
+    result.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names as `dvc exp list` shows them")
+    result.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, too")
+    group = result.add_argument_group("to run experiments instead of naming them (existing ones are not rerun)")
     group.add_argument("--run", action="store_true", help="run them now, each in a temporary copy of the project")
     group.add_argument("--protocols", type=_words, metavar="A,B", help=f"of {', '.join(PROTOCOLS)}")
     group.add_argument("--seeds", type=_numbers, metavar="1,2", help="default: the seed of params.yaml")
     group.add_argument("--folds", type=int, metavar="K", help="all K folds of a cross-validation")
     group.add_argument("-S", dest="overrides", action="append", metavar="KEY=VALUE", help="as for `dvc exp run`")
     group.add_argument("--jobs", type=int, default=1, metavar="N", help="experiments at a time (default: 1)")
-    return found
+    return result
 
 
 def _words(text: str) -> list[str]:
@@ -75,19 +74,19 @@ def _numbers(text: str) -> list[int]:
 
 
 def chosen(arguments: argparse.Namespace, protocols: Sequence[str] | None = None) -> list[str]:
-    """The experiments that the arguments name, or those that `--run` asks for, run as far as they are not there yet.
+    """Return the names of the experiments; with `--run`, run those that are missing first.
 
     Parameters
     ----------
     arguments : argparse.Namespace
-        What a :func:`parser` made of the command line.
+        Arguments parsed by :func:`parser`.
     protocols : list of str, optional
-        Those that are run where none are named; default: the one of params.yaml.
+        Protocols that are run if `--protocols` is not given; default: the one of params.yaml.
 
     Raises
     ------
     UserError
-        Where the arguments make no sense, or an experiment fails.
+        If the arguments contradict each other, or an experiment fails.
     """
     for_run = {name: getattr(arguments, name) for name in ("protocols", "seeds", "folds", "overrides")}
     if not arguments.run:
@@ -105,14 +104,14 @@ def chosen(arguments: argparse.Namespace, protocols: Sequence[str] | None = None
     experiments = plan(**for_run)
     names = [experiment.name for experiment in experiments]
     failed = runner.run({experiment.name: experiment.overrides for experiment in experiments}, arguments.jobs)
-    there = runner.existing().intersection(names)
-    record([experiment for experiment in experiments if experiment.name in there])
+    done = runner.existing().intersection(names)
+    record([experiment for experiment in experiments if experiment.name in done])
     if failed:
         name, reason = next(iter(failed.items()))
         others = f" and {len(failed) - 1} more" * (len(failed) > 1)
         raise UserError(
             f"experiment {name}{others} failed: {reason}; see {os.path.relpath(runner.log_of(name))}; "
-            f"{len(there)} of {len(names)} experiments are done: mend it and run the same again"
+            f"{len(done)} of {len(names)} experiments are done; fix the cause and run the same command again"
         )
     return names
 
@@ -123,17 +122,17 @@ def plan(
     seeds: Sequence[int] | None = None,
     folds: int | None = None,
 ) -> list[Experiment]:
-    """The experiments of a sweep: each protocol with each seed and fold; what is None is as params.yaml has it.
+    """List the experiments of a sweep: each protocol with each seed and fold; None stands for params.yaml's value.
 
     Raises
     ------
     UserError
-        Where the parameters with the overrides are not valid, as the stages would say.
+        If the parameters with the overrides are not valid.
     """
     given = [quoted(override) for override in overrides or []]
     numbers: list[Any] = [None] if folds is None else list(range(max(folds, 1)))
     planned = []
-    # Protocols innermost: a sweep that is stopped half-way has whole repetitions.
+    # Protocols are innermost, so that a sweep stopped half-way has complete repetitions.
     any_of: list[Sequence[Any]] = [seeds or [None], numbers, protocols or [None]]
     for seed, fold, protocol in itertools.product(*any_of):
         own = {"split.protocol": protocol, "seed": seed, "split.folds": folds, "split.fold": fold}
@@ -153,18 +152,18 @@ def _named(overrides: tuple[str, ...], values: dict[str, Any], settings: Params)
 
 
 def quoted(override: str) -> str:
-    """Quote the path of a data set for Hydra, which else stops at `=`, `,`, `(` or `&`; other values stay."""
+    """Quote the path of a data set for Hydra, which else rejects `=`, `,`, `(` or `&`; other values stay."""
     match = _PATH.fullmatch(override)
     if match is None or re.fullmatch(r"'.*'|\".*\"", match["value"], re.DOTALL):
         return override
-    # A quote is escaped by a backslash, and so are the backslashes before one, or before the end.
+    # Hydra needs a backslash before each quote and before each backslash that precedes a quote or the end.
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", match["value"])
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f"{match['key']}='{escaped}'"
 
 
 def changed(overrides: Sequence[str], path: Path = Path("params.yaml")) -> tuple[dict[str, Any], Params]:
-    """The parameters with overrides applied as `dvc exp run -S` does: as they are written, and typed."""
+    """Apply overrides as `dvc exp run -S` does; return the parameters as written in YAML, and validated."""
     from dvc.exceptions import DvcException
     from dvc.utils.hydra import apply_overrides
 
@@ -175,7 +174,7 @@ def changed(overrides: Sequence[str], path: Path = Path("params.yaml")) -> tuple
             apply_overrides(str(copy), list(overrides))
         except DvcException as error:
             reason = str(error.__cause__ or error).splitlines()[0]
-            raise UserError(f"-S: cannot be understood ({reason}); received {' '.join(overrides)}") from None
+            raise UserError(f"-S: invalid override ({reason}); received {' '.join(overrides)}") from None
         try:
             settings = params.load(copy)
         except UserError as error:
@@ -184,7 +183,7 @@ def changed(overrides: Sequence[str], path: Path = Path("params.yaml")) -> tuple
 
 
 def absolute_folders(settings: Params) -> list[str]:
-    """Overrides that make the present data set's folders absolute: experiments run in a copy, somewhere else."""
+    """Return overrides that make the data set's folders absolute, since experiments run in a copy elsewhere."""
     lines = []
     for field in ("dir", "songs_dir"):
         folder = getattr(settings.recipe, field, None)
@@ -194,7 +193,7 @@ def absolute_folders(settings: Params) -> list[str]:
 
 
 def _digest(values: dict[str, Any], settings: Params) -> str:
-    """Six characters for what a result depends on beside seed, fold and protocol."""
+    """Return six characters that identify everything a result depends on beside seed, fold and protocol."""
     used = {
         name: value
         for name, value in flat(values)
@@ -211,14 +210,14 @@ def _digest(values: dict[str, Any], settings: Params) -> str:
 
 
 def record(experiments: Sequence[Experiment]) -> None:
-    """Put the MLflow runs of experiments that have been run under one parent run, with the means of their scores."""
+    """Gather the MLflow runs of experiments under one parent run with their mean scores."""
     if not experiments:
         return
-    from genres.tracking import runs  # loads MLflow: not for --help
+    from genres.tracking import runs  # imported here, since loading MLflow takes seconds
 
     run_ids: list[str] = []
     protocols: dict[str, None] = {}
-    found: dict[str, list[float]] = defaultdict(list)
+    scores: dict[str, list[float]] = defaultdict(list)
     for experiment in experiments:
         revision = Revision(experiment.name)
         protocol = revision.params["split.protocol"]
@@ -226,14 +225,14 @@ def record(experiments: Sequence[Experiment]) -> None:
         for row in revision.leaderboard:
             for key in ("val_track_accuracy", "track_accuracy"):
                 name = key if key.startswith("val") else f"test_{key}"
-                found[f"{protocol}/{row['arch']}/{name}"].append(row[key])
+                scores[f"{protocol}/{row['arch']}/{name}"].append(row[key])
             if row["n_parameters"] is not None:
                 run_ids.append(revision.card(row["arch"])["run_id"])
     first = experiments[0]
-    runs.gather(
+    runs.group_runs(
         first.dataset,
         first.digest,
         run_ids,
         tags={"dataset": first.dataset, "protocols": ", ".join(protocols), "experiments": len(experiments)},
-        metrics={name: float(np.mean(values)) for name, values in found.items()},
+        metrics={name: float(np.mean(values)) for name, values in scores.items()},
     )

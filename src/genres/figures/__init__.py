@@ -1,6 +1,6 @@
-"""Every plot of the project.
+"""All plots of the project.
 
-In: values (arrays, lists, rows of the leaderboard), a title, and a note that says whose numbers these are: data set,
-protocol, caveats. Out: a matplotlib ``Figure``; :func:`genres.figures.style.save` writes it as PNG. No pyplot, so that
-nothing global changes for who imports this, and nothing stays in memory.
+A function takes values (arrays, lists, rows of the leaderboard), a title, and a note with data set, protocol and
+caveats. It returns a matplotlib ``Figure``, which :func:`genres.figures.style.save` writes as PNG. pyplot is not used,
+since it changes global state and keeps figures in memory.
 """

@@ -1,4 +1,4 @@
-"""Figure of added genres: what became of the old ones, and where the new ones' songs went before."""
+"""Figure of added genres: recall of the old genres, and earlier predictions for songs of the new genres."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from genres.core.text import known, percent, shown
+from genres.core.text import display_name, is_known, percent
 from genres.figures.differences import forest
 from genres.figures.style import HEAT, Row, canvas, on_heat, styled
 
@@ -15,25 +15,25 @@ from genres.figures.style import HEAT, Row, canvas, on_heat, styled
 def added_genres(
     rows: Sequence[Row], went: pd.DataFrame, recall: Mapping[str, float], *, title: str, note: str
 ) -> Figure:
-    """Change of each old genre's recall with its interval, and below it the old genres that the new songs went to.
+    """Draw the change of each old genre's recall, and below it the old genres predicted for songs of the new ones.
 
     Parameters
     ----------
     rows : list of dict
-        As `genres.experiments.added_genres.changes` gives them.
+        Rows from `genres.experiments.added_genres.changes`.
     went : pd.DataFrame
-        New genres by old genres: shares of the new genre's tracks.
+        Shares of each new genre's tracks by the old genre predicted for them: new genres by old genres.
     recall : dict
-        Of the new genres, in the experiment that has them.
+        Recall of the new genres in the experiment that has them.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     upper_height, lower_height = 0.9 + 0.34 * len(rows), 1.5 + 0.42 * len(went)
     figure = canvas(8.8, upper_height + lower_height, title, note)
     upper, lower = figure.subplots(2, 1, height_ratios=[upper_height, lower_height])
     changes = [
         (
-            f"{shown(row['genre'])} ({row['tracks']})",
+            f"{display_name(row['genre'])} ({row['tracks']})",
             row["change"],
             row["change_ci95_low"],
             row["change_ci95_high"],
@@ -48,9 +48,11 @@ def added_genres(
     lower.imshow(shares, cmap=HEAT, vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         lower.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=on_heat(share), gid="share")
-    lower.set_xticks(range(went.shape[1]), [shown(name) for name in went.columns], rotation=30, ha="right")
-    now = [f", recall now {percent(recall[name])}" if known(recall.get(name)) else "" for name in went.index]
-    lower.set_yticks(range(len(went)), [f"{shown(name)}{text}" for name, text in zip(went.index, now, strict=True)])
+    lower.set_xticks(range(went.shape[1]), [display_name(name) for name in went.columns], rotation=30, ha="right")
+    now = [f", recall now {percent(recall[name])}" if is_known(recall.get(name)) else "" for name in went.index]
+    lower.set_yticks(
+        range(len(went)), [f"{display_name(name)}{text}" for name, text in zip(went.index, now, strict=True)]
+    )
     lower.tick_params(length=0)
     lower.grid(False)
     lower.spines[:].set_visible(False)

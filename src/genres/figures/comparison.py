@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from genres.core.text import amount, duration, known, percent
+from genres.core.text import amount, duration, is_known, percent
 from genres.figures.style import (
     BLUE,
     DPI,
@@ -33,7 +33,7 @@ def _interval(row: Row) -> tuple[float, float]:
 
 
 def _accuracy_limits(values: list[float]) -> tuple[float, float]:
-    """Limits of an axis of accuracies: what is to be seen and a margin, within 0 to 1 but for half a mark."""
+    """Return the limits of an axis of accuracies: the values and a margin, within 0 to 1 but for half a marker."""
     low, high = min(values), max(values)
     margin = max(0.06 * (high - low), 0.02)
     return max(low - margin, -0.015), min(high + margin, 1.015)
@@ -49,18 +49,18 @@ def _accuracy_axis(axes: Axes, which: str, values: list[float]) -> None:
 
 @styled
 def leaderboard(rows: Sequence[Row], *, title: str, note: str, chance: float | None = None) -> Figure:
-    """Test accuracy of each architecture with its 95 % interval, and the validation accuracy it was ranked by.
+    """Draw each architecture's test accuracy with its 95 % interval, and the validation accuracy that ranks it.
 
     Parameters
     ----------
     rows : list of dict
-        As in metrics/leaderboard.json, drawn from top to bottom as they come: arch, track_accuracy,
-        track_accuracy_ci95_low, track_accuracy_ci95_high; and where known (None if not) val_track_accuracy,
-        n_parameters, seconds of training.
+        Rows of metrics/leaderboard.json, drawn from top to bottom in their order: arch, track_accuracy,
+        track_accuracy_ci95_low, track_accuracy_ci95_high; and val_track_accuracy, n_parameters, seconds of training
+        (None if unknown).
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     chance : float, optional
-        Accuracy of guessing, for a line.
+        Accuracy of guessing, drawn as a line.
     """
     figure = canvas(9.0, 1.25 + 0.42 * len(rows), title, note)
     axes, table = figure.subplots(1, 2, sharey=True, width_ratios=[5.3, 3.7])
@@ -75,7 +75,7 @@ def leaderboard(rows: Sequence[Row], *, title: str, note: str, chance: float | N
         axes.hlines(y, low, high, color=colour, linewidth=2.6, alpha=0.75, gid="interval")
         axes.plot(row["track_accuracy"], y, "o", color=colour, ms=8, zorder=3, gid="test")
         seen += [low, high, row["track_accuracy"]]
-        if known(validation := row.get("val_track_accuracy")):
+        if is_known(validation := row.get("val_track_accuracy")):
             axes.plot(validation, y, "D", mfc="white", mec=INK, mew=1.2, ms=5.5, zorder=4, gid="validation")
             seen.append(validation)
         accuracy = f"{100 * row['track_accuracy']:.1f} % [{100 * low:.0f}, {100 * high:.0f}]"
@@ -101,15 +101,15 @@ def leaderboard(rows: Sequence[Row], *, title: str, note: str, chance: float | N
 
 @styled
 def accuracy_against_cost(rows: Sequence[Row], *, title: str, note: str) -> Figure:
-    """What the cost bought: test accuracy with its 95 % interval over training time and over multiply-adds a clip.
+    """Draw test accuracy with its 95 % interval over training time and over multiply-adds per clip.
 
     Parameters
     ----------
     rows : list of dict
-        As for :func:`leaderboard`, with multiply_adds where known; a panel leaves out those without its cost (the
-        ensemble). The area of a point stands for the parameters.
+        Rows as for :func:`leaderboard`, with multiply_adds where known. A panel leaves out rows without its quantity
+        (the ensemble). The area of a point is proportional to the number of parameters.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     figure = canvas(11.6, 4.6, title, note)
     panels = figure.subplots(1, 2, sharey=True)
@@ -129,8 +129,8 @@ def _against(
     written: Callable[[float], str],
     ticks: Callable[[float], list[float]],
 ) -> None:
-    """One panel: accuracy over a cost on a logarithmic axis; `ticks` gives round numbers for its span."""
-    counted = [row for row in rows if known(row.get(cost)) and row[cost] > 0]
+    """Draw accuracy over a cost on a logarithmic axis; `ticks` returns round numbers for the ratio of its ends."""
+    counted = [row for row in rows if is_known(row.get(cost)) and row[cost] > 0]
     axes.set(xlabel=name, xscale="log")
     axes.xaxis.set_minor_locator(NullLocator())
     if not counted:
@@ -140,11 +140,11 @@ def _against(
     costs = np.array([float(row[cost]) for row in counted])
     accuracy = np.array([row["track_accuracy"] for row in counted])
     low, high = np.array([_interval(row) for row in counted]).T
-    parameters = np.array([row["n_parameters"] if known(row.get("n_parameters")) else 0 for row in counted])
+    parameters = np.array([row["n_parameters"] if is_known(row.get("n_parameters")) else 0 for row in counted])
     areas = 45 + 355 * parameters / max(parameters.max(), 1)  # square points; the smallest stay visible
     axes.vlines(costs, low, high, color=BLUE, linewidth=1.8, alpha=0.45, gid="interval")
     axes.scatter(costs, accuracy, areas, color=BLUE, alpha=0.85, edgecolor="white", zorder=3, gid="test")
-    # On the logarithmic axis the points take the middle half: the labels beside them need room, most at the right.
+    # The points take the middle half of the logarithmic axis, since the labels need room, most of it at the right.
     span = max(costs.max() / costs.min(), 3.0)
     middle = math.sqrt(costs.max() * costs.min())
     first, last = middle / span**0.8, middle * span**1.05
@@ -180,14 +180,14 @@ def _label_points(
     radii: np.ndarray,
     labels: list[str],
 ) -> None:
-    """Write a label beside each point (radii in points), where it covers least of marks, intervals and labels."""
+    """Place a label beside each point (radii in points) where it overlaps markers, intervals and labels least."""
     if figure := axes.get_figure(root=True):
-        figure.draw_without_rendering()  # fixes the layout, so that places in pixels hold
+        figure.draw_without_rendering()  # fixes the layout, so that positions in pixels stay valid
     pixels = DPI / 72
     frame = np.array(axes.get_window_extent().extents)
     centres, bottoms, tops = (axes.transData.transform(np.column_stack([x, height])) for height in (y, low, high))
     reach = radii[:, None] * pixels
-    # What is to stay free, as boxes (left, bottom, right, top): marks and intervals, then also the labels.
+    # Boxes to keep free (left, bottom, right, top): markers and intervals, later also the labels.
     aside = np.array([3, 0])
     taken = np.vstack([np.hstack([centres - reach, centres + reach]), np.hstack([bottoms - aside, tops + aside])])
     angles = np.arange(16) * math.pi / 8  # the first is to the right
@@ -211,7 +211,7 @@ def _label_points(
 
 
 def _shared_area(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """What a box (left, bottom, right, top) shares with each of others."""
+    """Return the area that a box (left, bottom, right, top) shares with each of others."""
     sides = np.minimum(box[2:], boxes[..., 2:]) - np.maximum(box[:2], boxes[..., :2])
     return np.clip(sides, 0, None).prod(axis=-1)
 
@@ -220,22 +220,22 @@ def _shared_area(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 def per_genre_recall(
     genres: list[str], by_architecture: Mapping[str, Sequence[float]], *, title: str, note: str
 ) -> Figure:
-    """Which genres each architecture finds: recall as a table of shades, one row an architecture.
+    """Draw the recall of each genre as a heat map, one row per architecture.
 
     Parameters
     ----------
     genres : list of str
         Names of the columns.
     by_architecture : dict of lists
-        One recall, 0 to 1, a genre; NaN where there is none.
+        Recall of each genre, 0 to 1; NaN where there is none.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     recall = np.array(list(by_architecture.values()), dtype=float)
     figure = heat_map(np.nan_to_num(recall), genres, list(by_architecture), 0.66, title, note)
     axes = figure.axes[0]
     for (row, column), share in np.ndenumerate(recall):
-        shown = f"{100 * share:.0f}" if known(share) else "n/a"
+        shown = f"{100 * share:.0f}" if is_known(share) else "n/a"
         axes.text(column, row, shown, ha="center", va="center", color=on_heat(share), gid="share", in_layout=False)
     axes.set_xlabel("recall in %: share of the genre's test tracks that were found")
     return figure
@@ -243,15 +243,15 @@ def per_genre_recall(
 
 @styled
 def leak(rows: Sequence[Row], *, title: str, note: str) -> Figure:
-    """What a split that leaks adds: the same architectures under several protocols.
+    """Draw the test accuracy of the same architectures under several protocols, to show what a leaky split adds.
 
     Parameters
     ----------
     rows : list of dict
-        One an architecture and protocol: arch, protocol (clip, track, artist or predefined), track_accuracy,
+        One row per architecture and protocol: arch, protocol (clip, track, artist or predefined), track_accuracy,
         track_accuracy_ci95_low, track_accuracy_ci95_high, clip_accuracy. Combinations may be missing.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     architectures = list(dict.fromkeys(row["arch"] for row in rows))
     protocols = [protocol for protocol in PROTOCOLS if any(row["protocol"] == protocol for row in rows)]

@@ -1,4 +1,4 @@
-"""Figure of the control for the songs' source: what of the accuracy it explains."""
+"""Figure of the control for the songs' source: how much of the accuracy it explains."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genres.core.text import known, percent
+from genres.core.text import is_known, percent
 from genres.figures.style import BLUE, GREY, INK, ORANGE, VERMILION, canvas, percent_tick, styled
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A row of the figure and of the printed table; shares from 0 to 1."""
+    """Row of the figure and of the printed table; shares from 0 to 1."""
 
-    part: str  # the rows of a part stand together under it
+    part: str  # heading of a group of rows
     label: str
     value: float
     low: float | None = None
@@ -31,7 +31,7 @@ COLOURS = {RECOGNISED: VERMILION, GENRE: BLUE, TRANSFER: ORANGE}
 
 
 def rows_of(result: Mapping[str, Any], architectures: Sequence[str]) -> list[Shown]:
-    """The rows that the numbers of metrics/confounding.json give; what is None is left out."""
+    """Return the rows for the numbers of metrics/confounding.json; those that are None are left out."""
     shared = result["genres_of_several_sources"]
     balanced = [
         (RECOGNISED, "all tracks", "source"),
@@ -44,7 +44,7 @@ def rows_of(result: Mapping[str, Any], architectures: Sequence[str]) -> list[Sho
             part, label, *(result[f"{key}_{name}"] for name in ("balanced_accuracy", "ci95_low", "ci95_high", "chance"))
         )
         for part, label, key in balanced
-        if known(result[f"{key}_balanced_accuracy"])
+        if is_known(result[f"{key}_balanced_accuracy"])
     ]
     genre = [
         Shown(GENRE, "the most common genre, always", result["majority_accuracy"]),
@@ -59,16 +59,16 @@ def rows_of(result: Mapping[str, Any], architectures: Sequence[str]) -> list[Sho
 
 @styled
 def source(result: Mapping[str, Any], architectures: Sequence[str], *, title: str, note: str) -> Figure:
-    """How well the source is recognised, what it alone says of the genre, and whether genres hold across sources.
+    """Draw how well the source is recognised, how far it predicts the genre, and how genres transfer to other sources.
 
     Parameters
     ----------
     result : dict
-        As in metrics/confounding.json; with one family, the figure says that there is nothing to control.
+        Contents of metrics/confounding.json; with one family, the figure says that there is nothing to control.
     architectures : list of str
-        Those that have accuracies in `result`.
+        Architectures that have accuracies in `result`.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     if result["families"] < 2:
         figure = canvas(6.0, 0.6, title, note)

@@ -1,4 +1,4 @@
-"""Figure of what ingestion got: songs of each genre, by where they were found and why the rest is missing."""
+"""Figure of the ingested songs of each genre, by source, and of the missing ones, by reason."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,27 +7,27 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from genres.core.text import shown
+from genres.core.text import display_name
 from genres.figures.style import BLUE, GREEN, INK, ORANGE, VERMILION, canvas, inches, styled
 
-# Of sources; more of them begin again.
+# Colours of sources; they repeat if there are more sources.
 COLOURS = (BLUE, GREEN, ORANGE, "#56B4E9", "#CC79A7", "#F0E442", VERMILION)
 
-# Of reasons, most frequent first; what is rarer is put together.
+# Greys of reasons, most frequent first; the rarest reasons share the last.
 GREYS = ("#8C8C8C", "#B3B3B3", "#CFCFCF", "#E3E3E3")
 OTHER = "other reasons"
 
 
 @styled
 def coverage(genres: Mapping[str, Mapping[str, Any]], *, title: str, note: str) -> Figure:
-    """A bar a genre, as long as the songs asked for: found, by source, in colours; missing, by reason, in greys.
+    """Draw a bar per genre: songs that were found in colours by source, missing ones in greys by reason.
 
     Parameters
     ----------
     genres : dict
-        As in metrics/ingest.json: from genre to asked, got, sources (source to songs) and rejected (reason to songs).
+        From genre to asked, got, sources (source to songs) and rejected (reason to songs), as in metrics/ingest.json.
     title, note : str
-        What is shown, of which data set.
+        Heading; data set.
     """
     sources = [name for name, _ in _total(genres, "sources").most_common()]
     reasons = [name for name, _ in _total(genres, "rejected").most_common()]
@@ -53,11 +53,11 @@ def coverage(genres: Mapping[str, Mapping[str, Any]], *, title: str, note: str) 
     room = max((inches(_beside(counts), 9) for counts in genres.values()), default=0)
     axes.set_xlim(0, longest * (1.02 + room / 5.5))
     axes.set_ylim(len(genres) - 0.5, -0.5)
-    axes.set_yticks(range(len(genres)), [shown(name) for name in genres])
+    axes.set_yticks(range(len(genres)), [display_name(name) for name in genres])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("songs")
-    handles = [Patch(color=colour, label=shown(name)) for name, colour in (colour_of | grey_of).items()]
+    handles = [Patch(color=colour, label=display_name(name)) for name, colour in (colour_of | grey_of).items()]
     figure.legend(handles=handles, loc="outside lower left", ncols=columns)
     return figure
 

@@ -8,19 +8,19 @@ from matplotlib.ticker import MaxNLocator
 
 from genres.figures.style import BLUE, GREY, INK, VERMILION, canvas, styled
 
-Difference = tuple[str, float, float, float, str]  # name, difference, low, high, what stands beside it
+Difference = tuple[str, float, float, float, str]  # name, difference, low, high, text in the right margin
 
 
 @styled
 def differences(rows: Sequence[Difference], *, title: str, note: str) -> Figure:
-    """Differences of accuracies with their 95 % intervals, from top to bottom as they come.
+    """Draw differences of accuracies with their 95 % intervals, from top to bottom in their order.
 
     Parameters
     ----------
     rows : list of (name, difference, low, high, beside)
-        The differences as shares, -1 to 1, and a text for the right margin; may be empty.
+        Differences as shares, -1 to 1, and a text for the right margin; may be empty.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     figure = canvas(7.8, 1.0 + 0.38 * max(len(rows), 1), title, note)
     axes = figure.subplots()
@@ -34,7 +34,7 @@ def differences(rows: Sequence[Difference], *, title: str, note: str) -> Figure:
 
 
 def forest(axes: Axes, rows: Sequence[Difference]) -> None:
-    """Draw intervals, one below the other: red and blue where they leave out zero, grey where they do not."""
+    """Draw intervals one below the other: blue above zero, red below, grey where they include zero."""
     axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
     for y, (_, difference, low, high, beside) in enumerate(rows):
         colour = BLUE if low > 0 else VERMILION if high < 0 else GREY

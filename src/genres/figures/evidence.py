@@ -1,4 +1,4 @@
-"""Figures of where a network looks: evidence for and against a genre over a spectrogram."""
+"""Figures of occlusion saliency: parts of a spectrogram that raise or lower a genre's probability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator
 
 from genres.audio.format import Format
-from genres.core.text import shown
+from genres.core.text import display_name
 from genres.figures.style import BLUE, GREY, VERMILION, canvas, styled
 
-# Of the axis of frequencies, in Hz, as far as a format has them.
+# Ticks of the frequency axis in Hz; those outside of the format's bands are left out.
 TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
-# The opacity of the strongest evidence: the spectrogram must still be seen below it.
+# Opacity of the strongest saliency; the spectrogram must stay visible below it.
 OPACITY = 0.72
 
 
 @dataclass(frozen=True)
 class Part:
-    """A window of a song with what was found in it."""
+    """Window of a song with its saliency."""
 
     name: str
     window: np.ndarray  # uint8 [shape=(frames, n_mels)]
@@ -34,20 +34,20 @@ class Part:
 
 @styled
 def evidence(parts: Sequence[Part], form: Format, genre: str, *, title: str, note: str) -> Figure:
-    """Spectrograms in grey, with what speaks for a genre in red and against it in blue, on one scale.
+    """Draw spectrograms in grey with the saliency for a genre in red and against it in blue, on one scale.
 
-    Beside each spectrogram stands how much evidence there is at each frequency.
+    Beside each spectrogram stands the mean saliency of each band.
 
     Parameters
     ----------
     parts : sequence of Part
-        Drawn one below the other.
+        Windows, drawn one below the other.
     form : Format
-        What rows and columns of the windows mean.
+        Format of the spectrograms.
     genre : str
-        What the evidence is for.
+        Genre that the saliency is for.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     figure = canvas(9.2, 0.75 + 2.75 * len(parts), title, note)
     rows = figure.subplots(len(parts), 2, width_ratios=[6.6, 1.5], squeeze=False)
@@ -63,7 +63,7 @@ def evidence(parts: Sequence[Part], form: Format, genre: str, *, title: str, not
     for axes in rows[:-1, 1]:
         axes.tick_params(labelbottom=False)
     handles = [
-        Patch(color=VERMILION, label=f"speaks for {shown(genre)}: it gets less likely where this is covered"),
+        Patch(color=VERMILION, label=f"speaks for {display_name(genre)}: it gets less likely where this is covered"),
         Patch(color=BLUE, label="against it"),
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=2)
@@ -89,9 +89,9 @@ def _hertz(hz: int) -> str:
     return f"{hz // 1000} kHz" if hz >= 1000 else f"{hz} Hz"
 
 
-def _by_frequency(axes: Axes, found: np.ndarray, widest: float) -> None:
-    """The mean over the window of each band's evidence."""
-    bands, mean = np.arange(found.shape[1]), found.mean(axis=0)
+def _by_frequency(axes: Axes, saliency: np.ndarray, widest: float) -> None:
+    """Draw the mean saliency of each band over the window."""
+    bands, mean = np.arange(saliency.shape[1]), saliency.mean(axis=0)
     for chosen, colour in ((mean > 0, VERMILION), (mean <= 0, BLUE)):
         axes.fill_betweenx(bands, 0, np.where(chosen, mean, 0), step="mid", color=colour, alpha=OPACITY, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=0.8)

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from genres.core.text import percent, shown
+from genres.core.text import display_name, percent
 from genres.figures.style import (
     BLUE,
     GREEN,
@@ -29,22 +29,22 @@ from genres.figures.style import (
 
 @styled
 def confusion_matrix(counts: ArrayLike, genres: list[str], *, title: str, note: str) -> Figure:
-    """How many tracks of each genre were taken for which: counts, and shares of the true genre as per cent and shade.
+    """Draw a confusion matrix: counts, and shares of the true genre in per cent and as shade.
 
     Parameters
     ----------
     counts : (genres, genres) int
-        Rows are true, columns predicted; a row of zeros is a genre without tracks.
+        Counts; rows are true genres, columns predicted ones. A row of zeros is a genre without tracks.
     genres : list of str
         Names of rows and columns.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     counts = np.asarray(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cell = float(np.clip(8.2 / len(genres), 0.58, 1.1))
-    half = 0.5 - 0.018 / cell  # of the diagonal's frames, which stand just inside the white lines
-    figure = heat_map(shares, genres, [shown(genre) for genre in genres], cell, title, note)
+    half = 0.5 - 0.018 / cell  # half side of the diagonal's frames, just inside the white lines
+    figure = heat_map(shares, genres, [display_name(genre) for genre in genres], cell, title, note)
     axes = figure.axes[0]
     for (row, column), count in np.ndenumerate(counts):
         share = shares[row, column]
@@ -67,16 +67,16 @@ def confusion_matrix(counts: ArrayLike, genres: list[str], *, title: str, note: 
 def reliability_plot(
     confidence: ArrayLike, accuracy: ArrayLike, count: ArrayLike, *, ece: float, title: str, note: str
 ) -> Figure:
-    """Accuracy against confidence, with the gap to the diagonal, and below it how many tracks have which confidence.
+    """Draw accuracy against confidence with the gap to the diagonal, and below it a histogram of the confidence.
 
     Parameters
     ----------
     confidence, accuracy, count : (bins,) float, float, int
-        As `genres.stats.scores.reliability` gives them: bins of equal width, `count` 0 where a bin is empty.
+        Bins of equal width from `genres.stats.scores.reliability`; `count` is 0 where a bin is empty.
     ece : float
         Expected calibration error.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     confidence, accuracy, count = map(np.asarray, (confidence, accuracy, count))
     width = 1 / count.size
@@ -115,16 +115,16 @@ def reliability_plot(
 
 @styled
 def learning_curves(history: Mapping[str, Sequence[float]], *, best_epoch: int, title: str, note: str) -> Figure:
-    """Loss and accuracy of training and validation over the epochs, and the learning rate where it is known.
+    """Draw loss and accuracy of training and validation over the epochs, and the learning rate if known.
 
     Parameters
     ----------
-    history : dict of lists, one value an epoch
-        With Keras's names: loss; and if there, val_loss, accuracy, val_accuracy, learning_rate.
+    history : dict of lists, one value per epoch
+        Values by Keras's names: loss; optionally val_loss, accuracy, val_accuracy, learning_rate.
     best_epoch : int
-        The epoch whose weights were kept, counted from 1 as in Keras's progress lines.
+        Epoch whose weights were kept, counted from 1 as in Keras's progress lines.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     if not 1 <= best_epoch <= len(history["loss"]):
         raise ValueError(f"best_epoch must be 1 to {len(history['loss'])}; received {best_epoch}")
@@ -134,7 +134,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], *, best_epoch: int, 
     all_axes = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
     for metric, axes in zip(panels, all_axes, strict=True):
         epochs = np.arange(1, len(history[metric]) + 1)
-        style: dict[str, Any] = {"marker": "o" if epochs.size <= 40 else "", "ms": 3.5}  # one epoch alone is a dot
+        style: dict[str, Any] = {"marker": "o" if epochs.size <= 40 else "", "ms": 3.5}  # a single epoch needs a marker
         heading = metric.replace("_", " ")
         axes.axvline(best_epoch, color=GREY, linestyle=":", linewidth=1.2, gid="best")
         if metric == "learning_rate":

@@ -11,15 +11,15 @@ from genres.figures.style import BLUE, GREY, INK, PROTOCOLS, Row, canvas, styled
 
 @styled
 def ranks(panels: Sequence[Row], *, title: str, note: str) -> Figure:
-    """Mean ranks, best first, each with half a critical difference to both sides, a panel a protocol.
+    """Draw mean ranks, best first, each with half a critical difference to both sides, one panel per protocol.
 
     Parameters
     ----------
     panels : list of dict
-        One a protocol: protocol, names and means (of one order), critical_difference, p (of Friedman's test), and
-        repetitions (how many).
+        One dict per protocol: protocol, names and means (in the same order), critical_difference, p (of Friedman's
+        test), and repetitions (their number).
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     heights = [1.05 + 0.36 * len(panel["names"]) for panel in panels]
     figure = canvas(8.2, sum(heights), title, note)
@@ -36,7 +36,7 @@ def _panel(axes: Axes, panel: Row) -> None:
     best = means[order[0]]
     for y, index in enumerate(order):
         mean = means[index]
-        # Bars that overlap are those of ranks that differ by less than the critical difference.
+        # Bars overlap if their ranks differ by less than the critical difference.
         axes.hlines(y, mean - critical / 2, mean + critical / 2, color=colour, linewidth=2.6, alpha=0.6, gid="reach")
         axes.plot(mean, y, mark, color=colour, ms=8, mec="white", mew=0.6, zorder=3, gid="rank")
         beside = f"{mean:.2f}" + (" *" if mean - best > critical else "")

@@ -1,4 +1,4 @@
-"""Figures of two versions of a song: a pair's timelines and slopes, and all pairs against the nulls."""
+"""Figures of original and remix: timelines and slopes of a pair, and all pairs against the null distributions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,34 +10,34 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from genres.core.text import percent, shown
+from genres.core.text import display_name, percent
 from genres.figures.differences import forest
 from genres.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, VERMILION, canvas, inches, percent_tick, styled
 from genres.stats.pairs import NULLS, Pair, Song
 
-# More of Okabe and Ito's.
+# Further colours of Okabe and Ito.
 SKY, PURPLE = "#56B4E9", "#CC79A7"
 COLOURS = (VERMILION, BLUE, ORANGE, GREEN, PURPLE, SKY)
 OTHERS = "all other genres"
 
-# Of the slopes: inches of their axes; points of their labels, and how far these keep from each other, in probability;
-# and from which probability on a genre is named.
+# Slopes: width of their axes (inches), size of their labels (points), least distance of labels (probability), and least
+# probability with which a genre is labelled.
 SLOPES_WIDTH, SMALL_LABEL, LABEL_ROOM, LEAST_NAMED = 4.0, 8.5, 0.05, 0.05
 
 
 def palette(rows: pd.DataFrame, genres: Sequence[str]) -> dict[str, str]:
-    """A colour for each of the genres that matter most in some pairs; the same in all of their figures.
+    """Choose a colour for each of the most probable genres of some pairs, the same in all of their figures.
 
     Parameters
     ----------
     rows : pd.DataFrame
-        Of :func:`genres.stats.pairs.table`.
+        Table from :func:`genres.stats.pairs.table`.
     genres : sequence of str
 
     Returns
     -------
     dict
-        From the genre that original or remix get most of, on the mean over the pairs, down.
+        Colour by genre, in falling order of the mean probability over the pairs (the larger of original and remix).
     """
     weight = {genre: max(rows[f"original_{genre}"].mean(), rows[f"remix_{genre}"].mean()) for genre in genres}
     return dict(zip(sorted(genres, key=lambda genre: -weight[genre]), COLOURS, strict=False))
@@ -45,17 +45,17 @@ def palette(rows: pd.DataFrame, genres: Sequence[str]) -> dict[str, str]:
 
 @styled
 def versions(pair: Pair, genres: Sequence[str], colours: Mapping[str, str], *, title: str, note: str) -> Figure:
-    """What a network hears in both versions: over time, one above the other, and as a whole, as slopes.
+    """Draw the predictions for both versions: over time, one above the other, and for whole songs as slopes.
 
     Parameters
     ----------
     pair : Pair
     genres : sequence of str
-        The columns of the songs' probabilities.
+        Columns of the songs' probabilities.
     colours : dict
-        Of the genres that are told apart, as :func:`palette` gives them; the others are one grey.
+        Colour by genre from :func:`palette`; all other genres share one grey.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     figure = canvas(10.2, 4.6, title, note)
     parts = figure.subplot_mosaic(
@@ -65,12 +65,12 @@ def versions(pair: Pair, genres: Sequence[str], colours: Mapping[str, str], *, t
     for name, song in (("original", pair.original), ("remix", pair.remix)):
         timeline(parts[name], song, genres, colours)
         parts[name].set_xlim(0, end)
-        parts[name].set_title(f"{name} ({shown(song.genre)})")
+        parts[name].set_title(f"{name} ({display_name(song.genre)})")
     parts["original"].tick_params(labelbottom=False)
     parts["remix"].set_xlabel("seconds")
     slopes(parts["slopes"], pair.original.whole, pair.remix.whole, genres, colours)
     parts["slopes"].set_title("whole song")
-    handles = [Patch(color=colour, label=shown(genre)) for genre, colour in colours.items()]
+    handles = [Patch(color=colour, label=display_name(genre)) for genre, colour in colours.items()]
     if len(colours) < len(genres):
         handles.append(Patch(color=PALE, label=OTHERS))
     figure.legend(handles=handles, loc="outside lower left", ncols=7)
@@ -78,7 +78,7 @@ def versions(pair: Pair, genres: Sequence[str], colours: Mapping[str, str], *, t
 
 
 def timeline(axes: Axes, song: Song, genres: Sequence[str], colours: Mapping[str, str]) -> None:
-    """Stack the genres' probabilities of each window, those with a colour from below, the others on top."""
+    """Stack each window's probabilities: genres with a colour at the bottom, the others on top."""
     edges = np.append(song.start_s, song.end_s[-1])
     floor = np.zeros(len(edges))
     for genre, colour in [*colours.items(), (OTHERS, PALE)]:
@@ -99,22 +99,22 @@ def timeline(axes: Axes, song: Song, genres: Sequence[str], colours: Mapping[str
 def slopes(
     axes: Axes, original: np.ndarray, remix: np.ndarray, genres: Sequence[str], colours: Mapping[str, str]
 ) -> None:
-    """A line a genre from its probability in the original to that in the remix, named where it is seen."""
+    """Draw a line per genre from its probability in the original to that in the remix, with labels."""
     ends = {}
     for genre, before, after in zip(genres, original, remix, strict=True):
-        known = genre in colours
-        style: dict[str, Any] = {"color": colours.get(genre, PALE), "linewidth": 2.4 if known else 1.2}
+        main = genre in colours
+        style: dict[str, Any] = {"color": colours.get(genre, PALE), "linewidth": 2.4 if main else 1.2}
         axes.plot(
-            [0, 1], [before, after], marker="o", ms=6 if known else 3, zorder=3 if known else 2, gid="slope", **style
+            [0, 1], [before, after], marker="o", ms=6 if main else 3, zorder=3 if main else 2, gid="slope", **style
         )
         ends[genre] = (before, after)
-    beside = max(inches(f"{shown(genre)}  100 %", SMALL_LABEL) for genre in genres) + 0.15
+    beside = max(inches(f"{display_name(genre)}  100 %", SMALL_LABEL) for genre in genres) + 0.15
     margin = beside / max(0.8, SLOPES_WIDTH - 2 * beside)
     for side, (x, align) in enumerate(((0, "right"), (1, "left"))):
         named = sorted((g for g in genres if ends[g][side] >= LEAST_NAMED), key=lambda g: -ends[g][side])
         for genre, y in zip(named, spread([ends[g][side] for g in named], LABEL_ROOM), strict=True):
             value = percent(ends[genre][side])
-            name = f"{shown(genre)}  {value}" if side == 0 else f"{value}  {shown(genre)}"
+            name = f"{display_name(genre)}  {value}" if side == 0 else f"{value}  {display_name(genre)}"
             axes.annotate(
                 name,
                 (x, y),
@@ -134,8 +134,8 @@ def slopes(
 
 
 def spread(values: Sequence[float], room: float) -> list[float]:
-    """Places for labels at falling values: at least `room` apart, as near as that allows, and not below zero."""
-    blocks: list[list[float]] = []  # values of labels that touch; such a block stands around their mean
+    """Return positions of labels near falling values, at least `room` apart and not below zero."""
+    blocks: list[list[float]] = []  # values of labels that touch; a block is centred at their mean
 
     def top(block: list[float]) -> float:
         height = room * (len(block) - 1)
@@ -151,16 +151,16 @@ def spread(values: Sequence[float], room: float) -> list[float]:
 
 @styled
 def overview(rows: pd.DataFrame, tested: pd.DataFrame, *, title: str, note: str) -> Figure:
-    """All pairs: the mean shift towards each genre, and the pairs' distances beside those of the nulls.
+    """Draw the mean shift towards each genre, and the pairs' distances beside those of the null distributions.
 
     Parameters
     ----------
     rows : pd.DataFrame
-        Of :func:`genres.stats.pairs.table`; may be empty.
+        Table from :func:`genres.stats.pairs.table`; may be empty.
     tested : pd.DataFrame
-        Of :func:`genres.stats.pairs.shifts`.
+        Table from :func:`genres.stats.pairs.shifts`.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     if rows.empty:
         figure = canvas(7.8, 1.2, title, note)
@@ -173,7 +173,7 @@ def overview(rows: pd.DataFrame, tested: pd.DataFrame, *, title: str, note: str)
     forest(
         left,
         [
-            (shown(row["genre"]), row["shift"], row["ci95_low"], row["ci95_high"], f"p = {row['p_holm']:.2g}")
+            (display_name(row["genre"]), row["shift"], row["ci95_low"], row["ci95_high"], f"p = {row['p_holm']:.2g}")
             for row in tested.to_dict("records")
         ],
     )
@@ -184,7 +184,7 @@ def overview(rows: pd.DataFrame, tested: pd.DataFrame, *, title: str, note: str)
 
 
 def _distances(axes: Axes, rows: pd.DataFrame) -> None:
-    """Strips of the pairs' distances and of what they are held against; the means are lines."""
+    """Draw strips of the distances of the pairs and of each null distribution, with lines for the means."""
     strips = [("original and remix", "distance", VERMILION)]
     strips += [(name, f"distance_{null}", GREY) for null, name in reversed(NULLS.items())]
     for y, (_, column, colour) in enumerate(strips):
@@ -192,7 +192,7 @@ def _distances(axes: Axes, rows: pd.DataFrame) -> None:
         if not len(values):
             axes.text(0.02, y, "none", va="center", color=GREY)
             continue
-        # Equal places in every run: in the order of the values, up and down in turn.
+        # Deterministic jitter: up and down in turn, in the order of the values.
         height = 0.13 * (np.argsort(np.argsort(values, kind="stable"), kind="stable") % 3 - 1)
         axes.plot(values, y + height, "o", color=colour, ms=6, alpha=0.7, mec="white", mew=0.5, gid="pair")
         axes.vlines(values.mean(), y - 0.3, y + 0.3, color=INK, linewidth=1.6, gid="mean")

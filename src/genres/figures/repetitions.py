@@ -1,4 +1,4 @@
-"""Figure of repeated experiments: every repetition, and their mean."""
+"""Figure of repeated experiments: each repetition and the mean."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,16 @@ from genres.figures.style import BLUE, GREY, PROTOCOLS, Row, canvas, percent_tic
 
 @styled
 def repetitions(rows: Sequence[Row], *, title: str, note: str) -> Figure:
-    """Test accuracy of each repetition as a dot, the mean as a mark with its 95 % interval.
+    """Draw the test accuracy of each repetition as a dot, and the mean as a marker with its 95 % interval.
 
     Parameters
     ----------
     rows : list of dict
-        From top to bottom as they come: arch, protocol, n, values (a test accuracy a repetition), track_accuracy (the
-        mean), track_accuracy_ci95_low, track_accuracy_ci95_high, deviation (None for one).
+        Rows in their order from top to bottom: arch, protocol, n, values (test accuracy of each repetition),
+        track_accuracy (the mean), track_accuracy_ci95_low, track_accuracy_ci95_high, deviation (None for one
+        repetition).
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     several = len({row["protocol"] for row in rows}) > 1
     figure = canvas(8.2, 0.9 + 0.42 * len(rows), title, note)

@@ -1,4 +1,4 @@
-"""Figures of a hyperparameter search: its course, and each parameter against the result."""
+"""Figures of a hyperparameter search: accuracy by trial, and by each parameter."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _HANDLES = {"complete": _COMPLETE, "cut short": _PRUNED, "best": _BEST}
 
 
 def _best(rows: Sequence[Row]) -> Row | None:
-    """The first of the complete trials with the highest accuracy."""
+    """Return the complete trial with the highest accuracy, the first of several."""
     return max((row for row in rows if not row["pruned"]), key=lambda row: row["val_accuracy"], default=None)
 
 
@@ -43,14 +43,14 @@ def _legend(figure: Figure, *further: Line2D) -> None:
 
 @styled
 def history(rows: Sequence[Row], *, title: str, note: str) -> Figure:
-    """Validation accuracy of each trial in their order, and the best until then.
+    """Draw the validation accuracy of each trial in order, and the running best.
 
     Parameters
     ----------
     rows : list of dict
-        trial (a number), val_accuracy, pruned; as src/genres/tuning/search.py gives them.
+        Trials from src/genres/tuning/search.py: trial (a number), val_accuracy, pruned.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     figure = canvas(7.4, 4.0, title, note)
     axes = figure.subplots()
@@ -75,20 +75,21 @@ def slices(
     title: str,
     note: str,
 ) -> Figure:
-    """Validation accuracy of the trials over each parameter.
+    """Draw the validation accuracy of the trials over each parameter.
 
     Parameters
     ----------
     rows : list of dict
-        As for :func:`history`, with a value for each of `names`.
+        Rows as for :func:`history`, with a value for each of `names`.
     names : list of str
-        The parameters, a panel each: numbers on an axis, anything else and the values of a few choices in equal steps.
+        Parameters, one panel each. Numbers get a numeric axis; other values, and up to four different numbers, equal
+        steps.
     logarithmic : set of str
-        Those that were searched over orders of magnitude.
+        Parameters that were searched on a logarithmic scale.
     importance : dict
-        Share of the variance that each explains; may lack some or all.
+        Share of the variance that each parameter explains; may lack some or all.
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Heading; data set, split and caveats.
     """
     figure = canvas(1.0 + 3.1 * len(names), 3.6, title, note)
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]

@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes, the canvas with title and note, how numbers are written."""
+"""Style of all figures: colours, sizes, the canvas with title and note, number formats."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +14,12 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from genres.core.files import atomic
-from genres.core.text import shown
+from genres.core.text import display_name
 
 P = ParamSpec("P")
 Row = Mapping[str, Any]
 
-# Okabe and Ito's colours, which people with any common colour blindness tell apart (jfly.uni-koeln.de/color).
+# Okabe and Ito's colours, distinct for people with any common colour blindness (jfly.uni-koeln.de/color).
 BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 INK, GREY, PALE = "#222222", "#666666", "#D9D9D9"
 TITLE, NOTE, TEXT, SMALL = 13.0, 9.0, 9.5, 7.5  # points
@@ -51,7 +51,7 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a genre may be called "a$$ap"
     "hatch.linewidth": 0.6,
 }
-# The protocols' colours, marks and names; the leaky one is in the colour of warnings.
+# Colour, marker and name of each protocol; the leaky one has the colour of warnings.
 PROTOCOLS = {
     "clip": (VERMILION, "^", "clip split (leaky)"),
     "track": (ORANGE, "s", "track split"),
@@ -62,7 +62,7 @@ PROTOCOLS = {
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """Matplotlib's own defaults and ours, whatever the user's matplotlibrc says; undone at the end."""
+    """Apply Matplotlib's defaults and `STYLE` instead of the user's matplotlibrc; restore the settings at the end."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -74,7 +74,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def wrapper(*arguments: P.args, **keywords: P.kwargs) -> Figure:
         with _style():
             figure = draw(*arguments, **keywords)
-            figure.draw_without_rendering()  # ticks are made at the first drawing: let them take our style
+            figure.draw_without_rendering()  # ticks are created at the first drawing and take the style then
             return figure
 
     return wrapper
@@ -87,7 +87,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def canvas(width: float, height: float, title: str, note: str) -> Figure:
-    """A figure with its title and note at the top left; width and height (inches) are those of what stands below."""
+    """Return a figure with title and note at the top left, and an area of width by height (inches) below them."""
     room = width - 0.2
     titles, notes = wrap(title, room, TITLE, "bold"), wrap(note, room, NOTE, "bold")
     title_height, note_height = len(titles) * 1.3 * TITLE / 72, len(notes) * 1.4 * NOTE / 72
@@ -112,14 +112,14 @@ def canvas(width: float, height: float, title: str, note: str) -> Figure:
 
 
 def inches(text: str, size: float, weight: str = "normal") -> float:
-    """Width of a text, of its longest line."""
+    """Return the width of a text's longest line in inches."""
     font = FontProperties(size=size, weight=weight)
     outlines = [TextPath((0, 0), line, prop=font).vertices for line in text.split("\n")]
     return max(float(outline[:, 0].max(initial=0)) for outline in outlines) / 72
 
 
 def wrap(text: str, room: float, size: float, weight: str) -> list[str]:
-    """Lines that are no wider than `room` (inches), as far as words allow."""
+    """Wrap a text at spaces into lines no wider than `room` (inches); a longer word gets its own line."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -135,15 +135,15 @@ def percent_tick(share: float, _: float) -> str:
 
 
 def on_heat(share: float) -> str:
-    """The text colour of more contrast on `HEAT`: at 0.65 both have 4:1."""
+    """Return the text colour with more contrast on `HEAT`; at 0.65 both have 4:1."""
     return "white" if share > 0.65 else INK
 
 
 def heat_map(shares: np.ndarray, columns: list[str], rows: list[str], cell: float, title: str, note: str) -> Figure:
-    """Squares shaded by 0 to 1, sized (inches) so that labels fit; what stands in the cells comes from the caller."""
-    wrapped = [shown(name).replace(" ", "\n") for name in columns]
+    """Draw squares of size `cell` (inches) shaded by shares from 0 to 1; the caller writes the texts in the cells."""
+    wrapped = [display_name(name).replace(" ", "\n") for name in columns]
     upright = max(inches(name, 9) for name in wrapped) < 0.94 * cell
-    labels = wrapped if upright else [shown(name) for name in columns]
+    labels = wrapped if upright else [display_name(name) for name in columns]
     left = 0.65 + max(inches(name, 9) for name in rows)
     lines = max(name.count("\n") + 1 for name in labels)
     below = 0.5 + (0.16 * lines if upright else max(inches(name, 9) for name in labels))

@@ -1,4 +1,4 @@
-"""What a network hears in songs, over time."""
+"""Figure of predictions over time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from genres.core.text import percent, shown
+from genres.core.text import display_name, percent
 from genres.figures.style import GREY, HEAT, VERMILION, canvas, styled
 
 MOST_SONGS = 20
@@ -15,14 +15,14 @@ _SHOWN_GENRES = 6
 
 @styled
 def timelines(answers: Sequence[dict[str, Any]], *, title: str, note: str) -> Figure:
-    """A panel a song, of at most 20: its most probable genres as rows, time from left to right, shaded by probability.
+    """Draw a panel for each of at most 20 songs: its most probable genres as rows, shaded by probability over time.
 
     Parameters
     ----------
     answers : list of dict
-        As genres.inference.answer.predict gives them.
+        Predictions from genres.inference.answer.predict.
     title, note : str
-        What is shown; of which model.
+        Heading; model.
     """
     answers = answers[:MOST_SONGS]
     rows = min(_SHOWN_GENRES, len(answers[0]["probabilities"]))
@@ -33,7 +33,7 @@ def timelines(answers: Sequence[dict[str, Any]], *, title: str, note: str) -> Fi
         edges = np.array([window["start_s"] for window in windows] + [windows[-1]["end_s"]])
         shares = np.array([[window["probabilities"][genre] for window in windows] for genre in genres])
         axes.pcolormesh(edges, np.arange(rows + 1), shares, cmap=HEAT, vmin=0, vmax=1)
-        axes.set_yticks(np.arange(rows) + 0.5, [f"{shown(genre)}, {percent(mean[genre])}" for genre in genres])
+        axes.set_yticks(np.arange(rows) + 0.5, [f"{display_name(genre)}, {percent(mean[genre])}" for genre in genres])
         axes.invert_yaxis()
         axes.grid(False)
         name = answer["file"].replace("\\", "/").rsplit("/", 1)[-1]

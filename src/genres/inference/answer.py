@@ -1,10 +1,10 @@
-"""Tell the genre of songs, with a trained model.
+"""Predict the genre of songs, with a trained model.
 
     genres predict SONG... [--model ARCHITECTURE] [--json] [--plot FILE] [--top K]
 
 A SONG is an audio file of any length and format, a folder of them, or a link to a track on Spotify (docs/spotify.md).
-Its probabilities are the mean over its windows. A warning says where a song is unlike all of training; then the genres
-mean little, for the network has to choose one of its own.
+Its probabilities are the mean over its windows. A warning marks songs with a high out-of-distribution score, whose
+genres mean little: the network can only choose among those it was trained on.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from rich.markup import escape
 from genres.audio.decode import AudioError
 from genres.core.console import UserError, command, progress
 from genres.inference.classifier import Classifier, choose_model
-from genres.inference.songs import found
+from genres.inference.songs import find_songs
 
-BAR = 32  # characters of 100 %
-PARTS = 24  # of the timeline on the terminal, at most
+BAR = 32  # characters of a bar of 100 %
+PARTS = 24  # most parts of the timeline on the terminal
 
 
 @command
@@ -32,11 +32,11 @@ def main(arguments: list[str] | None = None) -> None:
     if given.top < 1:
         raise UserError(f"--top: must be at least 1; received {given.top}")
     if given.plot and given.plot.suffix.lower() != ".png":
-        raise UserError(f"--plot: {given.plot}: pictures are PNG: call it {given.plot.with_suffix('.png').name}")
+        raise UserError(f"--plot: {given.plot}: only PNG is supported; use {given.plot.with_suffix('.png').name}")
     classifier = Classifier(choose_model(given.model))
     answers, failed = [], False
     for name in progress(given.songs, what="songs", unit="song"):
-        for song, title, problem in found(name):
+        for song, title, problem in find_songs(name):
             try:
                 if problem or song is None:
                     raise UserError(problem)
@@ -51,11 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
     if given.json:
         print(json.dumps(answers, indent=2, allow_nan=False))
     if given.plot and answers:
-        from genres.core.text import whose
+        from genres.core.text import dataset_note
         from genres.figures.style import save
         from genres.figures.timeline import timelines
 
-        note = f"{classifier.card['architecture']}, trained on: " + whose(
+        note = f"{classifier.card['architecture']}, trained on: " + dataset_note(
             classifier.card["dataset"], classifier.card["protocol"]
         )
         save(timelines(answers, title="Genres over time", note=note), given.plot)
@@ -64,14 +64,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def predict(classifier: Classifier, song: Path) -> dict[str, Any]:
-    """What the model says of a song.
+    """Predict the genre probabilities of a song and of its windows.
 
     Returns
     -------
     dict
         file, model, genre (the most probable), probabilities (by genre, their sum is 1), timeline (a list of start_s,
         end_s, probabilities), distance and threshold (the out-of-distribution score and its threshold; null for a model
-        without), warning (null, or a sentence), trained_on (data set and protocol).
+        without one), warning (null, or a sentence), trained_on (data set and protocol).
 
     Raises
     ------
@@ -99,22 +99,22 @@ def predict(classifier: Classifier, song: Path) -> dict[str, Any]:
 
 
 def by_genre(classifier: Classifier, probabilities: Any) -> dict[str, float]:
-    """Name the genres of a row of probabilities."""
+    """Return a row of probabilities as a dict by genre."""
     return dict(zip(classifier.genres, map(float, probabilities), strict=True))
 
 
 def warning_of(distance: float | None, threshold: float | None) -> str | None:
-    """A sentence where a song is further from training than 95 % of the validation tracks; else None."""
+    """Return a warning if the out-of-distribution score exceeds that of 95 % of the validation tracks, else None."""
     if distance is None or threshold is None or distance <= threshold:
         return None
     return (
-        f"none of these? It is unlike the songs of training: at a distance of {distance:.2f}, "
-        f"where 95 % of the validation songs are within {threshold:.2f}"
+        f"none of these? The out-of-distribution score is {distance:.2f}, "
+        f"and at most {threshold:.2f} for 95 % of the validation tracks"
     )
 
 
 def show(answer: dict[str, Any], top: int) -> None:
-    """Print bars of the most probable genres, and what the song goes through."""
+    """Print bars of the most probable genres, and the timeline."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     about = answer["trained_on"]
     notes = [f"{answer['model']}, trained on {about['dataset']}"]
@@ -130,20 +130,20 @@ def show(answer: dict[str, Any], top: int) -> None:
 
 
 def passages(timeline: list[dict[str, Any]]) -> list[str]:
-    """The timeline in words: when which genre begins to be the most probable; a long song in `PARTS` equal parts."""
+    """List start time and genre of each passage with the same most probable genre, over at most `PARTS` equal parts."""
     size = -(-len(timeline) // PARTS)
-    said: list[tuple[str, str]] = []
+    changes: list[tuple[str, str]] = []
     for first in range(0, len(timeline), size):
         part = timeline[first : first + size]
         total = {genre: sum(window["probabilities"][genre] for window in part) for genre in part[0]["probabilities"]}
         genre = max(total, key=lambda name: total[name])
-        if not said or said[-1][1] != genre:
-            said.append((clock(part[0]["start_s"]), genre))
-    return [f"{at} {genre}" for at, genre in said]
+        if not changes or changes[-1][1] != genre:
+            changes.append((clock(part[0]["start_s"]), genre))
+    return [f"{start} {genre}" for start, genre in changes]
 
 
 def clock(seconds: float) -> str:
-    """75 as 1:15, and 3675 as 1:01:15."""
+    """Format seconds: 75 as 1:15, 3675 as 1:01:15."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -153,9 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="genres predict", description=__doc__.splitlines()[0])
     parser.add_argument("songs", nargs="+", metavar="SONG", help="an audio file, a folder, or a Spotify track link")
     parser.add_argument(
-        "--model", metavar="ARCHITECTURE", help="or a model file (default: the best by validation that is trained)"
+        "--model", metavar="ARCHITECTURE", help="or a model file (default: the best trained one by validation)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, unrounded, in place of bars")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the timelines, too: a PNG file")
+    parser.add_argument("--json", action="store_true", help="print unrounded JSON instead of bars")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the timelines, to a PNG file")
     parser.add_argument("--top", type=int, default=5, metavar="K", help="genres to show as bars (default: 5)")
     return parser

@@ -1,6 +1,6 @@
-"""Trained models as programs use them: a song or its spectrogram in, genre probabilities out.
+"""Trained models as a Python API: a song or its spectrogram in, genre probabilities out.
 
-Cards come without Keras (:func:`read_card`); a :class:`Classifier` loads it when it is made.
+:func:`read_card` does not load Keras; creating a :class:`Classifier` does.
 """
 
 from dataclasses import dataclass
@@ -20,48 +20,48 @@ from genres.models.card import read_card, write_card
 __all__ = ["Classifier", "Timeline", "choose_model", "read_card", "write_card"]
 
 
-# Windows that the network sees at a time.
+# Number of windows per forward pass.
 BATCH_SIZE = 64
 
 
 def choose_model(name: str | None = None) -> Path:
-    """The model file of an architecture; by default that of the best one by validation that has a file.
+    """Return the model file of an architecture; by default, of the best trained one by validation.
 
     Parameters
     ----------
     name : str or None
-        An architecture, or a model file (it ends in .keras).
+        Architecture, or path of a model file (ends in .keras).
 
     Raises
     ------
     UserError
-        If there is no such model, or none at all.
+        If the model does not exist, or none is trained.
     """
     trained = sorted(path.stem for path in MODELS.glob("*.keras"))
     if name is not None:
         path = Path(name) if name.endswith(".keras") else MODELS / f"{name}.keras"
         if not path.is_file():
-            known = f"there is {', '.join(trained)}" if trained else "none is trained yet: run `make repro`"
-            raise UserError(f"{path}: no such model; {known}")
+            hint = f"there is {', '.join(trained)}" if trained else "none is trained yet: run `make repro`"
+            raise UserError(f"{path}: no such model; {hint}")
         return path
     if not trained:
         raise UserError("models/: no trained model yet; `make repro` trains those of params.yaml")
-    # Best first by validation. The ensemble is no model of its own.
+    # Sorted by validation, best first. The ensemble has no model file.
     rows = read_json(LEADERBOARD) if LEADERBOARD.exists() else []
     best = next((row["arch"] for row in rows if row["arch"] in trained), None)
     if best is None:
-        raise UserError(f"{LEADERBOARD}: ranks no model that is here; name one by --model: {', '.join(trained)}")
+        raise UserError(f"{LEADERBOARD}: ranks none of the trained models; name one by --model: {', '.join(trained)}")
     return MODELS / f"{best}.keras"
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """What a network says of each window of a song.
+    """Predictions for the windows of a song.
 
     Attributes
     ----------
     start_s, end_s : np.ndarray [shape=(n,)]
-        Of each window, in seconds; the last may end before a whole window does, where a song is shorter than one.
+        Start and end of each window, in seconds; of a song shorter than a window, the end is the song's.
     probabilities : np.ndarray [shape=(n, n_genres), dtype=float64]
         Rows sum to 1.
     """
@@ -71,13 +71,13 @@ class Timeline:
     probabilities: np.ndarray
 
     def mean(self) -> np.ndarray:
-        """The song's probabilities, as evaluation takes them: float64 [shape=(n_genres,)], sum 1."""
+        """Return the song's probabilities, averaged as in evaluation: float64 [shape=(n_genres,)], sum 1."""
         mean = self.probabilities.mean(axis=0)
         return mean / mean.sum()
 
 
 class Classifier:
-    """A trained network with all that it must know of its input.
+    """A trained network with the settings of its input.
 
     Parameters
     ----------
@@ -87,20 +87,20 @@ class Classifier:
     Attributes
     ----------
     card : dict
-        See src/genres/models/card.py.
+        Card of the model: see src/genres/models/card.py.
     genres : list of str
-        In the order of the probabilities.
+        Genres, in the order of the probabilities.
     format : Format
-        Of the spectrograms that the network takes.
+        Format of the spectrograms that the network takes.
     frames : int
-        Length of a window.
+        Length of a window, in frames.
     window_s : float
-        The same in seconds.
+        Length of a window, in seconds.
 
     Raises
     ------
     UserError
-        If the file is no model of this project, or Keras cannot load it.
+        If the file is not a model of this project, or Keras cannot load it.
     """
 
     def __init__(self, model_file: Path) -> None:
@@ -109,12 +109,12 @@ class Classifier:
         self.format = Format(**self.card["spectrogram"])
         self.frames: int = self.card["frames"]
         self.window_s: float = self.frames / self.format.frame_rate
-        from genres.models import builders  # loads Keras: takes seconds
+        from genres.models import builders  # loads Keras, which takes seconds
 
         self._network = builders.load(model_file)
 
     def spectrogram(self, song: Path) -> np.ndarray:
-        """What the networks see of a song, exactly what the stage `mels` stores: uint8 [shape=(frames, n_mels)].
+        """Compute the mel spectrogram of a song, equal to that of the stage `mels`: uint8 [shape=(frames, n_mels)].
 
         Raises
         ------
@@ -124,17 +124,17 @@ class Classifier:
         return spectrogram_of(song, self.format)
 
     def timeline(self, spectrogram: np.ndarray) -> Timeline:
-        """Go through a whole song, in the windows in which evaluation goes through it.
+        """Predict the windows of a whole song, the same windows as in evaluation.
 
         Parameters
         ----------
         spectrogram : np.ndarray [shape=(frames, n_mels), dtype=uint8]
-            Of any length; one that is shorter than a window is filled up as in training.
+            Spectrogram of any length; one shorter than a window is padded as in training.
         """
         rate, length = self.format.frame_rate, self.card["clip_length_s"]
         seconds = len(spectrogram) / rate
-        wanted = np.array(windows.starts(seconds, length, self.card.get("clip_overlap_s", 0.0)))
-        starts = np.minimum(np.round(wanted * rate).astype(int), max(0, len(spectrogram) - self.frames))
+        starts_s = np.array(windows.starts(seconds, length, self.card.get("clip_overlap_s", 0.0)))
+        starts = np.minimum(np.round(starts_s * rate).astype(int), max(0, len(spectrogram) - self.frames))
         parts = []
         for first in range(0, len(starts), BATCH_SIZE):  # an hour has a thousand windows
             batch = [
@@ -146,18 +146,18 @@ class Classifier:
         return Timeline(start_s, np.minimum(start_s + self.window_s, seconds), np.concatenate(parts))
 
     def distance(self, spectrogram: np.ndarray) -> float | None:
-        """How far a song is from those of training; beyond `threshold`, hardly any is. None where the card lacks it."""
+        """Return the out-of-distribution score of a song; None if the card has no reference."""
         reference = self.card.get("out_of_distribution")
         return None if reference is None else out_of_distribution.distance(spectrogram, reference, self.format.top_db)
 
     @property
     def threshold(self) -> float | None:
-        """The distance that at most 5 % of the validation tracks exceed; None where the card lacks it."""
+        """Out-of-distribution score that at most 5 % of the validation tracks exceed; None if the card has none."""
         reference = self.card.get("out_of_distribution")
         return None if reference is None else float(reference["threshold"])
 
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
-        """Genre probabilities of windows.
+        """Predict the genre probabilities of windows.
 
         Parameters
         ----------
@@ -173,8 +173,8 @@ class Classifier:
 
         parts = [np.empty((0, len(self.genres)))]
         for first in range(0, len(clips), BATCH_SIZE):
-            # Called, not model.predict(), which takes longer to set up than a song takes.
+            # Called directly: the set-up of model.predict() takes longer than a song.
             batch = self._network(clips[first : first + BATCH_SIZE], training=False)
             parts.append(keras.ops.convert_to_numpy(batch).astype(float))
-        found = np.concatenate(parts)
-        return found / found.sum(axis=1, keepdims=True)
+        probabilities = np.concatenate(parts)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -1,9 +1,9 @@
-"""Put a trained model into MLflow's registry, from where it can be served.
+"""Register a trained model in MLflow's registry, from which it can be served.
 
     genres register [ARCHITECTURE] [--name NAME]
 
-Without an architecture it is the best one by validation, and that one gets the alias `champion`; another architecture
-gets a version without it.
+The default is the best model by validation, whose version gets the alias `champion`; versions of other architectures
+get no alias.
 """
 
 import argparse
@@ -23,10 +23,8 @@ CHAMPION = "champion"
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="genres register", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "architecture", nargs="?", help="one that is trained (default: the best by validation, the champion)"
-    )
-    parser.add_argument("--name", help="in the registry (default: genres-<data set>)")
+    parser.add_argument("architecture", nargs="?", help="a trained one (default: the best by validation, the champion)")
+    parser.add_argument("--name", help="name in the registry (default: genres-<data set>)")
     given = parser.parse_args(arguments)
     best = choose_model()
     model_file = choose_model(given.architecture) if given.architecture else best
@@ -44,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def tone(seconds: float = 1.0, sample_rate: int = 8000) -> bytes:
-    """A wav file of a fading tone: the example of what a request holds."""
+    """Return a WAV file of a decaying tone, the input example of the model."""
     time = np.arange(round(seconds * sample_rate)) / sample_rate
     samples = (20000 * np.sin(2 * np.pi * 440 * time) * np.exp(-3 * time)).astype("<i2")
     content = io.BytesIO()

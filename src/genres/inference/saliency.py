@@ -1,11 +1,11 @@
-"""Where a network looks: what in a song speaks for a genre, found by covering parts of its spectrogram.
+"""Occlusion saliency: which parts of a song's spectrogram a prediction rests on, measured by covering them.
 
     genres saliency SONG --plot FILE.png [--genre GENRE] [--model ARCHITECTURE]
     genres saliency REMIX --original ORIGINAL --plot FILE.png
 
-Only forward passes are needed, so that it works for every architecture and backend: a patch of the spectrogram is
-covered, and what the genre's log-odds lose is the patch's evidence for the genre (Zeiler and Fergus, "Visualizing and
-Understanding Convolutional Networks", ECCV 2014). What is marked is tested by taking it away: see :func:`deletion`.
+A patch of the spectrogram is covered; its saliency is the drop of the genre's log-odds (Zeiler and Fergus, "Visualizing
+and Understanding Convolutional Networks", ECCV 2014). It needs forward passes only, so it works for every architecture
+and backend. :func:`deletion` tests it.
 """
 
 import argparse
@@ -26,50 +26,50 @@ if TYPE_CHECKING:
 
     from genres.figures.evidence import Part
 
-# Cells of a window in time and in frequency; a patch covers 2 x 2 of them, and patches overlap by half. 12 x 12 cells
-# of a clip of 3 s are 0.25 s by 11 bands each: finer ones take more passes and mark less of what a network needs.
+# Cells of a window in time and frequency; a patch covers 2 x 2 of them, and patches overlap by half. With 12 x 12 cells
+# of a clip of 3 s each is 0.25 s by 11 bands: finer ones need more passes and mark less of what a network needs.
 GRID = (12, 12)
 
-# Probabilities nearer to 0, or to 1, are equal: float32 keeps small ones exactly, but rounds those near 1.
+# Limits of probabilities before the log-odds: float32 is exact near 0, but rounds near 1.
 _LEAST, _MOST = 1e-12, 1e-6
 
-# Ranges that are told apart in words: name, from, to (Hz).
+# Frequency ranges of the table: name, from, to (Hz).
 REGIONS = (("below 250 Hz", 0, 250), ("250 Hz to 2 kHz", 250, 2000), ("above 2 kHz", 2000, np.inf))
 
-# Of the deletion test: parts that are taken away one after the other.
+# Number of steps of the deletion test, each covering one part more.
 STEPS = 24
 
 
 class Predicts(Protocol):
-    """What is needed of a :class:`genres.inference.classifier.Classifier`."""
+    """The part of :class:`genres.inference.classifier.Classifier` that saliency needs."""
 
     genres: list[str]
 
     def probabilities(self, windows: np.ndarray) -> np.ndarray: ...
 
 
-def evidence(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray:
-    """What in a window speaks for a genre, and what against it.
+def occlusion_saliency(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray:
+    """Compute the occlusion saliency of a window for a genre.
 
     Parameters
     ----------
     classifier : Classifier
-        Anything with `genres` and `probabilities`.
+        Classifier, or any object with `genres` and `probabilities`.
     window : np.ndarray [shape=(frames, n_mels), dtype=uint8]
-        As the classifier takes it.
+        Window as the classifier takes it.
     genre : str
-        One of the classifier's.
+        Genre of the classifier.
 
     Returns
     -------
     np.ndarray [shape=(frames, n_mels), dtype=float64]
-        How much the log-odds of the genre fall when a patch around this place is covered: above 0 speaks for the
-        genre, below 0 against it.
+        Drop of the genre's log-odds when a patch around the place is covered: above 0 the place supports the genre,
+        below 0 it contradicts it.
 
     Raises
     ------
     ValueError
-        If the classifier does not know the genre.
+        If the classifier does not have the genre.
     """
     if genre not in classifier.genres:
         raise ValueError(f"genre must be one of {', '.join(classifier.genres)}; received {genre}")
@@ -78,16 +78,16 @@ def evidence(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray
     inside = (time < 1)[:, np.newaxis, :, np.newaxis] & (band < 1)[np.newaxis, :, np.newaxis, :]
     covered = np.where(inside.reshape(-1, *window.shape), filling(window), window)
     log_odds = _log_odds(classifier.probabilities(np.concatenate([window[np.newaxis], covered]))[:, column])
-    lost = (log_odds[0] - log_odds[1:]).reshape(len(time), len(band))
-    # Between the middles of the patches it is interpolated, linearly in both directions.
-    return (1 - time).clip(min=0).T @ lost @ (1 - band).clip(min=0)
+    drop = (log_odds[0] - log_odds[1:]).reshape(len(time), len(band))
+    # Linear interpolation between the centres of the patches, in both directions.
+    return (1 - time).clip(min=0).T @ drop @ (1 - band).clip(min=0)
 
 
 def distances(shape: tuple[int, ...]) -> list[np.ndarray]:
-    """How far each place is from the middle of each patch, in cells: along time and along the bands.
+    """Return the distance of each place from the centre of each patch, in cells, along time and along the bands.
 
-    A patch covers what is less than a cell from its middle, so 2 x 2 cells; the first and the last along an axis have
-    their middle on the edge.
+    A patch covers places less than a cell from its centre, so 2 x 2 cells. The first and the last patch of an axis are
+    centred on the edge.
 
     Returns
     -------
@@ -100,11 +100,11 @@ def distances(shape: tuple[int, ...]) -> list[np.ndarray]:
 
 
 def filling(window: np.ndarray) -> np.ndarray:
-    """What a covered place is filled with, the window's mean level: uint8 [same shape].
+    """Return the filling of covered places, the window's mean level: uint8 [same shape].
 
-    Of four fillings (silence, the mean of the window, the mean of each band, each band's tenth percentile) its evidence
-    holds best when the deletion test covers with the others: see docs/remix.md. Silence is worst: a hole in the
-    middle of a song is nothing that a network has heard, and its answer to one says little.
+    Of four fillings (silence, the mean of the window, the mean of each band, each band's tenth percentile) its saliency
+    does best when the deletion test covers with the others: see docs/remix.md. Silence is worst: no training clip has
+    a gap in the middle of a song, so predictions for one mean little.
     """
     return np.full_like(window, round(float(window.mean())))
 
@@ -115,15 +115,15 @@ def _log_odds(probabilities: np.ndarray) -> np.ndarray:
 
 
 class Deletion(NamedTuple):
-    """The probability of a genre while its evidence is taken away, part by part."""
+    """Result of the deletion test: probability of a genre while more and more of the window is covered."""
 
-    share: np.ndarray  # [shape=(STEPS + 1,)] of the window that is covered, 0 to 1
-    marked: np.ndarray  # the same shape: what speaks most for the genre is covered first
-    random: np.ndarray  # cells of the same size in random order; the mean of several orders
+    share: np.ndarray  # [shape=(STEPS + 1,)] covered share of the window, 0 to 1
+    marked: np.ndarray  # same shape: highest saliency covered first
+    random: np.ndarray  # same shape: cells covered in random order, mean of several orders
 
     @property
     def gain(self) -> float:
-        """By how much the probability is lower than with random cells, on the mean over the shares."""
+        """Mean over the shares of the probability with random cells minus that with the marked ones."""
         return float(np.mean(self.random - self.marked))
 
 
@@ -131,64 +131,64 @@ def deletion(
     classifier: Predicts,
     window: np.ndarray,
     genre: str,
-    found: np.ndarray,
+    saliency: np.ndarray,
     seed: int = 0,
     orders: int = 5,
     fill: Callable[[np.ndarray], np.ndarray] = filling,
 ) -> Deletion:
-    """Test evidence by taking away what it marks: the genre's probability must fall faster than with random cells.
+    """Test saliency by covering what it marks: the genre's probability must fall faster than with random cells.
 
-    After the deletion metric of Petsiuk, Das and Saenko, "RISE", BMVC 2018. Random cells are of the grid that the
-    evidence was found on: scattered single places would be easier to bear, and beating them would be no proof.
+    After the deletion metric of Petsiuk, Das and Saenko, "RISE", BMVC 2018. Random cells are those of the saliency's
+    grid: scattered single places would lower the probability less, and make the test too easy.
 
     Parameters
     ----------
     classifier, window, genre
-        As in :func:`evidence`.
-    found : np.ndarray [shape=(frames, n_mels)]
-        The evidence.
+        As in :func:`occlusion_saliency`.
+    saliency : np.ndarray [shape=(frames, n_mels)]
+        Saliency to test.
     seed : int
-        Of the random orders.
+        Seed of the random orders.
     orders : int
-        How many of them.
+        Number of random orders.
     fill : callable
-        What covers: a window in, the same shape out.
+        Function from a window to the values that cover it, of the same shape.
     """
     rng = np.random.default_rng(seed)
     time, band = (np.arange(n) * cells // n for n, cells in zip(window.shape, GRID, strict=True))
-    fields = [found, *(rng.random(GRID)[np.ix_(time, band)] for _ in range(orders))]
-    covered = np.concatenate([_taken_away(window, field, fill(window)) for field in fields])
+    fields = [saliency, *(rng.random(GRID)[np.ix_(time, band)] for _ in range(orders))]
+    covered = np.concatenate([_deleted(window, field, fill(window)) for field in fields])
     column = classifier.genres.index(genre)
     curves = classifier.probabilities(covered)[:, column].reshape(len(fields), STEPS + 1)
     return Deletion(np.linspace(0, 1, STEPS + 1), curves[0], curves[1:].mean(axis=0))
 
 
-def _taken_away(window: np.ndarray, field: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """The window with more and more covered, highest `field` first: uint8 [shape=(STEPS + 1, frames, n_mels)]."""
+def _deleted(window: np.ndarray, field: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    """Cover more and more of the window, highest `field` first: uint8 [shape=(STEPS + 1, frames, n_mels)]."""
     rank = np.empty(window.size, dtype=int)
     rank[np.argsort(-field.ravel(), kind="stable")] = np.arange(window.size)
     shares = np.linspace(0, 1, STEPS + 1)[:, np.newaxis]
     return np.where(rank < shares * window.size, cover.ravel(), window.ravel()).reshape(-1, *window.shape)
 
 
-def by_region(found: np.ndarray, form: Format) -> dict[str, float]:
-    """How much of what speaks for the genre lies in which range of frequencies: shares that sum to 1 (or are 0)."""
-    centres, positive = form.band_centres(), found.clip(min=0).sum(axis=0)
+def by_region(saliency: np.ndarray, form: Format) -> dict[str, float]:
+    """Return the share of the positive saliency in each frequency range; they sum to 1, or all are 0."""
+    centres, positive = form.band_centres(), saliency.clip(min=0).sum(axis=0)
     regions = {name: float(positive[(centres >= low) & (centres < high)].sum()) for name, low, high in REGIONS}
     return {name: amount / (sum(regions.values()) or 1.0) for name, amount in regions.items()}
 
 
-def telling(classifier: Classifier, spectrogram: np.ndarray, genre: str, name: str) -> "Part":
-    """The window of a song that sounds most like a genre, with its evidence, ready to be drawn.
+def most_probable_window(classifier: Classifier, spectrogram: np.ndarray, genre: str, name: str) -> "Part":
+    """Return the window of a song with the genre's highest probability, with its saliency, for a figure.
 
     Parameters
     ----------
     classifier : Classifier
     spectrogram : np.ndarray [shape=(frames, n_mels), dtype=uint8]
-        Of the whole song.
+        Spectrogram of the whole song.
     genre : str
     name : str
-        What is written above it; place and probability are added.
+        Start of the title; time and probability are added.
     """
     from genres.figures.evidence import Part  # loads matplotlib
 
@@ -199,44 +199,44 @@ def telling(classifier: Classifier, spectrogram: np.ndarray, genre: str, name: s
     window = window_at(classifier, spectrogram, start_s)
     place = f"{start_s:.0f} to {start_s + classifier.window_s:.0f} s"
     name = f"{name}, {place}: {100 * of_genre[chosen]:.0f} % {genre.replace('_', ' ')}"
-    return Part(name, window, evidence(classifier, window, genre), start_s)
+    return Part(name, window, occlusion_saliency(classifier, window, genre), start_s)
 
 
 def window_at(classifier: Classifier, spectrogram: np.ndarray, start_s: float) -> np.ndarray:
-    """The window that starts there, as the network sees it: uint8 [shape=(frames, n_mels)]; within the song."""
+    """Cut the window that starts at `start_s`, or at the latest possible start: uint8 [shape=(frames, n_mels)]."""
     last = max(0, len(spectrogram) - classifier.frames)
     start = max(0, min(round(start_s * classifier.format.frame_rate), last))
     repeat = classifier.card.get("window_s") is not None
     return windows.cut(spectrogram, start, classifier.frames, repeat_short=repeat)
 
 
-def draw_evidence(
-    window: np.ndarray, found: np.ndarray, form: Format, genre: str, *, title: str, note: str, start_s: float = 0.0
+def draw_saliency(
+    window: np.ndarray, saliency: np.ndarray, form: Format, genre: str, *, title: str, note: str, start_s: float = 0.0
 ) -> "Figure":
-    """Evidence over its spectrogram, as a figure; for several windows see src/genres/figures/evidence.py.
+    """Draw saliency over its spectrogram; for several windows see :func:`draw_parts`.
 
     Parameters
     ----------
     window : np.ndarray [shape=(frames, n_mels), dtype=uint8]
-    found : np.ndarray [shape=(frames, n_mels)]
-        What :func:`evidence` gave.
+    saliency : np.ndarray [shape=(frames, n_mels)]
+        Result of :func:`occlusion_saliency`.
     form : Format
-        The classifier's.
+        Format of the classifier's spectrograms.
     genre : str
     title, note : str
-        What is shown; of which data set, split and caveats.
+        Title, and note on data set, split and caveats.
     start_s : float
-        Where in the song the window starts.
+        Start of the window in the song, in seconds.
     """
     from genres.figures.evidence import Part  # loads matplotlib
 
     end_s = start_s + len(window) / form.frame_rate
-    part = Part(f"{start_s:.0f} to {end_s:.0f} s", window, found, start_s)
+    part = Part(f"{start_s:.0f} to {end_s:.0f} s", window, saliency, start_s)
     return draw_parts([part], form, genre, title=title, note=note)
 
 
 def draw_parts(parts: Sequence["Part"], form: Format, genre: str, *, title: str, note: str) -> "Figure":
-    """Several windows with their evidence below each other, on one scale: see :func:`draw_evidence`."""
+    """Draw several windows with their saliency below each other, on one scale: see :func:`draw_saliency`."""
     from genres.figures import evidence as figures
 
     return figures.evidence(parts, form, genre, title=title, note=note)
@@ -244,47 +244,48 @@ def draw_parts(parts: Sequence["Part"], form: Format, genre: str, *, title: str,
 
 @command
 def main(argv: list[str] | None = None) -> None:
-    """Draw where a network looks."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="genres saliency", description=__doc__.splitlines()[0])
     parser.add_argument("song", type=Path, help="an audio file")
     parser.add_argument(
         "--genre",
-        help="what the evidence is for (default: the likeliest; with --original the one "
-        "that the song is shifted most towards)",
+        help="genre to explain (default: the most probable; with --original the one whose probability rises most)",
     )
-    parser.add_argument("--original", type=Path, metavar="SONG", help="another version, to be drawn above")
+    parser.add_argument("--original", type=Path, metavar="SONG", help="another version, drawn above")
     parser.add_argument("--model", metavar="ARCHITECTURE", help="or a model file (default: the best by validation)")
-    parser.add_argument("--plot", type=Path, required=True, metavar="FILE", help="the picture, a .png")
+    parser.add_argument("--plot", type=Path, required=True, metavar="FILE", help="figure to write, a .png")
     arguments = parser.parse_args(argv)
-    from genres.core.text import whose
+    from genres.core.text import dataset_note
     from genres.figures.style import save
 
     if arguments.plot.suffix.lower() != ".png":
         raise UserError(
-            f"--plot: {arguments.plot}: pictures are PNG: call it {arguments.plot.with_suffix('.png').name}"
+            f"--plot: {arguments.plot}: only PNG is supported; use {arguments.plot.with_suffix('.png').name}"
         )
     classifier = Classifier(choose_model(arguments.model))
     if arguments.genre not in (None, *classifier.genres):
         raise UserError(f"--genre: '{arguments.genre}' is none of {', '.join(classifier.genres)}")
     files = [path for path in (arguments.original, arguments.song) if path]
-    spectrograms = [listen(classifier, path) for path in files]
+    spectrograms = [load_spectrogram(classifier, path) for path in files]
     genre = arguments.genre or default_genre(classifier, spectrograms)
-    parts = [telling(classifier, each, genre, path.name) for path, each in zip(files, spectrograms, strict=True)]
+    parts = [
+        most_probable_window(classifier, each, genre, path.name) for path, each in zip(files, spectrograms, strict=True)
+    ]
     name = genre.replace("_", " ")
     card = classifier.card
     figure = draw_parts(
         parts,
         classifier.format,
         genre,
-        title=f"What sounds like {name} to {card['architecture']}",
-        note=f"trained on {whose(card['dataset'], card['protocol'])}; the window of the song that is most like {name}",
+        title=f"Occlusion saliency of {card['architecture']} for {name}",
+        note=f"trained on {dataset_note(card['dataset'], card['protocol'])}; the window most probably {name}",
     )
     save(figure, arguments.plot)
     show(classifier, parts, genre)
 
 
-def listen(classifier: Classifier, song: Path) -> np.ndarray:
-    """The song's spectrogram; a file that cannot be used is the user's to mend."""
+def load_spectrogram(classifier: Classifier, song: Path) -> np.ndarray:
+    """Compute the song's spectrogram; raise UserError if the file cannot be used."""
     try:
         return classifier.spectrogram(song)
     except AudioError as error:
@@ -292,22 +293,22 @@ def listen(classifier: Classifier, song: Path) -> np.ndarray:
 
 
 def default_genre(classifier: Classifier, spectrograms: Sequence[np.ndarray]) -> str:
-    """The likeliest genre of a song, or the one that the last of two is further towards than the first."""
+    """Return the most probable genre of a song; of two songs, the one whose probability rises most from the first."""
     wholes = [classifier.timeline(each).probabilities.mean(axis=0) for each in spectrograms]
     before = wholes[0] if len(wholes) > 1 else 0
     return classifier.genres[int((wholes[-1] - before).argmax())]
 
 
 def show(classifier: Classifier, parts: Sequence["Part"], genre: str) -> None:
-    """Print where the evidence lies, and what the deletion test says of it."""
+    """Print the saliency by frequency range, and the result of the deletion test."""
     rows = []
     for part in parts:
         tested = deletion(classifier, part.window, genre, part.evidence)
         shares = by_region(part.evidence, classifier.format)
         rows.append([part.name, *(f"{share:.0%}" for share in shares.values()), f"{100 * tested.gain:.1f}"])
     print_table(
-        f"What speaks for {genre}: its share by frequency; and how much lower the genre's probability is, in "
-        "percentage points, on the mean over what is covered, when this is covered first and not random cells",
+        f"Saliency for {genre}: its share by frequency; and how much lower the genre's probability is, in percentage "
+        "points, on average over the covered shares, when it is covered first instead of random cells",
         ["window", *(name for name, *_ in REGIONS), "lower by"],
         rows,
     )

@@ -1,4 +1,4 @@
-"""The songs that the arguments of a command name."""
+"""Audio files that the arguments of a command name."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,21 +7,21 @@ from genres.audio.decode import EXTENSIONS
 from genres.core.console import UserError
 
 
-def found(name: str) -> Iterator[tuple[Path | None, str, str]]:
-    """The songs that an argument names.
+def find_songs(name: str) -> Iterator[tuple[Path | None, str, str]]:
+    """Find the audio files that an argument names.
 
     Yields
     ------
     song : Path or None
-        An audio file.
+        Audio file.
     title : str
-        What to call it.
+        Name of the song, for output.
     problem : str
-        Why there is none; else empty.
+        Error message; empty if there is none.
     """
     if "://" in name or name.startswith(("spotify:", "open.spotify.com/")):
         try:
-            yield from_spotify(name), name, ""
+            yield spotify_preview(name), name, ""
         except UserError as error:
             yield None, name, str(error)
         return
@@ -36,13 +36,13 @@ def found(name: str) -> Iterator[tuple[Path | None, str, str]]:
         yield None, name, f"holds no audio ({', '.join(EXTENSIONS)})"
 
 
-def from_spotify(link: str) -> Path:
-    """The preview of a track on Spotify, from the sources that the recipes name.
+def spotify_preview(link: str) -> Path:
+    """Download the preview of a Spotify track, from the sources of the recipe.
 
     Raises
     ------
     UserError
-        If it is no link to a track, there is no account or network, or no source has the song.
+        If the link is not one to a track, there is no account or network, or no source has the song.
     """
     from genres.core import params
     from genres.sources.spotify.client import Client
@@ -51,7 +51,7 @@ def from_spotify(link: str) -> Path:
     from genres.sources.spotify.previews import fetch_all
 
     if not link.startswith("spotify:") and not any(host in link for host in (*HOSTS, *SHORT_HOSTS)):
-        raise UserError("an address; download the song and give the file (of addresses, only Spotify's are understood)")
+        raise UserError("only links to Spotify are supported; download the song and give the file")
     settings = params.load()
     recipe = recipe_of(settings, None)
     song = Client(settings.services).track(link)

@@ -12,7 +12,7 @@ BATCH_SIZE = 64
 
 
 def predict_clips(model_file: Path, clips: pd.DataFrame, card: ModelCard, spectrograms: Spectrograms) -> np.ndarray:
-    """Genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
+    """Predict the genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
     from genres.data.batches import Clips
     from genres.models import builders  # loads Keras, which takes seconds: not for --help
 
@@ -31,7 +31,7 @@ def predict_clips(model_file: Path, clips: pd.DataFrame, card: ModelCard, spectr
 
 
 def mean_by_track(clips: pd.DataFrame, probabilities: np.ndarray, genres: list[str]) -> pd.DataFrame:
-    """Average over the clips of a track.
+    """Average the probabilities over the clips of each track.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def mean_by_track(clips: pd.DataFrame, probabilities: np.ndarray, genres: list[s
     Returns
     -------
     pd.DataFrame
-        track_id, fold, genre, predicted and a probability column a genre. (Under protocol `clip` a track can have a
-        row for val and one for test.)
+        Columns track_id, fold, genre, predicted, and a probability per genre. Under protocol `clip` a track can have
+        a row for val and one for test.
     """
     table = pd.concat([clips[["track_id", "fold", "genre"]], pd.DataFrame(probabilities, columns=genres)], axis=1)
     tracks = table.groupby(["track_id", "fold", "genre"], sort=True, as_index=False)[genres].mean()

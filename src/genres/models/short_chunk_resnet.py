@@ -40,7 +40,10 @@ def build(input_shape: tuple[int, int, int], n_classes: int, *, filters: list[in
 
 
 def _residual_block(x: keras.KerasTensor, n_filters: int) -> keras.KerasTensor:
-    shortcut = layers.Conv2D(n_filters, 1, strides=2, padding="same", use_bias=False)(x)
+    # Every second cell first: oneDNN's weight gradient of a strided 1 x 1 convolution writes out of bounds where the
+    # input has few channels (github.com/uxlfoundation/oneDNN/issues/6035), and no two trainings were the same.
+    shortcut = layers.AveragePooling2D(1, strides=2, padding="same")(x)
+    shortcut = layers.Conv2D(n_filters, 1, use_bias=False)(shortcut)
     shortcut = layers.BatchNormalization(momentum=MOMENTUM)(shortcut)
     x = layers.Conv2D(n_filters, 3, strides=2, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization(momentum=MOMENTUM)(x)

@@ -1,1 +1,1 @@
-"""The web page of `genres app`: what it hears, how that looks, how it is laid out."""
+"""Web page of `genres app`: predictions, their pictures, the layout."""

@@ -1,10 +1,9 @@
-"""Open a web page to play with the trained networks.
+"""Open a web page to try the trained networks.
 
     genres app [--model ARCHITECTURE] [--host 127.0.0.1] [--port 7860] [--open]
 
-The page is for this machine alone, unless --host says otherwise. It loads nothing from elsewhere and reports nothing;
-what visitors send lies in a folder of their own names that nobody can guess, and is deleted after an hour and at the
-end.
+The page is reachable from this machine only, unless --host says otherwise. It loads nothing from other hosts and sends
+no telemetry. Uploads are stored in folders with unguessable names, and deleted after an hour and when the page stops.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from genres.core.console import UserError, command, warn
 
-# Songs are deleted when they are that old; until then their page can play them.
+# Age at which uploaded songs are deleted; until then the page can play them.
 DELETE_AFTER_S = 3600
 
 
@@ -30,19 +29,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
     parser.add_argument("--open", action="store_true", help="open a browser, too")
     given = parser.parse_args(arguments)
-    from genres.inference.classifier import choose_model, read_card  # loads pandas, and --help is to come at once
+    from genres.inference.classifier import choose_model, read_card  # imported here, since pandas slows down --help
 
     architecture = None
     if given.model:
         file = choose_model(given.model)
         if file.parent != Path("models"):
-            raise UserError(f"--model: the page knows the models in models/; received {given.model}")
+            raise UserError(f"--model: the page uses the models in models/ only; received {given.model}")
         architecture = read_card(file)["architecture"]
     if given.host not in ("127.0.0.1", "localhost", "::1"):
-        warn(f"--host {given.host}: whoever reaches this machine can use the page; it asks for no password")
-    print("The page starts; the first time takes some seconds", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was sent is deleted, too
-    folder = tempfile.mkdtemp(prefix="genres-")  # readable for its owner alone
+        warn(f"--host {given.host}: anyone who reaches this machine can use the page, which asks for no password")
+    print("Starting the page; the first start takes some seconds", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that uploads are deleted, too
+    folder = tempfile.mkdtemp(prefix="genres-")  # readable by its owner only
     try:
         serve(architecture, given.host, given.port, Path(folder), browser=given.open)
     finally:
@@ -55,15 +54,15 @@ def serve(architecture: str | None, host: str, port: int, folder: Path, *, brows
     Parameters
     ----------
     architecture : str or None
-        Chosen at first.
+        Architecture that is selected first; None for the best.
     host, port
-        Where.
+        Address to listen on.
     folder : Path
-        For what visitors send.
+        Folder for uploads.
     browser : bool
-        Whether to open one.
+        True to open a browser.
     """
-    # Before Gradio is loaded.
+    # Must be set before Gradio is imported.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     from genres.page import examples
@@ -85,6 +84,6 @@ def serve(architecture: str | None, host: str, port: int, folder: Path, *, brows
             **launch_options(host),
         )
     except OSError:
-        raise UserError(f"--port {port}: in use; stop what uses it, or choose another") from None
+        raise UserError(f"--port {port}: in use; stop the program that uses it, or choose another port") from None
     print(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/ (stop it with Ctrl+C)", flush=True)
     page.block_thread()

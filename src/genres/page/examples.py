@@ -1,4 +1,4 @@
-"""Songs to try that lie here already: those of the demo, which are synthetic."""
+"""Example songs of the page: those of the synthetic demo data set, if it is there."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,14 +7,14 @@ import pandas as pd
 
 from genres.core.files import read_table
 from genres.core.paths import TRACKS
-from genres.core.text import shown
+from genres.core.text import display_name
 
 FOLDER = Path("data/raw/demo")
 _MOST = 6
 
 
 class Example(NamedTuple):
-    """A song, and what its button says."""
+    """Song with the label of its button."""
 
     label: str
     name: str
@@ -22,7 +22,7 @@ class Example(NamedTuple):
 
 
 class ExamplePair(NamedTuple):
-    """Two versions of a song, and what their button says."""
+    """Two versions of a song with the label of their button."""
 
     label: str
     before: Example
@@ -30,7 +30,7 @@ class ExamplePair(NamedTuple):
 
 
 def songs() -> list[Example]:
-    """One song a genre, of those that were not trained on where it is known."""
+    """Return up to six songs, at most one per genre, of the test fold if the folds are known."""
     tracks = _tracks()
     if tracks.empty:
         return []
@@ -45,17 +45,17 @@ def songs() -> list[Example]:
 
 
 def pairs() -> list[ExamplePair]:
-    """Songs that are there in two versions."""
+    """Return up to three songs that exist as original and remix."""
     tracks = _tracks()
     if tracks.empty:
         return []
-    found = []
+    result = []
     for _, versions in tracks[tracks["version"] != ""].groupby("song"):
         by_version = {row["version"]: _example(row) for _, row in versions.iterrows()}
         if {"original", "remix"} <= set(by_version):
             original, remix = by_version["original"], by_version["remix"]
-            found.append(ExamplePair(str(versions["title"].iloc[0]), original, remix))
-    return found[:3]
+            result.append(ExamplePair(str(versions["title"].iloc[0]), original, remix))
+    return result[:3]
 
 
 def _tracks() -> pd.DataFrame:
@@ -68,11 +68,11 @@ def _tracks() -> pd.DataFrame:
 
 def _example(row: "pd.Series[str]") -> Example:
     version = f" ({row['version']})" if row["version"] else ""
-    return Example(shown(row["genre"]), f"{row['title']}{version}, synthetic", FOLDER / row["path"])
+    return Example(display_name(row["genre"]), f"{row['title']}{version}, synthetic", FOLDER / row["path"])
 
 
 def files() -> list[Path]:
-    """All that the page may give away of them."""
+    """Return the files of all examples, which the page may serve."""
     return [example.file.resolve() for example in songs()] + [
         example.file.resolve() for pair in pairs() for example in (pair.before, pair.after)
     ]

@@ -1,7 +1,4 @@
-"""How the page is laid out, and what happens where.
-
-What a visitor has sent is in that visitor's session alone; see :func:`build`.
-"""
+"""Layout and events of the page. Uploads are visible only in the session of their visitor."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,41 +9,45 @@ import gradio as gr
 
 from genres.audio.decode import AudioError
 from genres.core.console import UserError
-from genres.core.text import shown
+from genres.core.text import display_name
 from genres.page import examples, pictures, results
-from genres.page.listening import MOST_MEGABYTES, MOST_MINUTES, Heard, Networks, complaint
+from genres.page.listening import MOST_MEGABYTES, MOST_MINUTES, Networks, Prediction, complaint
 
+SONG_HINT = "The genres of the song over time appear here."
 TITLE = "Which genre is it?"
 NO_MODEL = (
-    "There is no trained model yet. Run make repro in the project's folder (some minutes), then reload this page."
+    "There is no trained model yet. Run `make repro` in the project's folder (some minutes), then reload this page."
 )
 LIMITS = f"wav, au, flac, ogg, mp3 or m4a; up to {MOST_MINUTES} minutes and {MOST_MEGABYTES} MB"
 
 
 class Song(NamedTuple):
-    """A song that a visitor has chosen."""
+    """Song that a visitor has chosen."""
 
     file: Path
     name: str
 
 
 def build(networks: Networks, architecture: str | None, delete_after_s: int) -> gr.Blocks:
-    """Make the page.
+    """Build the page.
 
     Parameters
     ----------
     networks : Networks
-        What all visitors share.
+        Loaded networks, shared by all visitors.
     architecture : str or None
-        The one that is chosen at first; by default the best.
+        Architecture that is selected first; None for the best.
     delete_after_s : int
-        What visitors have sent is deleted when it is that old.
+        Age in seconds at which uploads are deleted.
     """
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(min(60, delete_after_s), delete_after_s)
     ) as page:
         with gr.Row(elem_id="top", equal_height=True):
-            gr.HTML(f"<h1>{TITLE}</h1><p>All is computed on this machine; nothing leaves it.</p>", js_on_load=None)
+            gr.HTML(
+                f"<h1>{TITLE}</h1><p>Songs are processed on the server of this page and sent nowhere else.</p>",
+                js_on_load=None,
+            )
             network = gr.Dropdown(label="network", choices=[], interactive=True, elem_id="network", min_width=220)
         notice = gr.HTML(elem_id="notice", visible=False, js_on_load=None)
         with gr.Tabs(elem_id="tabs"):
@@ -61,9 +62,9 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
     return page
 
 
-# Of all events: no entry in a public interface. Those that listen say so where the answer will be, and come one after
-# the other: of two songs that are sent at once, the second must find the first in its visitor's session.
-# The quick ones stay out of the queue: an answer that joins it just when another leaves may be lost to the browser.
+# No event has an entry in a public API. Events that predict show progress in the place of their result and run one
+# after the other: of two songs uploaded at once, the second event must see the first song in the visitor's session.
+# Quick events skip the queue, where a result that joins just as another leaves may never reach the browser.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 BUSY: dict[str, Any] = {
     "api_visibility": "private",
@@ -74,7 +75,7 @@ BUSY: dict[str, Any] = {
 
 
 def _welcome(networks: Networks, architecture: str | None) -> tuple[Any, Any]:
-    """What is trained now, at each opening of the page."""
+    """Return the notice and the list of trained architectures, at each opening of the page."""
     names = networks.names()
     chosen = architecture if architecture in names else next(iter(names), None)
     notice = gr.HTML(pictures.message(NO_MODEL, "hint"), visible=not names)
@@ -85,7 +86,7 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
     song = gr.State(None)
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
-            upload = gr.File(label="Drop a song", type="filepath", height=132, elem_id="upload")
+            upload = gr.File(label="Upload a song", type="filepath", height=132, elem_id="upload")
             gr.HTML(f'<p class="by">{LIMITS}</p>', js_on_load=None)
             with gr.Accordion("Or record one", open=False, elem_id="recorder"):
                 record = gr.Audio(show_label=False, sources=["microphone"], type="filepath", elem_id="record")
@@ -93,58 +94,57 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
                 "Or try one of these (synthetic music)", [(e.label, e) for e in examples.songs()], "examples"
             )
         with gr.Column(scale=3, min_width=340):
-            answer = gr.HTML(_nothing_yet("A song's genres over time will be here."), elem_id="answer", js_on_load=None)
-            why = gr.Button("What speaks for it?", variant="primary", visible=False, elem_id="why")
-            evidence = gr.HTML(elem_id="evidence", js_on_load=None)
+            answer = gr.HTML(_nothing_yet(SONG_HINT), elem_id="answer", js_on_load=None)
+            why = gr.Button("Show the saliency", variant="primary", visible=False, elem_id="why")
+            saliency = gr.HTML(elem_id="evidence", js_on_load=None)
 
-    def hear(chosen: Song | None, architecture: str | None) -> tuple[Song | None, str, Any, str]:
+    def predict(chosen: Song | None, architecture: str | None) -> tuple[Song | None, str, Any, str]:
         hidden = gr.Button(visible=False)
         if chosen is None:
-            return None, _nothing_yet("A song's genres over time will be here."), hidden, ""
-        heard = _heard(networks, chosen, architecture)
-        if isinstance(heard, str):
-            return None, heard, hidden, ""
-        shown_song = pictures.song(heard, chosen.name, pictures.address(str(chosen.file)))
-        question = gr.Button(f"What speaks for {shown(heard.genre)}?", visible=True)
-        return chosen, shown_song + pictures.bars(heard), question, ""
+            return None, _nothing_yet(SONG_HINT), hidden, ""
+        prediction = _predict(networks, chosen, architecture)
+        if isinstance(prediction, str):
+            return None, prediction, hidden, ""
+        shown_song = pictures.song(prediction, chosen.name, pictures.address(str(chosen.file)))
+        question = gr.Button(f"Why {display_name(prediction.genre)}? Show the saliency", visible=True)
+        return chosen, shown_song + pictures.bars(prediction), question, ""
 
     def explain(chosen: Song | None, architecture: str | None) -> str:
         architecture = architecture or next(iter(networks.names()), None)
         if chosen is None or architecture is None:
             return ""
         try:
-            genre, png = networks.evidence(chosen.file, chosen.name, architecture)
+            genre, png = networks.saliency(chosen.file, chosen.name, architecture)
         except (AudioError, UserError) as error:
             return pictures.message(complaint(chosen.name, error))
-        return f'<div class="wide paper">{pictures.picture(png, f"what speaks for {shown(genre)}")}</div>'
+        return f'<div class="wide paper">{pictures.picture(png, f"occlusion saliency for {display_name(genre)}")}</div>'
 
-    shows = [song, answer, why, evidence]
+    outputs = [song, answer, why, saliency]
     upload.upload(
-        lambda file, name: hear(_uploaded(file), name), [upload, network], shows, show_progress_on=answer, **BUSY
+        lambda file, name: predict(_uploaded(file), name), [upload, network], outputs, show_progress_on=answer, **BUSY
     )
-    upload.clear(lambda name: hear(None, name), network, shows, **QUIET)
+    upload.clear(lambda name: predict(None, name), network, outputs, **QUIET)
     record.stop_recording(
-        lambda file, name: hear(_uploaded(file, "recording"), name),
+        lambda file, name: predict(_uploaded(file, "recording"), name),
         [record, network],
-        shows,
+        outputs,
         show_progress_on=answer,
         **BUSY,
     )
-    network.input(hear, [song, network], shows, show_progress_on=answer, **BUSY)
+    network.input(predict, [song, network], outputs, show_progress_on=answer, **BUSY)
     for button, example in buttons:
-        button.click(
-            partial(hear, Song(example.file.resolve(), example.name)), network, shows, show_progress_on=answer, **BUSY
-        )
-    why.click(explain, [song, network], evidence, **BUSY)
+        chosen = Song(example.file.resolve(), example.name)
+        button.click(partial(predict, chosen), network, outputs, show_progress_on=answer, **BUSY)
+    why.click(explain, [song, network], saliency, **BUSY)
 
 
 def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
     songs = [gr.State(None), gr.State(None)]
-    hint = "What changed from one version to the other will be here."
+    hint = "Upload two versions of a song to compare their genres."
     with gr.Row():
         uploads = [
             gr.File(label=label, type="filepath", height=120, min_width=260, elem_id=name)
-            for label, name in (("One version", "before"), ("Another one", "after"))
+            for label, name in (("First version", "before"), ("Second version", "after"))
         ]
     buttons = _examples(
         "Or try one of these (synthetic: a song and its remix)",
@@ -158,22 +158,22 @@ def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
     ) -> tuple[Song | None, Song | None, str]:
         if before is None and after is None:
             return None, None, _nothing_yet(hint)
-        heard = [_heard(networks, song, architecture) if song else None for song in (before, after)]
-        troubles = "".join(found for found in heard if isinstance(found, str))
-        first, second = heard
-        if before is None or after is None or not isinstance(first, Heard) or not isinstance(second, Heard):
-            return before, after, troubles or _nothing_yet("Now the other version.")
+        predictions = [_predict(networks, song, architecture) if song else None for song in (before, after)]
+        errors = "".join(error for error in predictions if isinstance(error, str))
+        first, second = predictions
+        if before is None or after is None or not isinstance(first, Prediction) or not isinstance(second, Prediction):
+            return before, after, errors or _nothing_yet("Now upload the other version.")
         return before, after, _comparison((before, first), (after, second))
 
-    shows = [*songs, answer]
+    outputs = [*songs, answer]
     for number, upload in enumerate(uploads):
-        sent = partial(_with_upload, compare, number)
-        upload.upload(sent, [upload, *songs, network], shows, show_progress_on=answer, **BUSY)
-        upload.clear(sent, [upload, *songs, network], shows, **QUIET)
-    network.input(compare, [*songs, network], shows, show_progress_on=answer, **BUSY)
+        on_upload = partial(_with_upload, compare, number)
+        upload.upload(on_upload, [upload, *songs, network], outputs, show_progress_on=answer, **BUSY)
+        upload.clear(on_upload, [upload, *songs, network], outputs, **QUIET)
+    network.input(compare, [*songs, network], outputs, show_progress_on=answer, **BUSY)
     for button, pair in buttons:
         before, after = (Song(example.file.resolve(), example.name) for example in (pair.before, pair.after))
-        button.click(partial(compare, before, after), network, shows, show_progress_on=answer, **BUSY)
+        button.click(partial(compare, before, after), network, outputs, show_progress_on=answer, **BUSY)
 
 
 def _with_upload(
@@ -184,21 +184,21 @@ def _with_upload(
     after: Song | None,
     name: str | None,
 ) -> Any:
-    """Compare with one of the versions replaced by what was sent."""
+    """Compare the versions, one of them replaced by an upload."""
     both = [before, after]
     both[number] = _uploaded(file)
     return compare(*both, name)
 
 
-def _comparison(*versions: tuple[Song, Heard]) -> str:
-    """Both timelines, one above the other and on one scale of time, and what changed."""
+def _comparison(*versions: tuple[Song, Prediction]) -> str:
+    """Return the change of the probabilities, and both timelines one above the other on one time scale."""
     (_, first), (_, second) = versions
     most = {genre: max(first.mean[genre], second.mean[genre]) for genre in first.genres}
     rows = sorted(most, key=lambda genre: -most[genre])[:5]
     longest_s = max(first.seconds, second.seconds)
     players = "".join(
-        pictures.song(heard, song.name, pictures.address(str(song.file)), rows=rows, longest_s=longest_s)
-        for song, heard in versions
+        pictures.song(prediction, song.name, pictures.address(str(song.file)), rows=rows, longest_s=longest_s)
+        for song, prediction in versions
     )
     return f'{pictures.difference(first, second)}<div class="versions">{players}</div>'
 
@@ -219,7 +219,7 @@ def _results_tab(page: gr.Blocks) -> None:
 
 
 def _examples(label: str, choices: list[tuple[str, Any]], name: str) -> list[tuple[gr.Button, Any]]:
-    """A row of buttons, each with what it stands for."""
+    """Add a row of buttons; return each with its choice."""
     if not choices:
         return []
     gr.HTML(f'<p class="by">{label}</p>', js_on_load=None)
@@ -231,13 +231,14 @@ def _uploaded(file: str | None, name: str | None = None) -> Song | None:
     return None if file is None else Song(Path(file), name or Path(file).name)
 
 
-def _heard(networks: Networks, song: Song, architecture: str | None) -> Heard | str:
-    """What is heard, or a line on why nothing is."""
-    architecture = architecture or next(iter(networks.names()), None)  # a quick visitor, or the first model came since
+def _predict(networks: Networks, song: Song, architecture: str | None) -> Prediction | str:
+    """Return the prediction, or an error message as HTML."""
+    # No architecture is set if the page has not loaded its list yet, or if the first model was trained since.
+    architecture = architecture or next(iter(networks.names()), None)
     if architecture is None:
         return pictures.message(NO_MODEL, "hint")
     try:
-        return networks.hear(song.file, architecture)
+        return networks.predict(song.file, architecture)
     except (AudioError, UserError) as error:
         return pictures.message(complaint(song.name, error))
 

@@ -1,6 +1,6 @@
-"""What the page hears: a song and a network in, all that the page shows of it out.
+"""Predictions for the page: from a song and a network to everything that the page shows.
 
-Nothing of a visitor is kept here. The loaded networks are all that visitors share, and one visitor at a time uses them.
+No data of visitors are kept here. Visitors share only the loaded networks, which one visitor at a time uses.
 """
 
 import io
@@ -23,30 +23,30 @@ from genres.models.card import ModelCard
 
 MOST_MINUTES, LEAST_SECONDS, MOST_MEGABYTES = 20, 1.0, 100
 
-# Of the outline of a waveform: steps a second while it is heard, points when it is drawn.
+# Resolution of a waveform's outline: steps per second while it is computed, points when it is drawn.
 _STEPS_PER_S, _POINTS = 40, 480
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A song as a network hears it.
+class Prediction:
+    """Prediction of a network for a song, with the pictures' data.
 
     Attributes
     ----------
     card : dict
-        The network's.
+        Card of the network.
     form : Format
-        Of the spectrogram.
+        Format of the spectrogram.
     genres : list of str
-        In the order of the probabilities.
+        Genres in the order of the probabilities.
     seconds : float
-        How long the song is.
+        Duration of the song.
     outline : np.ndarray [shape=(points, 2)]
         Lowest and highest sample of equal parts of the song; full scale is 1.
     spectrogram : np.ndarray [shape=(frames, n_mels), dtype=uint8]
     timeline : Timeline
     warning : str or None
-        Where the song is unlike all of training.
+        Out-of-distribution warning.
     """
 
     card: ModelCard
@@ -60,46 +60,46 @@ class Heard:
 
     @property
     def mean(self) -> dict[str, float]:
-        """The song's probabilities by genre, most probable first."""
+        """Mean probabilities of the song by genre, most probable first."""
         shares = dict(zip(self.genres, map(float, self.timeline.mean()), strict=True))
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     @property
     def genre(self) -> str:
-        """The most probable one."""
+        """Most probable genre."""
         return next(iter(self.mean))
 
 
 class Networks:
-    """The trained networks: loaded when they are asked for, again where they have been trained again."""
+    """Trained networks, loaded at first use and again after a new training."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: dict[str, tuple[int, Classifier]] = {}
 
     def names(self) -> list[str]:
-        """The trained architectures, best first by validation; those that the leaderboard does not know come last."""
+        """Return the trained architectures, best first by validation; those not on the leaderboard come last."""
         rows = read_json(LEADERBOARD) if LEADERBOARD.exists() else []
         ranks = {row["arch"]: rank for rank, row in enumerate(rows)}
         return sorted((file.stem for file in MODELS.glob("*.keras")), key=lambda name: (ranks.get(name, 999), name))
 
-    def hear(self, song: Path, architecture: str) -> Heard:
-        """Let a network listen to a song.
+    def predict(self, song: Path, architecture: str) -> Prediction:
+        """Predict the genres of a song.
 
         Raises
         ------
         AudioError
             If the file cannot be used as music, or is too short or too long.
         UserError
-            If the network is gone or damaged.
+            If the network is missing or damaged.
         """
         with self._lock:
             classifier = self._get(architecture)
-        # Songs are decoded side by side: no network takes part.
+        # Decoding needs no network, so songs are decoded concurrently.
         outline, spectrogram, seconds = decode(song, classifier.format)
         with self._lock:
             timeline = classifier.timeline(spectrogram)
-        return Heard(
+        return Prediction(
             classifier.card,
             classifier.format,
             classifier.genres,
@@ -110,33 +110,33 @@ class Networks:
             warning_of(classifier.distance(spectrogram), classifier.threshold),
         )
 
-    def evidence(self, song: Path, name: str, architecture: str) -> tuple[str, bytes]:
-        """Where a network looks: the most probable genre, and the picture of what speaks for it, a PNG.
+    def saliency(self, song: Path, name: str, architecture: str) -> tuple[str, bytes]:
+        """Return the most probable genre, and the picture of its occlusion saliency as PNG.
 
         Raises
         ------
         AudioError, UserError
-            As :meth:`hear`.
+            As :meth:`predict`.
         """
-        from genres.core.text import shown, whose
+        from genres.core.text import dataset_note, display_name
         from genres.figures.style import DPI
-        from genres.inference.saliency import draw_parts, telling
+        from genres.inference.saliency import draw_parts, most_probable_window
 
-        heard = self.hear(song, architecture)
-        with self._lock:  # Matplotlib's settings are shared, too
+        prediction = self.predict(song, architecture)
+        with self._lock:  # Matplotlib's settings are global, too
             classifier = self._get(architecture)
-            part = telling(classifier, heard.spectrogram, heard.genre, name)
+            part = most_probable_window(classifier, prediction.spectrogram, prediction.genre, name)
             figure = draw_parts(
                 [part],
-                heard.form,
-                heard.genre,
-                title=f"What sounds like {shown(heard.genre)} to {architecture}",
-                note=f"trained on {whose(heard.card['dataset'], heard.card['protocol'])}; "
-                f"the window of the song that is most like {shown(heard.genre)}",
+                prediction.form,
+                prediction.genre,
+                title=f"What sounds like {display_name(prediction.genre)} to {architecture}",
+                note=f"trained on {dataset_note(prediction.card['dataset'], prediction.card['protocol'])}; "
+                f"the window of the song that is most like {display_name(prediction.genre)}",
             )
             drawn = io.BytesIO()
             figure.savefig(drawn, format="png", dpi=DPI)
-        return heard.genre, drawn.getvalue()
+        return prediction.genre, drawn.getvalue()
 
     def _get(self, architecture: str) -> Classifier:
         file = choose_model(architecture)
@@ -147,7 +147,7 @@ class Networks:
 
 
 def decode(song: Path, form: Format) -> tuple[np.ndarray, np.ndarray, float]:
-    """Decode a song once, for its outline and its spectrogram.
+    """Compute a song's outline and spectrogram in a single pass over its audio.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def decode(song: Path, form: Format) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 class Outline:
-    """Lowest and highest samples of a song that passes by in blocks."""
+    """Lowest and highest samples of a song that arrives in blocks."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate, self._step = sample_rate, sample_rate // _STEPS_PER_S
@@ -185,7 +185,7 @@ class Outline:
         return self._samples / self._rate
 
     def through(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Pass the blocks on.
+        """Yield the blocks unchanged while recording their outline.
 
         Raises
         ------
@@ -210,7 +210,7 @@ class Outline:
             self._steps.append(np.stack([rows.min(axis=1), rows.max(axis=1)], axis=1))
 
     def points(self) -> np.ndarray:
-        """Lowest and highest of equal parts: float32 [shape=(points, 2)]."""
+        """Return lowest and highest sample of equal parts: float32 [shape=(points, 2)]."""
         steps = np.concatenate([np.zeros((0, 2), np.float32), *self._steps])
         starts = np.unique(np.linspace(0, len(steps), _POINTS, endpoint=False).astype(int))
         if not len(steps):
@@ -219,20 +219,20 @@ class Outline:
 
 
 def complaint(name: str, error: AudioError | UserError) -> str:
-    """One line for the visitor whose file cannot be used."""
+    """Return a one-line message for the visitor whose file cannot be used."""
     reason = " ".join(str(error).split())
     if isinstance(error, UserError):
         return reason
     advice = next((advice for start, advice in _ADVICE.items() if reason.startswith(start)), None)
     if advice:
         return f"“{name}” is {reason}: {advice}."
-    return f"“{name}” {reason}. Songs are wav, au, flac, ogg, mp3 or m4a files."
+    return f"“{name}” {reason}. Use a wav, au, flac, ogg, mp3 or m4a file."
 
 
 _ADVICE = {
-    "silent": "there is nothing to hear in it",
-    "empty": "there is nothing in it",
-    "too long": "try a part of it",
-    "too short": "try more of it",
-    "truncated": "is the copy whole?",
+    "silent": "use a file with audible music",
+    "empty": "the file has no content",
+    "too long": "use a part of it",
+    "too short": "use a longer part",
+    "truncated": "copy the file again",
 }

@@ -1,4 +1,4 @@
-"""The page's theme, and what guards it: no address elsewhere is asked, no file of another visitor is given away."""
+"""Theme and security of the page: no requests to other hosts, no access to files of other visitors."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ _BLUES = gr.themes.Color(
     name="figures",
 )
 
-# The browser itself refuses what lies elsewhere, whatever Gradio's own pages ask for.
+# Content security policy: the browser blocks requests to other hosts, even those of Gradio's own pages.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' blob: data:; font-src 'self' data:; worker-src 'self' blob:; "
@@ -34,12 +34,12 @@ _POLICY = (
 )
 
 
-# Names by which a page that is for this machine alone is called; others are those of sites that point here.
+# Host names of a page that serves this machine only. Other names come from DNS rebinding and are rejected.
 LOCAL = ("127.0.0.1", "localhost")
 
 
 def launch_options(host: str) -> dict[str, Any]:
-    """Arguments of Gradio's launch(): theme, style, script, guard, and all of its extras off."""
+    """Return arguments of Gradio's launch(): theme, style, script, middleware; its optional features are off."""
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -73,7 +73,7 @@ def launch_options(host: str) -> dict[str, Any]:
 
 
 class Guard:
-    """Adds the policy to each answer; refuses to fetch other addresses, which Gradio's file route would do."""
+    """Middleware that adds the policy to each response and blocks fetching of URLs by Gradio's file route."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-// Keeps the cursor over a song's pictures in step with its player; clicks on the pictures move the player.
+// Keeps the cursor over a song's pictures in step with its player; a click on the pictures seeks.
 (() => {
   const songOf = (element) => element.closest?.(".song");
 
@@ -23,7 +23,7 @@
     follow(song);
   }
 
-  // Events of media do not bubble, but they can be captured; songs come and go.
+  // Media events do not bubble, so one capturing listener on the document serves songs that are added later.
   const onAudio = (name, handle) =>
     document.addEventListener(name, (event) => songOf(event.target) && handle(songOf(event.target), event), true);
 
@@ -42,7 +42,7 @@
     seek(song, ((event.clientX - box.left) / box.width) * Number(song.dataset.seconds));
   });
 
-  // On a narrow screen an answer comes below what was clicked: go there.
+  // On a narrow screen a result appears below the clicked element, so scroll to it.
   new MutationObserver((changes) => {
     if (window.innerWidth > 640) return;
     for (const change of changes)

@@ -1,4 +1,4 @@
-"""The page's third tab: the leaderboard and the pictures that the pipeline has left."""
+"""Third tab of the page: leaderboard and pictures of the pipeline."""
 
 from html import escape
 from pathlib import Path
@@ -7,21 +7,21 @@ from typing import Any
 from genres.core.console import UserError
 from genres.core.files import read_json
 from genres.core.paths import LEADERBOARD
-from genres.core.text import amount, duration, known, whose
+from genres.core.text import amount, dataset_note, duration, is_known
 from genres.page.pictures import message, picture
 
 PICTURES = {
-    "confusion": "Which genres are taken for which, on the test tracks",
-    "learning_curves": "Training and validation, epoch by epoch",
-    "reliability": "Whether what it says of its own certainty is true",
+    "confusion": "Confusion matrix of the test tracks",
+    "learning_curves": "Learning curves of training and validation",
+    "reliability": "Calibration: accuracy by predicted probability",
 }
 
 
 def leaderboard() -> str:
-    """The leaderboard as a table."""
+    """Return the leaderboard as a table."""
     rows = _read(LEADERBOARD)
     if not rows:
-        return message("There are no results yet: run make repro, then reload this page.", "hint")
+        return message("There are no results yet. Run `make repro`, then reload this page.", "hint")
     header = ("", "architecture", "validation", "test, tracks", "95 % interval", "macro F1", "parameters", "training")
     body = "".join(_row(rank, row) for rank, row in enumerate(rows, start=1))
     head = "".join(f'<th scope="col">{name}</th>' for name in header)
@@ -40,8 +40,8 @@ def _row(rank: int, row: dict[str, Any]) -> str:
         _share(row["track_accuracy"]),
         f"{100 * low:.0f} to {100 * high:.0f}",
         f"{row['macro_f1']:.2f}",
-        amount(row["n_parameters"]) if known(row["n_parameters"]) else "",
-        duration(row["seconds"]) if known(row["seconds"]) else "",
+        amount(row["n_parameters"]) if is_known(row["n_parameters"]) else "",
+        duration(row["seconds"]) if is_known(row["seconds"]) else "",
     )
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
@@ -51,11 +51,11 @@ def _share(value: float) -> str:
 
 
 def _of_what(rows: list[dict[str, Any]]) -> str:
-    """Whose numbers these are, as the metrics of the architectures say."""
+    """Return data set and protocol from the first architecture with a metrics file."""
     for row in rows:
-        found = _read(LEADERBOARD.with_name(f"{row['arch']}.json"))
-        if isinstance(found, dict):
-            return escape(whose(found["dataset"], found["protocol"]))
+        metrics = _read(LEADERBOARD.with_name(f"{row['arch']}.json"))
+        if isinstance(metrics, dict):
+            return escape(dataset_note(metrics["dataset"], metrics["protocol"]))
     return ""
 
 
@@ -67,15 +67,15 @@ def _read(file: Path) -> Any:
 
 
 def with_pictures() -> list[str]:
-    """Architectures that have pictures, in the order of the leaderboard."""
+    """Return the architectures that have pictures, in the order of the leaderboard."""
     ranks = {row["arch"]: rank for rank, row in enumerate(_read(LEADERBOARD) or [])}
-    found = [file.parent.name for file in Path("plots").glob("*/confusion.png")]
-    return sorted(found, key=lambda name: (ranks.get(name, 999), name))
+    names = [file.parent.name for file in Path("plots").glob("*/confusion.png")]
+    return sorted(names, key=lambda name: (ranks.get(name, 999), name))
 
 
 def pictures(architecture: str | None) -> str:
-    """The pictures of an architecture, the confusion matrix first."""
-    if architecture not in with_pictures():  # so that no other folder is read
+    """Return the pictures of an architecture, the confusion matrix first."""
+    if architecture not in with_pictures():  # prevents reading of other folders
         return ""
     figures = []
     for name, caption in PICTURES.items():

@@ -60,12 +60,12 @@ def _from_table(table: Path, recipe: FolderRecipe) -> pd.DataFrame:
     songs["genre"] = songs["genre"].str.strip()
     if (songs["genre"] == "").any():
         raise UserError(f"{table}: {songs['path'][songs['genre'] == ''].iloc[0]} has no genre")
-    songs = songs[[recipe.wants(genre) for genre in songs["genre"]]]
+    songs = songs[[recipe.includes(genre) for genre in songs["genre"]]]
     return songs.rename(columns={"path": "track_id"}).reset_index(drop=True)
 
 
 def _from_folders(folder: Path, recipe: FolderRecipe) -> pd.DataFrame:
-    return list_songs(folder, recipe.wants)
+    return list_songs(folder, recipe.includes)
 
 
 def list_songs(folder: Path, wants: Callable[[str], bool]) -> pd.DataFrame:

@@ -83,7 +83,7 @@ def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> 
             raise UserError(f"{key}.genres: asks for '{genre}', which exclude_genres leaves out")
         if genre not in set(tracks["genre"]):
             raise UserError(f"{key}.genres: no '{genre}' in {folder}; there is {found}")
-    tracks = tracks[[recipe.wants(genre) for genre in tracks["genre"]]].reset_index(drop=True)
+    tracks = tracks[[recipe.includes(genre) for genre in tracks["genre"]]].reset_index(drop=True)
     if tracks.empty:
         raise UserError(f"{key}: genres and exclude_genres leave no track; there is {found}")
     return describe(tracks, recipe.metadata, f"{key}.metadata")

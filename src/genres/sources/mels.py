@@ -37,7 +37,7 @@ def collect(recipe: MelsRecipe, raw_dir: Path) -> pd.DataFrame:
     for column in ("track_id", "genre"):
         if column not in tracks:
             raise UserError(f"{folder / 'tracks.csv'}: has no column '{column}'")
-    tracks = tracks[[recipe.wants(genre) for genre in tracks["genre"]]].reset_index(drop=True)
+    tracks = tracks[[recipe.includes(genre) for genre in tracks["genre"]]].reset_index(drop=True)
     missing = [genre for genre in recipe.genres or [] if genre not in set(tracks["genre"])]
     if missing:
         raise UserError(f"datasets.mels.genres: no track of genre '{missing[0]}' in {folder / 'tracks.csv'}")

@@ -1,1 +1,1 @@
-"""Scores, intervals and tests."""
+"""Scores, confidence intervals and significance tests."""

@@ -1,8 +1,8 @@
-"""What two versions of a song have in common in a network's ears: shifts, distances, and what they are held against.
+"""Compare a network's predictions for two versions of a song: shifts, distances and their null distances.
 
-In: genre probabilities of songs, window by window. Out: tables of plain numbers, one row a pair. A network's answer
-moves a little between any two pieces of music, so the distance of a pair is told beside two others: that of the two
-halves of one song, and that of two different songs of one genre.
+Input: genre probabilities of songs, one row a window. Output: tables of plain numbers, one row a pair. Predictions
+differ a little between any two pieces of music, so the distance of a pair is reported beside two null distances: that
+of the two halves of one song, and that of two different songs of one genre.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from genres.stats.sign_flip import SignFlip, least_p, sign_flip
 
 @dataclass(frozen=True)
 class Song:
-    """What a network says of a song."""
+    """A network's predictions for a song."""
 
     track_id: str
     genre: str
@@ -29,12 +29,12 @@ class Song:
 
     @property
     def whole(self) -> np.ndarray:
-        """Of the whole song: the mean over its windows."""
+        """Probabilities of the song: the mean over its windows."""
         return self.windows.mean(axis=0)
 
     @property
     def halves(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Of each half; the window in the middle of an odd number belongs to neither. None where there is but one."""
+        """Probabilities of each half, without the middle window of an odd number; None for a single window."""
         half = len(self.windows) // 2
         return (self.windows[:half].mean(axis=0), self.windows[-half:].mean(axis=0)) if half else None
 
@@ -50,14 +50,14 @@ class Pair:
 
 SHIFT_COLUMNS = ["genre", "original", "remix", "shift", "ci95_low", "ci95_high", "p", "p_holm"]
 
-# What a pair's distance is held against.
+# The null comparisons of a pair's distance.
 NULLS = {"halves": "two halves of one song", "same_genre": "two songs of one genre"}
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Jensen–Shannon distance of distributions: 0 (equal) to 1 (no genre in common).
+    """Compute the Jensen–Shannon distance of distributions: 0 (equal) to 1 (no genre in common).
 
-    The square root of the divergence in bits, which is a metric (Endres and Schindelin 2003).
+    It is the square root of the divergence in bits, which is a metric (Endres and Schindelin 2003).
 
     Parameters
     ----------
@@ -68,29 +68,29 @@ def distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     -------
     np.ndarray [shape=(...)]
     """
-    # Of equal ones rounding may leave a divergence just below zero.
+    # Rounding can leave a divergence just below zero for equal distributions, whose root is NaN.
     return np.nan_to_num(jensenshannon(one, other, base=2, axis=-1))
 
 
 def table(pairs: Sequence[Pair], others: Sequence[Song], genres: Sequence[str]) -> pd.DataFrame:
-    """One row a pair: how far its versions are apart, how far other things are, and the shift towards each genre.
+    """Tabulate the distance, the null distances and the shift towards each genre of every pair.
 
     Parameters
     ----------
     pairs : sequence of Pair
     others : sequence of Song
-        Songs that nobody trained on, for the null of two different songs of a genre.
+        Songs that the network was not trained on, for the null of two songs of one genre.
     genres : sequence of str
-        The columns of the songs' probabilities.
+        Genre of each column of the songs' probabilities.
 
     Returns
     -------
     pd.DataFrame
         song, original, remix (track ids), original_genre, remix_genre, original_first, remix_first (the likeliest
         genres), changes (whether these differ); distance; distance_halves (mean over the two versions) and
-        distance_same_genre (mean over `others` of the original's genre, each against the original), both NaN where
-        there is nothing to take it from; changes_halves, changes_same_genre (shares of the same comparisons); and
-        original_<genre>, remix_<genre>, shift_<genre> (the second less the first).
+        distance_same_genre (mean over `others` of the original's genre, each against the original), both NaN without
+        any comparison; changes_halves, changes_same_genre (shares of the same comparisons); and original_<genre>,
+        remix_<genre>, shift_<genre> (remix less original).
     """
     columns = ["song", "original", "remix", "original_genre", "remix_genre", "original_first", "remix_first"]
     columns += ["changes", "distance", *(f"{what}_{null}" for null in NULLS for what in ("distance", "changes"))]
@@ -113,15 +113,15 @@ def _row(pair: Pair, others: Sequence[Song], genres: Sequence[str]) -> dict[str,
         "changes": bool(original.argmax() != remix.argmax()),
         "distance": float(distance(original, remix)),
     }
-    for null, found in (("halves", [both for both in halves if both is not None]), ("same_genre", same_genre)):
-        row[f"distance_{null}"], row[f"changes_{null}"] = apart(found)
+    for null, compared in (("halves", [both for both in halves if both is not None]), ("same_genre", same_genre)):
+        row[f"distance_{null}"], row[f"changes_{null}"] = compare(compared)
     row |= {f"original_{genre}": p for genre, p in zip(genres, original, strict=True)}
     row |= {f"remix_{genre}": p for genre, p in zip(genres, remix, strict=True)}
     return row | {f"shift_{genre}": p for genre, p in zip(genres, remix - original, strict=True)}
 
 
-def apart(compared: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
-    """Mean distance of some comparisons and the share whose first genre differs; NaN where there are none."""
+def compare(compared: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """Return the mean distance of the comparisons and the share whose likeliest genre differs; NaN for none."""
     if not compared:
         return float("nan"), float("nan")
     one, other = (np.stack(side) for side in zip(*compared, strict=True))
@@ -129,22 +129,22 @@ def apart(compared: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, flo
 
 
 def shifts(rows: pd.DataFrame, genres: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """The mean shift towards each genre over all pairs, with its paired sign-flip test.
+    """Test the mean shift towards each genre over all pairs with a paired sign-flip test.
 
-    Original and remix could be exchanged if the version made no difference: just what the test's null says.
+    The null hypothesis is that original and remix are exchangeable.
 
     Returns
     -------
     pd.DataFrame
-        genre, original, remix (mean probabilities), shift, ci95_low, ci95_high (within -1 to 1, all that they can
-        be), p, p_holm (corrected for as many tests as there are genres); the largest shift first.
+        genre, original, remix (mean probabilities), shift, ci95_low, ci95_high (-1 and 1 where the test gives no
+        bound), p, p_holm (corrected for the number of genres); the largest shift first.
     """
-    found = []
+    tests = []
     for genre in genres:
         test = sign_flip(rows[f"shift_{genre}"], seed)
         means = {side: rows[f"{side}_{genre}"].mean() for side in ("original", "remix")}
-        found.append({"genre": genre, **means, "shift": test.mean, **_interval(test), "p": test.p})
-    tested = pd.DataFrame(found)
+        tests.append({"genre": genre, **means, "shift": test.mean, **_interval(test), "p": test.p})
+    tested = pd.DataFrame(tests)
     tested["p_holm"] = holm(tested["p"])
     return tested.sort_values("shift", ascending=False, ignore_index=True)[SHIFT_COLUMNS]
 
@@ -154,37 +154,38 @@ def _interval(test: SignFlip) -> dict[str, float]:
 
 
 def summary(rows: pd.DataFrame, genres: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """The few flat numbers over all pairs.
+    """Summarise all pairs as flat numbers.
 
     Returns
     -------
     dict
-        n_pairs, least_p (that so many pairs can give); first_genre_changes (share of the pairs); distance (mean).
-        For each null that there is anything of (`halves`, `same_genre`): distance_<null>, first_genre_changes_<null>,
-        further_than_<null> (mean of the differences within pairs) with _ci95_low, _ci95_high, _p and _p_holm (for
-        both nulls). to_remix_genre and from_original_genre: the mean shift of the probability of the genre that the
-        remix, the original is filed under, where a network knows it, with the same but Holm's. towards (the genre
-        with the largest mean shift), towards_shift, towards_p_holm (for all genres). No value is None or NaN.
+        n_pairs, least_p (the smallest possible with n_pairs); first_genre_changes (share of the pairs); distance
+        (mean). For each null with data (`halves`, `same_genre`): distance_<null>, first_genre_changes_<null>,
+        further_than_<null> (mean of the differences within pairs) with _ci95_low, _ci95_high, _p and _p_holm (over
+        both nulls). to_remix_genre and from_original_genre: the mean shift of the probability of the remix's and the
+        original's genre, over the pairs whose genre the network was trained on, with _ci95_low, _ci95_high and _p.
+        towards (the genre with the largest mean shift), towards_shift, towards_p_holm (over all genres). No value is
+        None or NaN.
     """
-    found: dict[str, Any] = {"n_pairs": len(rows), "least_p": least_p(len(rows))}
-    found |= {"first_genre_changes": float(rows["changes"].mean()), "distance": float(rows["distance"].mean())}
+    result: dict[str, Any] = {"n_pairs": len(rows), "least_p": least_p(len(rows))}
+    result |= {"first_genre_changes": float(rows["changes"].mean()), "distance": float(rows["distance"].mean())}
     tests = {}
     for null in NULLS:
         has = rows[rows[f"distance_{null}"].notna()]
         if len(has):
-            found[f"distance_{null}"] = float(has[f"distance_{null}"].mean())
-            found[f"first_genre_changes_{null}"] = float(has[f"changes_{null}"].mean())
+            result[f"distance_{null}"] = float(has[f"distance_{null}"].mean())
+            result[f"first_genre_changes_{null}"] = float(has[f"changes_{null}"].mean())
             tests[f"further_than_{null}"] = sign_flip(has["distance"] - has[f"distance_{null}"], seed)
     corrected = holm([test.p for test in tests.values()])
     for (name, test), p in zip(tests.items(), corrected, strict=True):
-        found |= _flat(name, test) | {f"{name}_p_holm": float(p)}
+        result |= _flat(name, test) | {f"{name}_p_holm": float(p)}
     for name, side in (("to_remix_genre", "remix"), ("from_original_genre", "original")):
-        # A genre of which there are no other songs is none that a network has learned.
+        # A network was not trained on a genre that occurs only in the pairs.
         learned = rows[rows[f"{side}_genre"].isin(genres)].to_dict("records")
         if learned:
-            found |= _flat(name, sign_flip([row[f"shift_{row[f'{side}_genre']}"] for row in learned], seed))
+            result |= _flat(name, sign_flip([row[f"shift_{row[f'{side}_genre']}"] for row in learned], seed))
     first = shifts(rows, genres, seed).iloc[0]
-    return found | {
+    return result | {
         "towards": str(first["genre"]),
         "towards_shift": float(first["shift"]),
         "towards_p_holm": float(first["p_holm"]),

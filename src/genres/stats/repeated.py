@@ -1,7 +1,7 @@
-"""What repeated experiments share, and what is left of their evidence when that is taken into account.
+"""Tests of repeated experiments that account for the data that the repetitions share.
 
-Repetitions (other seeds, other folds) are made from the same songs, so that they are not independent: Student's test,
-which takes them for that, finds differences where there are none.
+Repetitions (other seeds, other folds) use the same songs, so they are not independent. Student's test assumes that they
+are, and finds differences where there are none.
 """
 
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from scipy.stats import f as f_distribution
 from scipy.stats import friedmanchisquare, rankdata, studentized_range, t
 
 ALPHA = 0.05
-# Fewer repetitions, and even the same order in each of them says little about the ranks.
-FEWEST = 5
+# With fewer repetitions, even the same order in each of them says little about the ranks.
+MIN_REPETITIONS = 5
 
 
 class Folds(NamedTuple):
-    """The clips of one repetition."""
+    """Training and test clips of one repetition."""
 
     train: frozenset[str]
     test: frozenset[str]
 
 
-class Shared(NamedTuple):
-    """What two repetitions have in common, on average: shares of their training and of their test clips.
+class Overlap(NamedTuple):
+    """Mean shares of the training and of the test clips that two repetitions have in common.
 
-    `correction` is the number of test clips per training clip, or 0 where all test on the same clips: then the tracks
-    do not vary, and the repetitions tell of chance in training alone.
+    `correction` is the number of test clips per training clip, or 0 if all repetitions test on the same clips: then the
+    tracks do not vary, and the repetitions measure the randomness of training only.
     """
 
     train: float
@@ -37,8 +37,8 @@ class Shared(NamedTuple):
     correction: float
 
 
-def shared(repetitions: Sequence[Folds]) -> Shared | None:
-    """Measure what repetitions share; None of a single one."""
+def overlap(repetitions: Sequence[Folds]) -> Overlap | None:
+    """Measure the mean overlap of pairs of repetitions; None for a single repetition."""
     pairs = list(combinations(repetitions, 2))
     if not pairs:
         return None
@@ -47,11 +47,11 @@ def shared(repetitions: Sequence[Folds]) -> Shared | None:
         for fold in (0, 1)
     )
     ratio = float(np.mean([len(folds.test) / len(folds.train) for folds in repetitions]))
-    return Shared(train, test, 0.0 if test == 1 else ratio)
+    return Overlap(train, test, 0.0 if test == 1 else ratio)
 
 
 class Interval(NamedTuple):
-    """A mean over repetitions, the standard deviation of one, the mean's 95 % interval, and p of its being zero."""
+    """Mean over repetitions, their standard deviation, the mean's 95 % interval, and p for a mean of zero."""
 
     mean: float
     deviation: float
@@ -61,10 +61,10 @@ class Interval(NamedTuple):
 
 
 def interval(values: ArrayLike, correction: float = 0.0) -> Interval:
-    """Interval and test of a mean over repetitions that share training data.
+    """Compute the interval and test of a mean over repetitions that share training data.
 
-    The corrected resampled t-test of Nadeau and Bengio (2003, Inference for the generalization error): the variance of
-    the mean is (1 / n + correction) times that of one, in place of 1 / n.
+    This is the corrected resampled t-test of Nadeau and Bengio (2003, Inference for the generalization error): the
+    variance of the mean is (1 / n + correction) times that of one repetition, instead of 1 / n.
 
     Parameters
     ----------
@@ -78,16 +78,16 @@ def interval(values: ArrayLike, correction: float = 0.0) -> Interval:
         raise ValueError(f"needs at least two repetitions; received shape {sample.shape}")
     freedom = sample.size - 1
     mean, deviation = float(sample.mean()), float(sample.std(ddof=1))
-    # Equal values have a deviation of 1e-17 rather than 0.
+    # Rounding gives equal values a deviation of 1e-17 rather than 0.
     error = deviation * (1 / sample.size + correction) ** 0.5 if np.ptp(sample) > 0 else 0.0
     reach = float(t.ppf(1 - ALPHA / 2, freedom)) * error
-    # Without any spread there is nothing to divide by: all zero is no difference, else it is the same each time.
+    # Without spread t is undefined: p is 1 if all values are zero, else 0.
     p = 2 * float(t.sf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
     return Interval(mean, deviation, mean - reach, mean + reach, p)
 
 
 class Ranks(NamedTuple):
-    """Mean ranks (1 is the best), the critical difference of two of them, and p of all being equal."""
+    """Mean ranks (1 is the best), their critical difference, and p for all being equal."""
 
     means: list[float]
     critical_difference: float
@@ -95,30 +95,30 @@ class Ranks(NamedTuple):
 
 
 def ranks(accuracies: ArrayLike) -> Ranks:
-    """Friedman's test of several networks over repetitions, and Nemenyi's critical difference of their mean ranks.
+    """Compute Friedman's test of several networks and Nemenyi's critical difference of their mean ranks.
 
-    As in Demšar (2006, Statistical comparisons of classifiers over multiple data sets), with Iman and Davenport's F in
-    place of the chi-square, which is too conservative. It takes repetitions for independent.
+    As in Demšar (2006, Statistical comparisons of classifiers over multiple data sets), with Iman and Davenport's F
+    instead of the chi-square, which is too conservative. The test assumes independent repetitions.
 
     Parameters
     ----------
     accuracies : (repetitions, networks) float
-        At least three networks, and `FEWEST` repetitions.
+        At least three networks, and `MIN_REPETITIONS` repetitions.
     """
     values = np.asarray(accuracies, dtype=np.float64)
     n, k = values.shape
-    if n < FEWEST or k < 3:
-        raise ValueError(f"needs at least {FEWEST} repetitions of 3 networks; received {n} of {k}")
+    if n < MIN_REPETITIONS or k < 3:
+        raise ValueError(f"needs at least {MIN_REPETITIONS} repetitions of 3 networks; received {n} of {k}")
     means = rankdata(-values, axis=1).mean(axis=0)
     if np.ptp(means) == 0:
         return Ranks(means.tolist(), critical_difference(n, k), 1.0)
     chi_square = float(friedmanchisquare(*values.T).statistic)
-    rest = n * (k - 1) - chi_square  # zero where all repetitions have the same order
+    rest = n * (k - 1) - chi_square  # zero if all repetitions have the same order
     p = float(f_distribution.sf((n - 1) * chi_square / rest, k - 1, (k - 1) * (n - 1))) if rest > 1e-9 else 0.0
     return Ranks(means.tolist(), critical_difference(n, k), p)
 
 
 def critical_difference(repetitions: int, networks: int) -> float:
-    """By how much two mean ranks must differ, at 5 %, whichever two of the networks they are (Nemenyi's test)."""
+    """Return the difference of any two mean ranks that is significant at 5 % (Nemenyi's test)."""
     quantile = float(studentized_range.ppf(1 - ALPHA, networks, np.inf)) / 2**0.5
     return quantile * (networks * (networks + 1) / (6 * repetitions)) ** 0.5

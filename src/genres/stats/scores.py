@@ -1,8 +1,8 @@
-"""Scores of predictions, and how sure they are: accuracy with its interval, F1, log loss, calibration, paired tests.
+"""Scores of predictions and their uncertainty: accuracy with its interval, F1, log loss, calibration, paired tests.
 
-In: class probabilities (tracks, genres), true labels (tracks,) as indices, or which tracks were right (tracks,).
-Out: plain numbers and small arrays. Everything here is a pure function; one row is one track, since the clips of a
-track are no independent samples.
+Input: class probabilities (tracks, genres), true labels (tracks,) as indices, or correctness flags (tracks,). Output:
+plain numbers and small arrays. All functions are pure. One row is one track, since the clips of a track are not
+independent samples.
 """
 
 from typing import Any, NamedTuple
@@ -17,48 +17,48 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# A probability below this counts as this, so that one impossible answer costs 36 nats and not infinity:
-# float64's machine epsilon, which is where scikit-learn's log_loss clips too.
+# Smaller probabilities are clipped to float64's machine epsilon, as in scikit-learn's log_loss: a wrong prediction of
+# probability 0 then adds 36 nats, not infinity.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 
 CI95 = (0.025, 0.975)
 
-# Between which a temperature is sought: where each validation track is right (or wrong), the best would be 0 (or
-# infinite), and no test set is as easy as that.
+# Bounds of the temperature. If all validation tracks are right (or wrong) the optimum would be 0 (or infinite), which
+# does not carry over to a test set.
 TEMPERATURES = (0.05, 20.0)
 
 
 class Reliability(NamedTuple):
-    """Bins of equal width over the confidence 0 to 1; all zeros where a bin holds no track."""
+    """Bins of equal width over the confidence 0 to 1; all zeros for a bin without tracks."""
 
     confidence: Floats  # (bins,) mean confidence of the bin's tracks
-    accuracy: Floats  # (bins,) share of them that is right
+    accuracy: Floats  # (bins,) share of the bin's tracks that is right
     counts: Ints  # (bins,) tracks
 
 
 class PerGenre(NamedTuple):
-    """One entry a genre."""
+    """Scores of each genre [shape=(genres,)]."""
 
     precision: Floats
     recall: Floats
     f1: Floats
-    support: Ints  # tracks of this genre
+    support: Ints  # number of tracks
 
 
 def accuracy_interval(correct: ArrayLike, resamples: int, seed: int) -> tuple[float, float]:
-    """The 95 % interval of an accuracy: percentile bootstrap over tracks (Efron 1979).
+    """Compute the 95 % interval of an accuracy by a percentile bootstrap over tracks (Efron 1979).
 
-    Where every track is right (or wrong) so is every resample, and an interval without width would look like
-    certainty: there it is Wilson's (1927), which for n tracks without an error begins at n / (n + 3.84).
+    If all tracks are right (or wrong) so are all resamples, and an interval of zero width would suggest certainty. Then
+    Wilson's interval (1927) is returned, which for n tracks without an error begins at n / (n + 3.84).
 
     Parameters
     ----------
     correct : (tracks,) bool
-        Which tracks were right; at least one.
+        Flags of the tracks that were right; at least one track.
     resamples : int
-        Bootstrap samples.
+        Number of bootstrap samples.
     seed : int
-        The same seed gives the same interval.
+        Seed of the resampling.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def accuracy_interval(correct: ArrayLike, resamples: int, seed: int) -> tuple[fl
     if right.all() or not right.any():
         interval = binomtest(int(right.sum()), right.size).proportion_ci(0.95, method="wilson")
         return float(interval.low), float(interval.high)
-    # The number of right ones among n tracks drawn with replacement is binomial: no need to draw the tracks.
+    # The number of right tracks among n drawn with replacement is binomial, so the tracks need not be drawn.
     accuracies = np.random.default_rng(seed).binomial(right.size, right.mean(), resamples) / right.size
     low, high = np.quantile(accuracies, CI95)
     return float(low), float(high)
@@ -78,14 +78,14 @@ def accuracy_interval(correct: ArrayLike, resamples: int, seed: int) -> tuple[fl
 def paired_difference(
     correct_a: ArrayLike, correct_b: ArrayLike, resamples: int, seed: int
 ) -> tuple[float, float, float]:
-    """How much more accurate a is than b on the same tracks, with its 95 % interval: paired percentile bootstrap.
+    """Compute the accuracy of a less that of b on the same tracks, with its 95 % paired percentile bootstrap interval.
 
-    A track is drawn with both its answers, so what is hard for both widens nothing.
+    A track is drawn with both predictions, so tracks that are hard for both do not widen the interval.
 
     Parameters
     ----------
     correct_a, correct_b : (tracks,) bool
-        Which tracks each was right on, in the same order.
+        Flags of the tracks that each was right on, in the same order.
     resamples, seed : int
         As in :func:`accuracy_interval`.
 
@@ -96,7 +96,7 @@ def paired_difference(
     """
     only_a, only_b, tracks = _discordant(correct_a, correct_b)
     shares = np.array([only_a, only_b, tracks - only_a - only_b]) / tracks
-    # As above: of n tracks drawn with replacement, these are multinomial.
+    # As above: the counts among n tracks drawn with replacement are multinomial.
     drawn = np.random.default_rng(seed).multinomial(tracks, shares, resamples)
     low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / tracks, CI95)
     return (only_a - only_b) / tracks, float(low), float(high)
@@ -105,12 +105,12 @@ def paired_difference(
 def unpaired_difference(
     correct_a: ArrayLike, correct_b: ArrayLike, resamples: int, seed: int
 ) -> tuple[float, float, float]:
-    """How much more accurate a is than b, each on tracks of its own, with its 95 % interval: percentile bootstrap.
+    """Compute the accuracy of a less that of b on different tracks, with its 95 % percentile bootstrap interval.
 
     Parameters
     ----------
     correct_a, correct_b : (tracks,) bool
-        Which tracks each was right on; not the same tracks.
+        Flags of the tracks that each was right on.
     resamples, seed : int
         As in :func:`accuracy_interval`.
 
@@ -126,31 +126,31 @@ def unpaired_difference(
 
 
 def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
-    """Exact two-sided p-value of McNemar's test (1947) that a and b are equally often right.
+    """Return the exact two-sided p-value of McNemar's test (1947) that a and b are equally often right.
 
-    Of the tracks that only one of the two has right, each should have half: a binomial test on these.
+    It is a binomial test that each has half of the tracks that only one of the two has right.
 
     Parameters
     ----------
     correct_a, correct_b : (tracks,) bool
-        Which tracks each was right on, in the same order.
+        Flags of the tracks that each was right on, in the same order.
 
     Returns
     -------
     float
-        1.0 where no track tells them apart.
+        1.0 if both are right on the same tracks.
     """
     only_a, only_b, _ = _discordant(correct_a, correct_b)
     if only_a + only_b == 0:
         return 1.0
-    # The smaller of the two, so that swapping a and b gives the same bits.
+    # The smaller count, so that swapping a and b gives a bit-identical result.
     return float(binomtest(min(only_a, only_b), only_a + only_b, 0.5).pvalue)
 
 
 def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int) -> Reliability:
-    """What a reliability diagram shows: accuracy against confidence, in bins of equal width.
+    """Compute the accuracy and mean confidence in bins of equal width, as a reliability diagram shows them.
 
-    The confidence is the probability of the genre that is predicted; bin m of M holds the confidences in
+    The confidence is the probability of the predicted genre; bin m of M holds the confidences in
     ((m - 1) / M, m / M], as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 
     Parameters
@@ -158,14 +158,14 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int) -> Relia
     probabilities : (tracks, genres) float
         Rows sum to 1.
     labels : (tracks,) int
-        The true genre's column.
+        Column of the true genre.
     bins : int
-        At least 1.
+        Number of bins, at least 1.
     """
     probabilities, labels = _checked(probabilities, labels)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    # k / bins is the nearest number to the edge (linspace's may be off by one bit), so that 0.7 falls below 0.7.
+    # k / bins is the float nearest to the edge (linspace may be off by one bit), so that 0.7 falls below the edge 0.7.
     position = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
     count = np.bincount(position, minlength=bins)
     divisor = np.maximum(count, 1)
@@ -177,52 +177,52 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int) -> Relia
 
 
 def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int) -> float:
-    """Mean distance of confidence and accuracy over the bins of :func:`reliability`, weighted by their tracks.
+    """Return the mean difference of confidence and accuracy over the bins of :func:`reliability`, weighted by tracks.
 
-    Equation 3 of Guo et al. 2017; 0 is perfectly calibrated, 1 is sure of itself and always wrong. With few tracks
-    a bin it is biased upwards.
+    Equation 3 of Guo et al. 2017; 0 is perfectly calibrated, 1 is fully confident and always wrong. It is biased
+    upwards if bins hold few tracks.
     """
     confidence, accuracy, count = reliability(probabilities, labels, bins)
     return float(np.average(np.abs(confidence - accuracy), weights=count))
 
 
 def temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature that makes the log loss of these tracks smallest; above 1 where they were too sure of themselves.
+    """Return the temperature that minimises the log loss of these tracks; above 1 for overconfident predictions.
 
-    Guo et al. 2017, with the logarithms of the probabilities for logits. To be fitted on validation and used on test.
+    Guo et al. 2017, with log probabilities as logits. Fit it on validation tracks and use it on test tracks.
 
     Parameters
     ----------
     probabilities : (tracks, genres) float
         Rows sum to 1.
     labels : (tracks,) int
-        The true genre's column.
+        Column of the true genre.
     """
     rows, truth = _checked(probabilities, labels)
 
     def loss(log_temperature: float) -> float:
         return log_loss(tempered(rows, float(np.exp(log_temperature))), truth)
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    optimum = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(optimum.x))
 
 
 def tempered(probabilities: ArrayLike, temperature: float) -> Floats:
-    """Probabilities to the power of 1 / temperature, rows summing to 1 again; the order within a row is kept."""
+    """Raise probabilities to the power of 1 / temperature and normalise the rows; keeps the order within a row."""
     logarithms = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST_PROBABILITY, 1))
     scaled: Floats = softmax(logarithms / temperature, axis=1)
     return scaled
 
 
 def calibration(val: tuple[ArrayLike, ArrayLike], test: tuple[ArrayLike, ArrayLike], bins: int) -> dict[str, float]:
-    """What temperature scaling does: the temperature fitted on validation, log loss and ECE of the test set with it.
+    """Fit the temperature on validation tracks; return it with the calibrated log loss and ECE of the test tracks.
 
     Parameters
     ----------
     val, test : (probabilities, labels)
         As in :func:`log_loss`.
     bins : int
-        Of the expected calibration error.
+        Number of bins of the expected calibration error.
     """
     fitted = temperature(*val)
     probabilities, labels = tempered(test[0], fitted), test[1]
@@ -234,9 +234,9 @@ def calibration(val: tuple[ArrayLike, ArrayLike], test: tuple[ArrayLike, ArrayLi
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """Holm's (1979) step-down correction: p-values for as many tests at once, in the order given.
+    """Correct p-values for multiple tests by Holm's (1979) step-down procedure, in the order given.
 
-    With each test at 5 %, the chance that any true hypothesis is rejected stays below 5 %.
+    Rejecting at 5 % keeps the chance that any true hypothesis is rejected below 5 %.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
@@ -247,49 +247,49 @@ def holm(p_values: ArrayLike) -> Floats:
 
 
 def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Mean negative natural logarithm of the true genre's probability, in nats; always finite.
+    """Return the mean negative natural logarithm of the true genre's probability, in nats; always finite.
 
     Probabilities are clipped from below at `SMALLEST_PROBABILITY`. Uniform guessing among k genres scores log(k).
     """
     probabilities, labels = _checked(probabilities, labels)
-    of_truth = probabilities[np.arange(labels.size), labels]
-    return float(-np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1)).mean())
+    true_probability = probabilities[np.arange(labels.size), labels]
+    return float(-np.log(np.clip(true_probability, SMALLEST_PROBABILITY, 1)).mean())
 
 
 def per_genre(labels: ArrayLike, predicted: ArrayLike, n_classes: int) -> PerGenre:
-    """Precision, recall, F1 and support of each genre; 0 where a ratio has nothing to divide by.
+    """Compute precision, recall, F1 and support of each genre; a ratio with denominator 0 is 0.
 
     Parameters
     ----------
     labels, predicted : (tracks,) int
         Indices of genres.
     n_classes : int
-        Genres in all, also those that do not occur: the arrays have this length.
+        Number of genres, including those that do not occur; the length of the arrays.
     """
-    found = precision_recall_fscore_support(labels, predicted, labels=np.arange(n_classes), zero_division=0)
-    return PerGenre(*found)
+    by_genre = precision_recall_fscore_support(labels, predicted, labels=np.arange(n_classes), zero_division=0)
+    return PerGenre(*by_genre)
 
 
 def summary(probabilities: ArrayLike, labels: ArrayLike, *, resamples: int, bins: int, seed: int) -> dict[str, float]:
-    """The numbers of a metrics file that follow from the tracks' probabilities.
+    """Compute the numbers of a metrics file that follow from the tracks' probabilities.
 
     Parameters
     ----------
     probabilities : (tracks, genres) float
         Rows sum to 1.
     labels : (tracks,) int
-        The true genre's column.
+        Column of the true genre.
     resamples, seed : int
-        Of the interval: see :func:`accuracy_interval`.
+        As in :func:`accuracy_interval`.
     bins : int
-        Of the expected calibration error.
+        Number of bins of the expected calibration error.
 
     Returns
     -------
     dict
         track_accuracy, track_accuracy_ci95_low, track_accuracy_ci95_high, macro_f1, log_loss, ece. The macro F1 is
-        the plain mean over the genres that occur among the labels or the predictions, as scikit-learn's: a genre
-        that the test fold lacks and nobody predicts does not count.
+        the unweighted mean over the genres that occur among the labels or the predictions, as in scikit-learn: a
+        genre that the test fold lacks and that is never predicted does not count.
     """
     probabilities, labels = _checked(probabilities, labels)
     predicted = probabilities.argmax(axis=1)
@@ -307,15 +307,15 @@ def summary(probabilities: ArrayLike, labels: ArrayLike, *, resamples: int, bins
 def _flags(correct: ArrayLike) -> NDArray[np.bool_]:
     flags = np.asarray(correct, dtype=bool)
     if flags.ndim != 1 or flags.size == 0:
-        raise ValueError(f"needs one flag a track and at least one track; received shape {flags.shape}")
+        raise ValueError(f"needs one flag per track and at least one track; received shape {flags.shape}")
     return flags
 
 
 def _discordant(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[int, int, int]:
-    """The number of tracks that only a has right, that only b has right, and of all tracks."""
+    """Return the number of tracks that only a has right, that only b has right, and of all tracks."""
     a, b = _flags(correct_a), _flags(correct_b)
     if a.size != b.size:
-        raise ValueError(f"needs the same tracks twice; received {a.size} and {b.size}")
+        raise ValueError(f"needs flags of the same tracks; received {a.size} and {b.size}")
     return int(np.sum(a & ~b)), int(np.sum(b & ~a)), a.size
 
 
@@ -324,7 +324,7 @@ def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArr
     truth = np.asarray(labels)
     if rows.ndim != 2 or truth.shape != rows.shape[:1] or truth.size == 0:
         raise ValueError(f"needs (tracks, genres) and (tracks,), not empty; received {rows.shape} and {truth.shape}")
-    if not np.allclose(rows.sum(axis=1), 1, atol=1e-3) or rows.min() < 0:  # also where there is a NaN
+    if not np.allclose(rows.sum(axis=1), 1, atol=1e-3) or rows.min() < 0:  # also catches NaN
         raise ValueError("probabilities must be finite, not negative, and sum to 1 in each row")
     if truth.min() < 0 or truth.max() >= rows.shape[1]:
         raise ValueError(f"labels must be columns of the probabilities, 0 to {rows.shape[1] - 1}")

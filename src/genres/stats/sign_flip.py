@@ -1,7 +1,7 @@
-"""Paired sign-flip tests: whether the mean of some differences is zero, and between which values it lies.
+"""Paired sign-flip test: test that the mean of paired differences is zero, and bound it.
 
-Where the two sides of each pair could as well be exchanged, each difference could as well have the other sign; so all
-2^n choices of signs are equally likely, and how many of them give as extreme a mean is a p-value (Fisher 1935).
+If the two sides of each pair are exchangeable, all 2^n choices of the signs of the differences are equally likely. The
+share of them that gives as extreme a mean is the p-value (Fisher 1935).
 """
 
 from typing import NamedTuple
@@ -9,65 +9,65 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Up to so many pairs all sign patterns are counted; more pairs are tested against this many random ones.
+# Up to this many pairs, all sign patterns are enumerated; for more pairs, `PATTERNS` random ones are drawn.
 EXACT_PAIRS = 14
 PATTERNS = 1 << EXACT_PAIRS
 
-# Sums that differ by less are equal: rounding must not break ties.
+# Means this close to zero count as ties, since rounding must not break ties.
 _TIE = 1e-12
 
 
 class SignFlip(NamedTuple):
-    """What a paired sign-flip test says of the mean of the differences."""
+    """Result of a paired sign-flip test of the mean difference."""
 
     mean: float
-    low: float | None  # 95 % interval of the mean; None: so few pairs bound it on no side
+    low: float | None  # 95 % interval of the mean; None if there are too few pairs to bound it
     high: float | None
     p: float  # two-sided
 
 
 def sign_flip(differences: ArrayLike, seed: int = 0) -> SignFlip:
-    """Test whether paired differences have mean zero, and give the interval of the means that the test accepts.
+    """Test whether paired differences have mean zero, and compute the interval of the means that the test accepts.
 
-    The test is exact up to 14 pairs. The interval is the same test turned round: it accepts a mean m where the
-    differences less m pass. Flipping the signs of a subset A keeps the sum as high as it is just where the mean over A
-    is at most m, so that the interval's ends are order statistics of the 2^n - 1 means over subsets (Hartigan, "Using
-    Subsample Values as Typical Values", JASA 1969).
+    The test is exact up to 14 pairs. The interval inverts the test: it holds the means m for which the differences less
+    m pass. Flipping the signs of a subset A does not lower their sum exactly if the mean over A is at most m, so the
+    interval's ends are order statistics of the 2^n - 1 means over subsets (Hartigan, "Using Subsample Values as Typical
+    Values", JASA 1969).
 
     Parameters
     ----------
     differences : (pairs,) float
         At least one; finite.
     seed : int
-        Of the random sign patterns, where there are more than 14 pairs.
+        Seed of the random sign patterns, for more than 14 pairs.
 
     Returns
     -------
     SignFlip
-        With n pairs p is at least :func:`least_p`; below 6 pairs that is above 5 %, and the interval has no ends.
+        With n pairs p is at least :func:`least_p`; below 6 pairs that exceeds 5 %, and the interval is unbounded.
     """
     values = np.asarray(differences, dtype=np.float64)
     if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
-        raise ValueError(f"needs finite differences, one a pair; received {values!r}")
+        raise ValueError(f"needs finite differences, one per pair; received {values!r}")
     subsets = _subsets(values.size, seed)
     means = np.sort((subsets @ values) / subsets.sum(axis=1))
-    patterns = len(means) + 1  # with the one that flips nothing
+    patterns = len(means) + 1  # including the one that flips nothing
     below = (1 + np.sum(means <= _TIE)) / patterns
     above = (1 + np.sum(means >= -_TIE)) / patterns
-    beyond = int(0.025 * patterns)  # patterns that one side leaves out
+    beyond = int(0.025 * patterns)  # number of patterns outside the interval on each side
     low, high = (float(means[beyond - 1]), float(means[-beyond])) if beyond else (None, None)
     return SignFlip(float(values.mean()), low, high, float(min(1.0, 2 * min(below, above))))
 
 
 def least_p(pairs: int) -> float:
-    """The smallest p-value that so many pairs can give, were they ever so clear."""
+    """Return the smallest p-value that is possible with this many pairs."""
     return min(1.0, 2 / min(2**pairs, PATTERNS))
 
 
 def _subsets(n: int, seed: int) -> np.ndarray:
-    """All non-empty subsets of n pairs, or random ones where those are too many: bool [shape=(patterns - 1, n)]."""
+    """Return all non-empty subsets of n pairs, or random ones for more than 14: bool [shape=(patterns - 1, n)]."""
     if n <= EXACT_PAIRS:
         return (np.arange(1, 2**n)[:, np.newaxis] >> np.arange(n) & 1).astype(bool)
     drawn = np.random.default_rng(seed).random((PATTERNS - 1, n)) < 0.5
-    drawn[~drawn.any(axis=1), 0] = True  # an empty one has no mean
+    drawn[~drawn.any(axis=1), 0] = True  # an empty subset has no mean
     return drawn

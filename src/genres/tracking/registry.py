@@ -13,29 +13,29 @@ from genres.tracking.store import address
 
 
 def register(model_file: Path, card: Mapping[str, Any], name: str, example: str, alias: str | None) -> tuple[str, str]:
-    """Log a model file as an MLflow pyfunc with the run of its training, and give it a registry version.
+    """Log a model file as an MLflow pyfunc in the run of its training, and register it as a new version.
 
-    The version carries this project's code and names its requirements; it is made to be served in the project's own
-    environment (--env-manager local).
+    The version contains this project's code and its requirements. It is to be served in the project's own environment
+    (--env-manager local).
 
     Parameters
     ----------
     model_file : Path
     card : Mapping
-        Its card.
+        Card of the model.
     name : str
-        In the registry.
+        Name in the registry.
     example : str
-        A short audio file in base64, kept as the example of an input.
+        Short audio file in base64, stored as the input example.
     alias : str or None
-        Is taken from the version that has it and given to this one.
+        Alias to move to the new version.
 
     Returns
     -------
     version, address : str
-        Of the version, and of the tracking store that has it.
+        Number of the version, and URI of the tracking store.
     """
-    from mlflow.models import ModelSignature  # here: training does without
+    from mlflow.models import ModelSignature  # here, since training does not need it
     from mlflow.types.schema import Array, ColSpec, DataType, Object, Property, Schema
 
     package = Path(__file__).resolve().parents[1]

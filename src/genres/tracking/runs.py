@@ -1,4 +1,4 @@
-"""Runs of MLflow: opened, described, compared and put under a parent run."""
+"""MLflow runs: open them, log to them, compare them, and group them under a parent run."""
 
 import math
 import os
@@ -25,7 +25,7 @@ class Run:
         mlflow.log_params(dict(_flat(values)))
 
     def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Log what is a number among the values."""
+        """Log those values that are numbers."""
         numbers = {k: float(v) for k, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
         mlflow.log_metrics(numbers, step=step)
 
@@ -34,42 +34,42 @@ class Run:
         mlflow.set_tags({key: str(value) for key, value in values.items()})
 
     def file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a copy of a file with the run."""
+        """Log a copy of a file as an artifact."""
         mlflow.log_artifact(str(path), folder)
 
 
 @contextmanager
 def run(experiment: str, name: str, run_id: str | None = None, nested: bool = False) -> Iterator[Run]:
-    """Open a run, or go on with an earlier one.
+    """Open a run, or resume an earlier one.
 
     Parameters
     ----------
     experiment : str
-        The data set.
+        Data set.
     name : str
-        The architecture.
+        Name of a new run, such as the architecture.
     run_id : str or None
-        An earlier run to continue; where this database does not have it (it was made on another machine), a new run
-        is opened.
+        Run to resume; a new one is opened if this database does not have it (it is from another machine).
     nested : bool
-        Make it a child of the run that is open.
+        Whether it becomes a child of the open run.
     """
     with readable_errors():
-        place = experiment_id(experiment)
+        experiment_number = experiment_id(experiment)
         if run_id is not None and not exists(run_id):
             run_id = None
         new_name = None if run_id else name
-        opened = mlflow.start_run(run_id=run_id, experiment_id=place, run_name=new_name, nested=nested)
-        with opened:
+        with mlflow.start_run(
+            run_id=run_id, experiment_id=experiment_number, run_name=new_name, nested=nested
+        ) as opened:
             if run_id is None:
-                # The name that DVC gave to the experiment; a plain `dvc repro` has none.
+                # Name of the DVC experiment; empty for a plain `dvc repro`.
                 mlflow.set_tag("dvc_experiment", os.environ.get("DVC_EXP_NAME", ""))
                 mlflow.set_tag("git_commit", opened.data.tags.get("mlflow.source.git.commit", _git_commit()))
             yield Run(opened.info.run_id)
 
 
 def tag(run_id: str, values: Mapping[str, Any]) -> None:
-    """Set tags of a run that has ended; one that this database does not have is passed over."""
+    """Set tags of a run that has ended; unknown runs are skipped."""
     with readable_errors():
         if exists(run_id):
             for key, value in values.items():
@@ -77,52 +77,52 @@ def tag(run_id: str, values: Mapping[str, Any]) -> None:
 
 
 def mark_killed(run_id: str) -> None:
-    """Say of a run whose process was killed that it does not go on."""
+    """Set the status of a run to killed; unknown runs are skipped."""
     with readable_errors():
         if exists(run_id):
             mlflow.MlflowClient().set_terminated(run_id, "KILLED")
 
 
-def gather(
+def group_runs(
     experiment: str, sweep: str, run_ids: Sequence[str], *, tags: Mapping[str, Any], metrics: Mapping[str, Any]
 ) -> None:
-    """Put runs that have ended under one parent run.
+    """Group runs that have ended under a parent run.
 
     Parameters
     ----------
     experiment : str
-        The data set.
+        Data set.
     sweep : str
-        What the runs have in common: letters and digits, by which a later call finds the parent again.
+        Identifier of the sweep, letters and digits; a later call reuses the parent run of the same sweep.
     run_ids : list of str
-        Those that this database does not have are passed over.
+        Runs to group; unknown ones are skipped.
     tags, metrics : dict
-        Of the parent.
+        Tags and metrics of the parent run.
     """
     with readable_errors():
-        found = mlflow.MlflowClient(connect()).search_runs([experiment_id(experiment)], f"tags.sweep = '{sweep}'")
-    with run(experiment, f"sweep {sweep}", found[0].info.run_id if found else None) as parent:
+        parents = mlflow.MlflowClient(connect()).search_runs([experiment_id(experiment)], f"tags.sweep = '{sweep}'")
+    with run(experiment, f"sweep {sweep}", parents[0].info.run_id if parents else None) as parent:
         parent.tags({"sweep": sweep} | dict(tags))
         parent.metrics(metrics)
         for run_id in run_ids:
             tag(run_id, {MLFLOW_PARENT_RUN_ID: parent.run_id})
 
 
-def compared(experiment: str, protocol: str, scores: Mapping[str, Mapping[str, float]], best: str) -> None:
-    """Log what a comparison says of runs that have ended, and give the best of a data set and protocol its tag.
+def log_comparison(experiment: str, protocol: str, scores: Mapping[str, Mapping[str, float]], best: str) -> None:
+    """Log the scores of a comparison to runs that have ended, and tag the best run of a data set and protocol.
 
     Parameters
     ----------
     experiment, protocol : str
-        The data set and how it was split.
+        Data set and split protocol.
     scores : dict of dict
-        By run id; with val_track_accuracy and val_log_loss. Runs that this database does not have are passed over.
+        Scores by run id, with val_track_accuracy and val_log_loss; unknown runs are skipped.
     best : str
-        The run id of the comparison's best. It has the tag `best`, unless the one that has it already is of a higher
-        accuracy over its own validation tracks (of equal ones: a lower log loss).
+        Run id of the comparison's best. It gets the tag `best`, unless the run that has the tag has a higher accuracy
+        over its own validation tracks (on a tie: a lower log loss).
     """
     with readable_errors():
-        client, place = mlflow.MlflowClient(connect()), experiment_id(experiment)
+        client, number = mlflow.MlflowClient(connect()), experiment_id(experiment)
         for run_id, values in scores.items():
             if exists(run_id):
                 for name, value in values.items():
@@ -130,19 +130,19 @@ def compared(experiment: str, protocol: str, scores: Mapping[str, Mapping[str, f
         if not exists(best):
             return
         with database_lock():  # several workers may compare at the same moment
-            earlier = client.search_runs([place], f"tags.best = 'true' AND tags.protocol = '{protocol}'")
-            candidates = [mlflow.get_run(best), *(found for found in earlier if found.info.run_id != best)]
+            earlier = client.search_runs([number], f"tags.best = 'true' AND tags.protocol = '{protocol}'")
+            candidates = [mlflow.get_run(best), *(other for other in earlier if other.info.run_id != best)]
             first = min(candidates, key=_by_validation)
-            for found in candidates:
-                if found is first:
-                    client.set_tag(found.info.run_id, "best", "true")
-                elif "best" in found.data.tags:
-                    client.delete_tag(found.info.run_id, "best")
+            for candidate in candidates:
+                if candidate is first:
+                    client.set_tag(candidate.info.run_id, "best", "true")
+                elif "best" in candidate.data.tags:
+                    client.delete_tag(candidate.info.run_id, "best")
 
 
-def _by_validation(found: mlflow.entities.Run) -> tuple[float, float]:
-    known = found.data.metrics
-    return -known.get("val_track_accuracy", 0.0), known.get("val_log_loss", math.inf)
+def _by_validation(candidate: mlflow.entities.Run) -> tuple[float, float]:
+    metrics = candidate.data.metrics
+    return -metrics.get("val_track_accuracy", 0.0), metrics.get("val_log_loss", math.inf)
 
 
 def _git_commit() -> str:

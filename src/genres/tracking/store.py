@@ -1,4 +1,4 @@
-"""Connection to MLflow's tracking store: the project's own database, or where MLFLOW_TRACKING_URI points."""
+"""Connection to MLflow's tracking store: the project's own database, or the store in MLFLOW_TRACKING_URI."""
 
 import os
 import re
@@ -15,25 +15,25 @@ from genres.core.console import UserError
 from genres.core.files import atomic
 from genres.core.paths import cache_dir, project_root
 
-# Addresses that were set here: MLflow puts them into the environment, where they look like the user's choice.
+# URIs that this module set: MLflow copies them to the environment, where they look like the user's choice.
 _own: set[str] = set()
 
 
-# Longer than the first use of a database takes, by far; whoever waits longer waits for a process that hangs.
+# Much longer than creating a database takes: after that the process that holds the lock must hang.
 LOCK_WAIT_S = 120
 
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Say in one line what is wrong with MLflow's database or server, and what can be done about it."""
+    """Turn errors of MLflow's database or server into one-line messages with a cure."""
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        raise UserError(f"MLflow at {address()}: {_reason(error)}; what is done is kept") from None
+        raise UserError(f"MLflow at {address()}: {_reason(error)}; finished work is kept") from None
     except Timeout as error:
         raise UserError(
-            f"MLflow at {address()}: another process has held {error.lock_file} for {LOCK_WAIT_S} s; end it, and run "
-            "the same again; what is done is kept"
+            f"MLflow at {address()}: another process has held {error.lock_file} for {LOCK_WAIT_S} s; end it and run "
+            "the same again; finished work is kept"
         ) from None
 
 
@@ -44,26 +44,27 @@ def _reason(error: MlflowException | SQLAlchemyError) -> str:
     if "database or disk is full" in text:
         return "the disk is full; free some space and run the same again"
     if "_alembic_tmp_" in text:
-        return "the database was left half-made or half-upgraded; move mlflow.db away and run the same again"
+        return "the creation or upgrade of the database was interrupted; move mlflow.db away and run the same again"
     if "readonly database" in text or "unable to open database file" in text:
-        return f"{text}; this user must be allowed to write there"
+        return f"{text}; give this user write permission there"
     if "Max retries exceeded" in text or "timed out" in text:
         return "the server does not answer; start it and run the same again, or unset MLFLOW_TRACKING_URI"
     return text
 
 
 def address() -> str:
-    """Where the runs are kept, without the password that an address may have in it."""
+    """Return the URI of the tracking store, with its password masked."""
     return re.sub(r"//[^/@]*@", "//***@", str(mlflow.get_tracking_uri()))
 
 
 def database_lock() -> FileLock:
+    """Return the lock that guards creation of the database and of experiments."""
     return FileLock(cache_dir("locks") / "mlflow.lock", timeout=LOCK_WAIT_S)
 
 
 def connect() -> str:
-    """Use the project's own database, unless the environment names another place; the address of either."""
-    if elsewhere():
+    """Select the project's own database, unless the environment names another store, and return the URI."""
+    if uses_other_store():
         mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
     else:
         own = f"sqlite:///{project_root() / 'mlflow.db'}"
@@ -72,35 +73,36 @@ def connect() -> str:
     return str(mlflow.get_tracking_uri())
 
 
-def elsewhere() -> bool:
+def uses_other_store() -> bool:
+    """Return True if MLFLOW_TRACKING_URI names a store that is not the project's own."""
     return os.environ.get("MLFLOW_TRACKING_URI", "") not in {"", *_own}
 
 
 def experiment_id(name: str) -> str:
-    """Find or make the experiment.
+    """Return the id of the experiment, creating it if needed.
 
-    Two workers that both find no database would break each other's first use, hence the lock; and an experiment
-    keeps the artifact folder it was made with, which without the explicit address would be a temporary one.
+    The lock keeps two workers from creating the database at the same time. The artifact folder is explicit, since an
+    experiment keeps its first one, which would otherwise be the working folder, a temporary one.
     """
-    # A server knows where its artifacts lie. A database does not, and MLflow would take the working folder.
+    # A server knows its artifact folder; for a database MLflow would take the working folder.
     served = connect().startswith(("http://", "https://"))
     location = None if served else (project_root() / "mlruns").as_uri()
     with database_lock():
-        if not elsewhere():
-            _make_database(project_root() / "mlflow.db")
-        if found := mlflow.get_experiment_by_name(name):
-            return found.experiment_id
+        if not uses_other_store():
+            _create_database(project_root() / "mlflow.db")
+        if experiment := mlflow.get_experiment_by_name(name):
+            return experiment.experiment_id
         try:
             return mlflow.create_experiment(name, artifact_location=location)
         except MlflowException:
-            # The lock is this machine's: another one may have made it since.
-            if found := mlflow.get_experiment_by_name(name):
-                return found.experiment_id
+            # The lock is local: another machine may have created the experiment meanwhile.
+            if experiment := mlflow.get_experiment_by_name(name):
+                return experiment.experiment_id
             raise
 
 
-def _make_database(path: Path) -> None:
-    """Make the database beside its place first: one that is left half-made, by a kill or a full disk, is of no use."""
+def _create_database(path: Path) -> None:
+    """Create the database under a temporary name, so that a kill or a full disk leaves no incomplete one."""
     if path.exists():
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -113,9 +115,10 @@ def _make_database(path: Path) -> None:
 
 
 def exists(run_id: str) -> bool:
+    """Return True if the store has the run and it is not deleted."""
     try:
         return mlflow.get_run(run_id).info.lifecycle_stage == "active"
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return False
-        raise  # a server that does not answer does not say that it has no such run
+        raise  # an unreachable server is no proof that the run is missing

@@ -1,4 +1,4 @@
-"""What is kept of a training to go on after a kill: in .cache/training/, until it has ended."""
+"""Checkpoints of a training, from which a killed one resumes: in .cache/training/, until it has ended."""
 
 import shutil
 from pathlib import Path
@@ -12,9 +12,9 @@ from genres.training.schedule import History
 
 
 class Checkpoint:
-    """The last whole epoch of a training, on disk: the network with its optimiser, the best one yet, the history.
+    """The last complete epoch of a training, on disk: network with optimiser state, best network so far, history.
 
-    state.json is renamed into place last and names the other files, so that at any moment it describes whole ones.
+    state.json is renamed into place last and names the other files, so it always describes complete ones.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class Checkpoint:
         return self.folder / "state.json"
 
     def model(self) -> keras.Model | None:
-        """The network after the last whole epoch, or None at the start."""
+        """Load the network after the last complete epoch; None before the first or if the checkpoint is damaged."""
         epoch = len(self.history)
         if not epoch:
             return None
@@ -43,18 +43,18 @@ class Checkpoint:
             self.history.clear()
             self._warn()
             return None
-        print(f"going on after epoch {epoch}", flush=True)
+        print(f"resuming after epoch {epoch}", flush=True)
         return keras.models.load_model(self.folder / f"last-{epoch}.keras")
 
     def _warn(self) -> None:
-        warn(f"{self.folder}: what was kept of this training is damaged; it starts from the beginning")
+        warn(f"{self.folder}: the checkpoint is damaged; training restarts at the first epoch")
 
     def best_model(self, epoch: int) -> keras.Model:
-        """The network after that epoch, which was the best."""
+        """Load the network after the best epoch, whose number is given."""
         return builders.load(self.folder / f"best-{epoch}.keras")
 
     def save(self, model: keras.Model, is_best: bool) -> None:
-        """Keep the network after the epoch that was just appended to the history."""
+        """Save the network after the last epoch of the history, and delete files of earlier epochs."""
         epoch = len(self.history)
         last = self.folder / f"last-{epoch}.keras"
         with atomic(last) as temporary:
@@ -62,11 +62,11 @@ class Checkpoint:
         if is_best:
             shutil.copyfile(last, self.folder / f"best-{epoch}.keras")
         write_json(self._state, {"run_id": self.run_id, "history": self.history})
-        for path in self.folder.glob("[!.]*.keras"):  # not what a kill left half-written
+        for path in self.folder.glob("[!.]*.keras"):  # not the hidden temporary files of a killed process
             kind, number = path.stem.split("-")
             if (kind == "last" or is_best) and int(number) < epoch:
                 path.unlink()
 
     def remove(self) -> None:
-        """Forget the training: its results are the stage's outputs now."""
+        """Delete the checkpoint, once the results are written as the stage's outputs."""
         shutil.rmtree(self.folder)

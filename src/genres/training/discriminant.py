@@ -1,10 +1,10 @@
-"""A linear classifier of a track's descriptors, fitted in closed form: for tracks by the hundred, where a net overfits.
+"""Linear classifier of a track's descriptors, fitted in closed form: for hundreds of tracks, where a network overfits.
 
-Linear discriminant analysis, all genres equally likely, with changes for few tracks and many columns. The covariance
-within genres is shrunk towards a multiple of the identity (Friedman 1989). Where it is nearly the identity, all columns
-count alike, so blocks are scaled down by their size, or 190 correlations would drown 45 numbers on onsets. A track
-counts for less the more tracks its artist has, since these are much alike. And standard scores are clipped, since a few
-tracks lie far out in single columns.
+Linear discriminant analysis with equal priors, adapted to few tracks and many columns. The covariance within genres is
+shrunk towards a multiple of the identity (Friedman 1989). Near the identity all columns weigh the same, so blocks are
+scaled down by their size; otherwise 190 correlations would outweigh 45 numbers on onsets. Tracks are weighted down by
+the number of tracks of their artist, since these are similar. Standard scores are clipped, since a few tracks are
+outliers in single columns.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from genres.data import folds
 from genres.models import descriptors
 from genres.models.backend import keras
 
-# In which training tracks are held out in turn to find the temperature.
+# Number of parts of the cross-validation that fits the temperature.
 PARTS = 5
 
 Floats = NDArray[np.float64]
@@ -37,7 +37,7 @@ class Discriminant:
     bias: Floats  # (genres,)
 
     def scores(self, columns: Floats) -> Floats:
-        """Log probabilities (tracks, genres) up to a constant of the track."""
+        """Return log probabilities (tracks, genres), up to a constant per track."""
         return clipped(columns, self.mean, self.deviation, self.clip) @ self.kernel + self.bias
 
 
@@ -58,17 +58,17 @@ def fit_discriminant(
     ----------
     columns : np.ndarray [shape=(tracks, descriptors)]
     labels : np.ndarray [shape=(tracks,)]
-        0 to genres - 1; each occurs.
+        Genre numbers, 0 to genres - 1; each occurs.
     artists : np.ndarray [shape=(tracks,)]
-        A number of each artist.
+        Artist numbers.
     sizes : list of int
-        Of the blocks of columns, in order.
+        Number of columns of each block, in order.
     shrinkage : float
-        0: the covariance as it is, 1: nothing but the identity; neither end itself.
+        Weight of the identity, between 0 (the covariance alone) and 1 (the identity alone), both excluded.
     artist_power, block_power : float
-        Powers of 1 / tracks of the artist and 1 / size of the block; 0: all count the same.
+        Exponents of 1 / (tracks of the artist) and of 1 / (size of the block); 0: equal weights.
     clip : float
-        Standard scores are clipped smoothly at so many deviations, by tanh.
+        Number of deviations at which tanh smoothly clips standard scores.
     """
     columns = np.asarray(columns, dtype=np.float64)
     mean, deviation = columns.mean(axis=0), columns.std(axis=0) + 1e-6
@@ -85,7 +85,7 @@ def fit_discriminant(
 
 
 def _solve(within: Floats, shrink: float, keep: float, right: Floats) -> NDArray[np.floating]:
-    """Solve (shrink * I + keep * within.T @ within) x = right in the space of columns or of tracks, what is smaller."""
+    """Solve (shrink * I + keep * within.T @ within) x = right in the smaller space: columns or tracks."""
     n_tracks, n_columns = within.shape
     if n_columns <= n_tracks:
         return np.linalg.solve(np.eye(n_columns) * shrink + keep * within.T @ within, right)
@@ -94,34 +94,36 @@ def _solve(within: Floats, shrink: float, keep: float, right: Floats) -> NDArray
     return (right - within.T @ inner) / shrink
 
 
-def fit_temperature(columns: Floats, labels: Ints, artists: Ints, parts: Ints, sizes: list[int], **how: float) -> float:
-    """What the scores are multiplied by to be log probabilities: found on tracks that each fit did not see.
+def fit_temperature(
+    columns: Floats, labels: Ints, artists: Ints, parts: Ints, sizes: list[int], **options: float
+) -> float:
+    """Fit the factor that turns scores into calibrated log probabilities, by cross-validation.
 
-    With more columns than tracks the classifier separates the tracks that it is fitted to, and would be sure of
-    everything.
+    With more columns than tracks the classifier separates its training tracks, which would make it overconfident.
 
     Parameters
     ----------
     parts : np.ndarray [shape=(tracks,)]
-        Each is held out in turn; tracks of one artist share one. Every other argument is as of `fit_discriminant`.
+        Part of each track; each part is held out in turn. Tracks of one artist share a part. All other arguments are
+        those of `fit_discriminant`.
 
     Returns
     -------
     float
-        Of the least log loss (Guo et al. 2017); 1 where no part can be held out without losing a genre.
+        The factor of the lowest log loss (Guo et al. 2017); 1 if no part can be held out without losing a genre.
     """
     n_genres = labels.max() + 1
-    scores, seen = np.zeros((len(labels), n_genres)), np.zeros(len(labels), dtype=bool)
+    scores, scored = np.zeros((len(labels), n_genres)), np.zeros(len(labels), dtype=bool)
     for part in np.unique(parts):
-        mine = parts == part
-        if len(np.unique(labels[~mine])) == n_genres:
-            scores[mine] = fit_discriminant(columns[~mine], labels[~mine], artists[~mine], sizes, **how).scores(
-                columns[mine]
-            )
-            seen |= mine
-    if not seen.any():
+        held_out = parts == part
+        rest = ~held_out
+        if len(np.unique(labels[rest])) == n_genres:
+            discriminant = fit_discriminant(columns[rest], labels[rest], artists[rest], sizes, **options)
+            scores[held_out] = discriminant.scores(columns[held_out])
+            scored |= held_out
+    if not scored.any():
         return 1.0
-    rows = np.flatnonzero(seen)
+    rows = np.flatnonzero(scored)
 
     def loss(exponent: float) -> float:
         return -log_softmax(scores[rows] * np.exp(exponent), axis=1)[np.arange(len(rows)), labels[rows]].mean()
@@ -130,45 +132,45 @@ def fit_temperature(columns: Floats, labels: Ints, artists: Ints, parts: Ints, s
 
 
 def artist_weights(labels: Ints, artists: Ints, power: float) -> Floats:
-    """1 / (tracks of the artist) ** power, each genre scaled to a sum of 1."""
+    """Return the weight of each track, 1 / (tracks of the artist) ** power, scaled to a sum of 1 in each genre."""
     _, positions, counts = np.unique(artists, return_inverse=True, return_counts=True)
     weights = (1 / counts[positions]) ** power
     return weights / np.bincount(labels, weights)[labels]
 
 
 def clipped(columns: Floats, mean: Floats, deviation: Floats, clip: float) -> Floats:
-    """Standard scores, smoothly clipped."""
+    """Return standard scores, smoothly clipped."""
     return clip * np.tanh((columns - mean) / deviation / clip)
 
 
 def fit(
-    model: keras.Model, windows: keras.utils.PyDataset, labels: Ints, artists: Ints, how: Descriptors, seed: int
+    model: keras.Model, windows: keras.utils.PyDataset, labels: Ints, artists: Ints, options: Descriptors, seed: int
 ) -> None:
-    """Fit the classifier of descriptors within a joined network.
+    """Fit the linear classifier of a joined network, and set its weights.
 
     Parameters
     ----------
     model : keras.Model
-        Of `join`; its weights are set.
+        Network that `genres.models.builders.join` returned.
     windows : keras.utils.PyDataset
         Batches of training clips as the network takes them, in the order of `labels`.
     labels, artists : np.ndarray [shape=(n,), dtype=int]
-        Genre and artist of each.
-    how : Descriptors
+        Genre and artist of each clip.
+    options : Descriptors
         Settings of the discriminant.
     seed : int
-        Of how artists are dealt to parts for the temperature.
+        Seed of the split of artists into parts, for the temperature.
     """
     describe = keras.Model(model.input, model.get_layer("descriptors").output)
     columns = describe.predict(windows, verbose=0).astype(np.float64)
-    sizes, settings = descriptors.sizes(), how.model_dump(exclude={"network_weight"})
-    parts = folds.deal(labels, artists, [1 / PARTS] * PARTS, np.random.default_rng([seed, 2]))
+    sizes, settings = descriptors.sizes(), options.model_dump(exclude={"network_weight"})
+    parts = folds.partition(labels, artists, [1 / PARTS] * PARTS, np.random.default_rng([seed, 2]))
     temperature = fit_temperature(columns, labels, artists, parts, sizes, **settings)
     set_weights(model, fit_discriminant(columns, labels, artists, sizes, **settings), temperature)
 
 
-def set_weights(model: keras.Model, found: Discriminant, temperature: float) -> None:
-    """Give the layers of a joined network the numbers of a discriminant, its scores multiplied by `temperature`."""
-    model.get_layer("scores").set_weights([found.mean, np.square(found.deviation * found.clip)])
-    kernel, bias = temperature * found.clip * found.kernel, temperature * found.bias
+def set_weights(model: keras.Model, fitted: Discriminant, temperature: float) -> None:
+    """Set the weights of a joined network to those of a discriminant, its scores multiplied by `temperature`."""
+    model.get_layer("scores").set_weights([fitted.mean, np.square(fitted.deviation * fitted.clip)])
+    kernel, bias = temperature * fitted.clip * fitted.kernel, temperature * fitted.bias
     model.get_layer("discriminant").set_weights([kernel, bias])

@@ -130,7 +130,7 @@ class _EpochByEpoch(keras.callbacks.Callback):
         ended = time.perf_counter()
         clock = [ended - self._started, (self._trained or ended) - self._started]
         self._history.append(entry | dict(zip(CLOCK, clock, strict=True)))
-        with self._devices.apart():
+        with self._devices.unshared():
             self._after_epoch()
         self.model.stop_training = stopped(self._history, self._settings)
 

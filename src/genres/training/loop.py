@@ -73,8 +73,8 @@ class Training:
         Another host than the first holds nothing, and gets a copy.
         """
         name = "-".join([self.architecture, *self._folds[1:], self.key])
-        self.devices.agree(name)
-        if self.devices.leads:
+        self.devices.check_agreement(name)
+        if self.devices.is_leader:
             with one_at_a_time(cache_dir("locks") / f"{name}.lock", f"this training of {self.architecture}"):
                 folder = cache_dir("training") / name
                 self.devices.copy_from_leader(folder)
@@ -88,7 +88,7 @@ class Training:
 
     def run(self) -> None:
         """Train, or resume training, and write the stage's outputs."""
-        if not self.devices.leads:
+        if not self.devices.is_leader:
             self._follow()
             return
         if self.devices.count > 1:

@@ -1,25 +1,25 @@
-"""What follows from the epochs so far: the next learning rate, the best epoch, whether it is enough."""
+"""Learning-rate schedule, best epoch and early stopping, as functions of the epochs so far."""
 
 import math
 
 from genres.core.params import TrainParams
 
-# An epoch is better only by more than this, as in Keras' own ReduceLROnPlateau.
+# Least improvement that counts for the plateau, as in Keras' ReduceLROnPlateau.
 MIN_DELTA = 1e-4
 
-# An entry an epoch, by name: its number, losses, accuracies, learning rate, seconds.
+# One dict per epoch: its number, losses, accuracies, learning rate, seconds.
 History = list[dict[str, float]]
 
 
 def best(history: History, monitor: str) -> dict[str, float]:
-    """The epoch with the lowest val_loss or the highest val_accuracy, the first of equals; or simply the last."""
+    """Return the epoch with the lowest val_loss or highest val_accuracy, the first of equals; or the last epoch."""
     if monitor == "last_epoch":
         return history[-1]
     return min(history, key=lambda epoch: -epoch[monitor] if monitor == "val_accuracy" else epoch[monitor])
 
 
 def stopped(history: History, settings: TrainParams) -> bool:
-    """Whether training ends here: all epochs done, or none better for `early_stopping_patience` of them."""
+    """Return True after the last epoch, or when the best one is `early_stopping_patience` epochs ago."""
     if len(history) >= settings.epochs:
         return True
     if settings.early_stopping_patience is None or not history:
@@ -28,10 +28,11 @@ def stopped(history: History, settings: TrainParams) -> bool:
 
 
 def learning_rate(history: History, settings: TrainParams) -> float:
-    """The learning rate of the epoch that follows `history`; a function of it alone, so that nothing else is kept.
+    """Return the learning rate of the epoch after `history`.
 
-    `plateau` gives what keras.callbacks.ReduceLROnPlateau does, `cosine` falls from the full rate to zero behind the
-    last epoch (Loshchilov and Hutter 2017, without restarts), after it has risen in equal steps over the first ones.
+    It depends on the history alone, so a checkpoint needs no other state. `plateau` equals
+    keras.callbacks.ReduceLROnPlateau. `cosine` rises in equal steps over the warm-up epochs, then falls from the full
+    rate to zero after the last epoch (Loshchilov and Hutter 2017, without restarts).
     """
     rate, done = settings.learning_rate, len(history)
     warmup = min(settings.warmup_epochs, settings.epochs - 1)

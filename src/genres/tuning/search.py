@@ -2,11 +2,11 @@
 
     genres tune [ARCHITECTURE] [--trials N] [--write]
 
-What is searched stands under `tune` in params.yaml. Each trial trains on the data of the workspace for some epochs and
-counts by its best epoch's accuracy over validation clips; one that falls below the median of the others is cut short.
-The study lies in .cache/tune/ and a search that was killed goes on to the same result. Pictures and a table of the
-trials come to plots/tune/<architecture>/, and with --write the best values to params.yaml. With compute.scheduler, as
-many trials run at a time as a cluster has workers (docs/cluster.md).
+`tune` in params.yaml defines the search space. Each trial trains on the current data for some epochs; its value is the
+highest accuracy over validation clips of its epochs. Trials below the median of the others are pruned. The study lies
+in .cache/tune/, and a killed search resumes to the same result. Figures and a table of the trials are written to
+plots/tune/<architecture>/; --write writes the best values to params.yaml. With compute.scheduler, one trial runs on
+each worker of a cluster (docs/cluster.md).
 """
 
 import argparse
@@ -31,11 +31,11 @@ from genres.core.console import UserError, command, print_table
 from genres.core.files import atomic, write_table
 from genres.core.params import Params
 from genres.core.paths import cache_dir
-from genres.core.text import whose
+from genres.core.text import dataset_note
 from genres.figures import search
 from genres.figures.style import save
 from genres.training.schedule import History
-from genres.tuning import trial as elsewhere
+from genres.tuning import trial as remote_trial
 from genres.tuning.space import Values, lowest, present, spaces, suggest, with_values
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="genres tune", description=__doc__.splitlines()[0])
     parser.add_argument("architecture", nargs="?", help="one of `models` in params.yaml (default: tune.architecture)")
     parser.add_argument(
-        "--trials", type=int, metavar="N", help="in all, with those of earlier calls (default: tune.trials)"
+        "--trials", type=int, metavar="N", help="number of trials, earlier calls included (default: tune.trials)"
     )
     parser.add_argument("--write", action="store_true", help="write the best values to params.yaml")
     arguments = parser.parse_args(argv)
@@ -59,28 +59,30 @@ def main(argv: list[str] | None = None) -> None:
     if trials < 1:
         raise UserError(f"--trials: needs at least 1; received {trials}")
 
-    study = find(architecture, settings, trials)
+    study = run_study(architecture, settings, trials)
     best = study.best_trial
     draw(study, architecture, settings)
     show(study, architecture, settings)
     if arguments.write:
         write_best(Path("params.yaml"), architecture, best.user_attrs["values"])
-        print(f"params.yaml: the best values are written to models.{architecture}")
+        print(f"params.yaml: best values written to models.{architecture}")
     else:
-        print("params.yaml is as it was; the same command with --write takes the best values into it")
+        print("params.yaml is unchanged; add --write to write the best values to it")
 
 
-def find(architecture: str, settings: Params, n_trials: int) -> optuna.Study:
-    """Search, or go on searching, until `n_trials` trials are done."""
+def run_study(architecture: str, settings: Params, n_trials: int) -> optuna.Study:
+    """Start or resume the study, and run it until `n_trials` trials are finished."""
     for name in settings.tune.train:
         if name in settings.recipe.train:
-            raise UserError(f"params.yaml: tune.train.{name}: datasets.{settings.dataset}.train sets it, and would win")
-    from genres.tracking import runs  # loads MLflow, and below Keras: not for --help and a misspelt name
+            raise UserError(
+                f"params.yaml: tune.train.{name}: datasets.{settings.dataset}.train overrides it; remove one"
+            )
+    from genres.tracking import runs  # MLflow here and Keras below load slowly: not for --help or a misspelt name
     from genres.training.loop import Training
 
     data = Training(architecture, with_values(settings, architecture, lowest(settings)))
     if data.devices.hosts > 1:
-        raise UserError("tune: searches on one host; run it without KERAS_DISTRIBUTION_… in the environment")
+        raise UserError("tune: needs a single host; unset the environment variables KERAS_DISTRIBUTION_…")
     database = cache_dir("tune") / f"{architecture}-{_key(data, settings)}.sqlite3"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -96,7 +98,7 @@ def find(architecture: str, settings: Params, n_trials: int) -> optuna.Study:
             with runs.run(settings.dataset, run_name, study.user_attrs.get("run_id")) as run:
                 study.set_user_attr("run_id", run.run_id)
                 _describe(run, architecture, settings)
-                _forget_killed(study)
+                _fail_killed(study)
                 _search(study, architecture, settings, n_trials)
                 best = study.best_trial
                 run.metrics({"best_val_accuracy": best.value, "trials": len(finished(study))})
@@ -104,51 +106,51 @@ def find(architecture: str, settings: Params, n_trials: int) -> optuna.Study:
             for trial in finished(study):
                 runs.tag(trial.user_attrs["run_id"], {"best": trial.number == best.number})
     except Timeout:
-        raise UserError(f"{database}: another process is searching this; wait until it has ended") from None
+        raise UserError(f"{database}: another process runs this search; wait until it has ended") from None
     return study
 
 
 def _search(study: optuna.Study, architecture: str, settings: Params, n_trials: int) -> None:
     done = len(finished(study))
     if 0 < done < n_trials:
-        print(f"going on after {done} trials", flush=True)
+        print(f"resuming after {done} trials", flush=True)
     with tqdm(total=n_trials, initial=min(done, n_trials), unit="trial", disable=not sys.stderr.isatty()) as bar:
-        for _ in _attempts(study, architecture, settings, range(done, n_trials)):
+        for _ in _run_trials(study, architecture, settings, range(done, n_trials)):
             complete = [trial for trial in finished(study) if trial.state == TrialState.COMPLETE]
             if complete:
                 bar.set_postfix(best=f"{study.best_value:.1%}")
             bar.update()
     if not any(trial.state == TrialState.COMPLETE for trial in finished(study)):
-        raise UserError(f"{architecture}: no trial came to a number; lower the learning rates under tune.train")
+        raise UserError(f"{architecture}: every trial diverged; lower the learning rates under tune.train")
 
 
-def _attempts(study: optuna.Study, architecture: str, settings: Params, numbers: range) -> Iterator[None]:
-    """Make trials, one after the other or as many at a time as there are workers; yields after each."""
+def _run_trials(study: optuna.Study, architecture: str, settings: Params, numbers: range) -> Iterator[None]:
+    """Run trials, one at a time or one per worker of the cluster; yields after each."""
     if settings.compute.scheduler is not None and numbers:
         yield from _on_cluster(study, architecture, settings, numbers)
         return
     for number in numbers:
         study.sampler = sampler(number, architecture, settings)
-        attempt(study.ask(), study, architecture, settings)
+        run_trial(study.ask(), study, architecture, settings)
         yield
 
 
 def _on_cluster(study: optuna.Study, architecture: str, settings: Params, numbers: range) -> Iterator[None]:
-    """Ask, prune and log here; train on the workers."""
+    """Draw values, prune and log in this process; train on the workers."""
     asked: dict[int, optuna.Trial] = {}
     reported: set[tuple[int, int]] = set()
-    known = elsewhere.data()
+    digests = remote_trial.data_digests()
 
     def tasks() -> Iterator[tuple[int, tuple[Any, ...]]]:
         for number in numbers:
             study.sampler = sampler(number, architecture, settings)
             trial = study.ask()
             asked[trial.number] = trial
-            yield trial.number, (str(Path.cwd()), known, architecture, settings, draw_values(trial, settings))
+            yield trial.number, (str(Path.cwd()), digests, architecture, settings, draw_values(trial, settings))
 
     def answer(number: int, epoch: dict[str, float]) -> bool:
         trial, step = asked[number], int(epoch["epoch"])
-        if (number, step) not in reported:  # else its worker has died, and another one has begun anew
+        if (number, step) not in reported:  # else its worker died and another one restarted it
             reported.add((number, step))
             trial.report(epoch["val_accuracy"], step)
         return step < settings.tune.epochs and trial.should_prune()
@@ -157,7 +159,7 @@ def _on_cluster(study: optuna.Study, architecture: str, settings: Params, number
 
     assert settings.compute.scheduler is not None
     with Cluster(settings.compute.scheduler) as cluster:
-        for number, (history, is_complete) in cluster.each(elsewhere.train, tasks(), answer):
+        for number, (history, is_complete) in cluster.each(remote_trial.train, tasks(), answer):
             trial = asked.pop(number)
             with runs.run(settings.dataset, f"{architecture} trial {number}", nested=True) as run:
                 trial.set_user_attr("run_id", run.run_id)
@@ -170,17 +172,17 @@ def _on_cluster(study: optuna.Study, architecture: str, settings: Params, number
 
 
 def draw_values(trial: optuna.Trial, settings: Params) -> Values:
-    """Let the study draw a trial's values, and note them with it as they are used."""
+    """Draw the values of a trial, and store them with it as they are used."""
     values = {name: suggest(trial, name, space) for name, space in spaces(settings.tune).items()}
     trial.set_user_attr("values", values)
     return values
 
 
 def sampler(number: int, architecture: str, settings: Params) -> optuna.samplers.BaseSampler:
-    """What draws the values of the trial that follows `number` finished ones.
+    """Return the sampler of the trial after `number` finished ones.
 
-    Its random numbers follow from the seed and that number alone, so that a search that was killed goes on as if it had
-    not been. The first trial has the values of params.yaml: what is found is never worse than them.
+    Its random state depends on the seed and that number alone, so a killed search resumes to the same result. The first
+    trial has the values of params.yaml, so the best one is never worse than those.
     """
     seed = int(np.random.default_rng([settings.seed, number]).integers(2**31))
     tree = optuna.samplers.TPESampler(seed=seed, n_startup_trials=settings.tune.startup_trials)
@@ -191,8 +193,8 @@ def sampler(number: int, architecture: str, settings: Params) -> optuna.samplers
         return optuna.samplers.PartialFixedSampler(present(architecture, settings), tree)
 
 
-def attempt(trial: optuna.Trial, study: optuna.Study, architecture: str, settings: Params) -> None:
-    """Train with the values of a trial, as an MLflow run of its own, and tell the study what came of it."""
+def run_trial(trial: optuna.Trial, study: optuna.Study, architecture: str, settings: Params) -> None:
+    """Train with the values of a trial, as a nested MLflow run, and report the result to the study."""
     from genres.tracking import runs
     from genres.training.fitting import DivergedError
     from genres.training.loop import Training
@@ -234,7 +236,7 @@ def _conclude(
     settings: Params,
     architecture: str,
 ) -> None:
-    """Tell the study and MLflow what came of a trial."""
+    """Report the result of a trial to the study and to MLflow."""
     run.tags({"architecture": architecture, "state": state.name.lower(), "protocol": settings.split.protocol})
     if state == TrialState.COMPLETE:
         best = max(epoch["val_accuracy"] for epoch in history)
@@ -245,17 +247,18 @@ def _conclude(
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that came to an end; a killed one is done again, under a new number."""
+    """Return the completed and pruned trials; a killed one is run again under a new number."""
     return study.get_trials(states=FINISHED)
 
 
 def _key(training: Any, settings: Params) -> str:
-    """Identifies a study: data, code, and all settings but those that are searched and the number of trials."""
+    """Return a digest of data, code and settings, without the searched ones and the number of trials."""
     tune = settings.tune.model_dump_json(exclude={"trials", "architecture"})
     return hashlib.sha256(f"{training.key} {settings.split.protocol} {tune}".encode()).hexdigest()[:12]
 
 
-def _forget_killed(study: optuna.Study) -> None:
+def _fail_killed(study: optuna.Study) -> None:
+    """Mark trials of a killed search as failed."""
     from genres.tracking import runs
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -272,20 +275,20 @@ def _describe(run: Any, architecture: str, settings: Params) -> None:
 
 
 def rows(study: optuna.Study) -> list[dict[str, Any]]:
-    """The finished trials: number (from 1), value (the best accuracy of its epochs), pruned, epochs, and the values."""
-    found = []
+    """Return a row per finished trial: trial (from 1), val_accuracy (of its best epoch), epochs, pruned, values."""
+    table = []
     for number, trial in enumerate(finished(study), start=1):
         epochs = list(trial.intermediate_values.values())
         if epochs:
             row = {"trial": number, "val_accuracy": max(epochs), "epochs": len(epochs)}
-            found.append(row | {"pruned": trial.state == TrialState.PRUNED} | trial.user_attrs["values"])
-    return found
+            table.append(row | {"pruned": trial.state == TrialState.PRUNED} | trial.user_attrs["values"])
+    return table
 
 
 def importance(study: optuna.Study, seed: int) -> dict[str, float]:
-    """Share of the variance of the results that each parameter explains (fANOVA, Hutter et al. 2014).
+    """Return the share of the results' variance that each parameter explains (fANOVA, Hutter et al. 2014).
 
-    Empty where the complete trials are too few, or all alike.
+    Empty with fewer than 4 completed trials, or if all have the same value.
     """
     complete = [trial for trial in finished(study) if trial.state == TrialState.COMPLETE]
     if len(complete) < 4 or len({trial.value for trial in complete}) < 2:
@@ -295,10 +298,11 @@ def importance(study: optuna.Study, seed: int) -> dict[str, float]:
 
 
 def draw(study: optuna.Study, architecture: str, settings: Params) -> None:
-    """Write plots/tune/<architecture>/."""
+    """Write figures and table of the trials to plots/tune/<architecture>/."""
     folder, table = Path("plots/tune") / architecture, rows(study)
     protocol = settings.split.protocol
-    note = f"{whose(settings.dataset, protocol)}; {settings.tune.epochs} epochs a trial, accuracy over validation clips"
+    data = dataset_note(settings.dataset, protocol)
+    note = f"{data}; {settings.tune.epochs} epochs a trial, accuracy over validation clips"
     title = f"{architecture}: {len(table)} trials"
     save(search.history(table, title=title, note=note), folder / "history.png")
     searched = spaces(settings.tune)
@@ -314,14 +318,14 @@ def show(study: optuna.Study, architecture: str, settings: Params) -> None:
     best = sorted(rows(study), key=lambda row: (row["pruned"], -row["val_accuracy"], row["trial"]))[:5]
     print_table(
         f"{architecture}: the best of {len(finished(study))} trials by validation, "
-        f"{whose(settings.dataset, settings.split.protocol)}",
+        f"{dataset_note(settings.dataset, settings.split.protocol)}",
         ["trial", "val accuracy", "epochs", *names],
         [[row["trial"], f"{row['val_accuracy']:.1%}", row["epochs"], *(row[name] for name in names)] for row in best],
     )
 
 
 def write_best(path: Path, architecture: str, values: Values) -> None:
-    """Change values of an architecture in a parameters file; its comments stay."""
+    """Write values of an architecture to a parameters file; comments are kept."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096

@@ -1,7 +1,7 @@
-"""One trial of a hyperparameter search on a worker of a cluster: a training that asks the client after each epoch.
+"""One trial of a hyperparameter search on a worker of a cluster: training that asks the client after each epoch.
 
-It runs in a process of its own (`python -m genres.tuning.trial`), since a worker's other threads would draw random
-numbers, too, and its weights would not be those of the same trial elsewhere. The two talk in lines of JSON.
+It runs in its own process (`python -m genres.tuning.trial`): other threads of a worker also draw random numbers, which
+would change the weights. The processes exchange lines of JSON.
 """
 
 import json
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from genres.compute.worker import Line, here
+from genres.compute.worker import Channel, worker_name
 from genres.core.console import UserError
 from genres.core.files import sha256_of
 from genres.core.params import Params
@@ -23,87 +23,91 @@ from genres.training.schedule import History
 from genres.tuning.space import Values, with_values
 
 
-def data(folder: Path = Path()) -> dict[str, str]:
-    """SHA-256 of what says which clips a search learns from, below a project's folder."""
+def data_digests(folder: Path = Path()) -> dict[str, str]:
+    """Return the SHA-256 of the files below a project's folder that define the clips of a search."""
     return {str(path): sha256_of(folder / path) for path in (CLIPS, TRACKS, MELS / INDEX)}
 
 
 def train(
-    line: Line, folder: str, known: dict[str, str], architecture: str, settings: Params, values: Values
+    channel: Channel, folder: str, digests: dict[str, str], architecture: str, settings: Params, values: Values
 ) -> tuple[History, bool]:
     """Train with a trial's values.
 
     Parameters
     ----------
-    line : Line
-        To the client, which says after each epoch whether to stop.
+    channel : Channel
+        Channel to the client, which answers after each epoch whether to stop.
     folder : str
-        The project's, with the data below it.
-    known : dict
-        What :func:`data` says at the client.
+        Folder of the project, with the data below it.
+    digests : dict
+        Result of :func:`data_digests` at the client.
     architecture, settings, values
-        What to train, and how.
+        Architecture to train, all parameters, and the values that the trial changes.
 
     Returns
     -------
     history : list of dict
-        An entry an epoch.
+        One dict per epoch.
     complete : bool
-        Whether it came to its end: it was neither stopped nor diverged.
+        Whether training was neither stopped nor diverged.
 
     Raises
     ------
     UserError
-        Where the worker does not have the client's data.
+        If the worker does not have the client's data.
     """
-    _check(Path(folder), known)
+    _check(Path(folder), digests)
     code = str(Path(__file__).resolve().parents[2])
-    command = [sys.executable, "-P", "-m", "genres.tuning.trial"]  # -P: not the code that may lie in `folder`
+    command = [sys.executable, "-P", "-m", "genres.tuning.trial"]  # -P: ignore code that may lie in `folder`
     history: History = []
-    with tempfile.TemporaryFile() as said:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": said}
+    with tempfile.TemporaryFile() as errors:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
         with subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": code}, **pipes) as process:  # type: ignore[call-overload]
             try:
                 process.stdin.write(pickle.dumps((architecture, settings, values)))
                 process.stdin.flush()
-                for told in map(json.loads, process.stdout):
-                    if "error" in told:
-                        raise UserError(told["error"])
-                    if "complete" in told:
-                        return history, told["complete"]
-                    history.append(told)
-                    process.stdin.write(f"{json.dumps(bool(line.ask(told)))}\n".encode())
+                for message in map(json.loads, process.stdout):
+                    if "error" in message:
+                        raise UserError(message["error"])
+                    if "complete" in message:
+                        return history, message["complete"]
+                    history.append(message)
+                    process.stdin.write(f"{json.dumps(bool(channel.ask(message)))}\n".encode())
                     process.stdin.flush()
             finally:
                 process.kill()
-        said.seek(0)
-        raise RuntimeError(f"the trial's process on {here()} has died:\n{said.read().decode(errors='replace')[-4000:]}")
+        errors.seek(0)
+        log = errors.read().decode(errors="replace")[-4000:]
+        raise RuntimeError(f"the trial's process on {worker_name()} died:\n{log}")
 
 
-def _check(folder: Path, known: dict[str, str]) -> None:
+def _check(folder: Path, digests: dict[str, str]) -> None:
     try:
-        is_same = data(folder) == known
+        is_same = data_digests(folder) == digests
     except OSError as error:
         raise UserError(
-            f"{folder / 'data'}: {here()} cannot read it ({error.strerror}: {error.filename}); trials need the "
-            "project's data/ under this path there, too (compute.data is for songs only)"
+            f"{folder / 'data'}: {worker_name()} cannot read it ({error.strerror}: {error.filename}); copy the "
+            "project's data/ to this path there (compute.data is for songs only)"
         ) from None
     if not is_same:
-        raise UserError(f"{folder / 'data'}: on {here()} it is another one than here")
+        raise UserError(f"{folder / 'data'}: {worker_name()} has other data than this machine; copy data/ there")
 
 
 class _StoppedError(Exception):
-    """The client has seen enough."""
+    """The client stops the training."""
 
 
 def main() -> None:
-    """Train as stdin says; tell each epoch on stdout, and go on as stdin answers. Ends with who has started it."""
+    """Train the trial that stdin describes; write each epoch to stdout, and read from stdin whether to stop.
+
+    It ends with its parent process.
+    """
     out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever else is printed is no line of these
+    os.dup2(2, 1)  # other output goes to stderr, not between these lines
     architecture, settings, values = pickle.load(sys.stdin.buffer)
 
-    def tell(what: dict[str, Any]) -> None:
-        out.write(f"{json.dumps(what)}\n")
+    def send(message: dict[str, Any]) -> None:
+        out.write(f"{json.dumps(message)}\n")
 
     from genres.training.fitting import DivergedError
     from genres.training.loop import Training
@@ -111,7 +115,7 @@ def main() -> None:
     history: History = []
 
     def after_epoch() -> None:
-        tell(history[-1])
+        send(history[-1])
         if json.loads(sys.stdin.buffer.readline()):
             raise _StoppedError
 
@@ -120,11 +124,11 @@ def main() -> None:
         training = Training(architecture, changed, epochs=settings.tune.epochs, early_stopping_patience=None)
         training.fit(training.new_model(), history, after_epoch, verbose=0)
     except (_StoppedError, DivergedError):
-        tell({"complete": False})
+        send({"complete": False})
     except UserError as error:
-        tell({"error": str(error)})
+        send({"error": str(error)})
     else:
-        tell({"complete": True})
+        send({"complete": True})
 
 
 if __name__ == "__main__":

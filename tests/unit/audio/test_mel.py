@@ -36,26 +36,26 @@ SETS = {
 }
 
 
-def librosa_power(samples: np.ndarray, mel: MelParams) -> np.ndarray:
+def librosa_power(samples: np.ndarray, settings: MelParams) -> np.ndarray:
     return librosa.feature.melspectrogram(
         y=samples,
-        sr=mel.sample_rate,
-        n_fft=mel.n_fft,
-        hop_length=mel.hop_length,
-        n_mels=mel.n_mels,
-        fmin=mel.fmin,
-        fmax=mel.fmax,
+        sr=settings.sample_rate,
+        n_fft=settings.n_fft,
+        hop_length=settings.hop_length,
+        n_mels=settings.n_mels,
+        fmin=settings.fmin,
+        fmax=settings.fmax,
     )
 
 
 @pytest.mark.parametrize("changes", SETS.values(), ids=list(SETS))
 @pytest.mark.parametrize("length", [66150, 50001, 2048, 5000])
 def test_power_is_librosas(compose: Callable, changes: dict, length: int) -> None:
-    mel = MelParams(**DEFAULT | changes)
+    settings = MelParams(**DEFAULT | changes)
     samples = compose(1)[:length]
-    power = mel.mel_power(samples, mel)
-    expected = librosa_power(samples, mel)
-    assert power.shape == (1 + length // mel.hop_length, mel.n_mels)
+    power = mel.mel_power(samples, settings)
+    expected = librosa_power(samples, settings)
+    assert power.shape == (1 + length // settings.hop_length, settings.n_mels)
     np.testing.assert_allclose(power.T, expected, rtol=1e-3, atol=1e-7 * expected.max())
 
 
@@ -63,20 +63,20 @@ def test_power_is_librosas(compose: Callable, changes: dict, length: int) -> Non
 @pytest.mark.parametrize("changes", SETS.values(), ids=list(SETS))
 @pytest.mark.parametrize("length", [66150, 50001, 700, 1])
 def test_stored_levels_are_librosas_within_half_a_step(compose: Callable, changes: dict, length: int) -> None:
-    mel = MelParams(**DEFAULT | changes)
+    settings = MelParams(**DEFAULT | changes)
     samples = compose(2)[100 : 100 + length]
-    stored = mel.of_samples(samples, mel)
+    stored = mel.of_samples(samples, settings)
     assert stored.dtype == np.uint8
-    assert stored.shape == (1 + length // mel.hop_length, mel.n_mels)
-    expected = librosa.power_to_db(librosa_power(samples, mel), ref=np.max, top_db=mel.top_db)
-    error = np.abs(format.to_decibels(stored, mel.top_db).T - expected)
-    assert error.max() <= mel.top_db / 255 / 2 + 0.005
+    assert stored.shape == (1 + length // settings.hop_length, settings.n_mels)
+    expected = librosa.power_to_db(librosa_power(samples, settings), ref=np.max, top_db=settings.top_db)
+    error = np.abs(format.to_decibels(stored, settings.top_db).T - expected)
+    assert error.max() <= settings.top_db / 255 / 2 + 0.005
     assert stored.max() == 255
 
 
 def loudness(samples: np.ndarray, rate: int, gain: float = 1.0) -> float:
     meter = Meter(rate)
-    meter.hear(samples)
+    meter.update(samples)
     return meter.integrated(gain)
 
 
@@ -105,10 +105,10 @@ def test_silence_has_a_loudness(length: int) -> None:
 
 @given(st.floats(-70, 20), st.sampled_from([3000, 30000]))
 def test_gain_changes_nothing(compose: Callable, gain_db: float, length: int) -> None:
-    mel = MelParams(**LOUDNESS)
+    settings = MelParams(**LOUDNESS)
     samples = compose(4)[:length]
     louder = (samples * 10 ** (gain_db / 20)).astype(np.float32)
-    difference = mel.of_samples(louder, mel).astype(int) - mel.of_samples(samples, mel)
+    difference = mel.of_samples(louder, settings).astype(int) - mel.of_samples(samples, settings)
     assert np.abs(difference).max() <= 1  # where a level lies on the edge of two steps
     assert (difference != 0).sum() <= max(1, 0.001 * difference.size)
 
@@ -119,8 +119,8 @@ def test_gain_changes_nothing(compose: Callable, gain_db: float, length: int) ->
 def test_noise_has_the_level_of_its_density(rate: int, n_fft: int, n_mels: int) -> None:
     """White noise of variance s has a power density of 2 s / rate in each 1 Hz, however it is analysed."""
     noise = 0.05 * np.random.default_rng(0).standard_normal(10 * rate).astype(np.float32)
-    mel = MelParams(**LOUDNESS | {"sample_rate": rate, "n_fft": n_fft, "n_mels": n_mels})
-    stored = format.to_decibels(mel.of_samples(noise, mel), mel.top_db)
+    settings = MelParams(**LOUDNESS | {"sample_rate": rate, "n_fft": n_fft, "n_mels": n_mels})
+    stored = format.to_decibels(mel.of_samples(noise, settings), settings.top_db)
     level = 10 * np.log10(np.mean(10 ** (stored[5:-5] / 10)))
     loud = pyloudnorm.Meter(rate).integrated_loudness(noise.astype(np.float64))
     density = 10 * np.log10(2 * 0.05**2 / rate)
@@ -133,8 +133,8 @@ def test_a_click_does_not_make_the_rest_quieter(compose: Callable) -> None:
     clicked[1000:1050] += 20.0
     changes = {}
     for reference in ("peak", "loudness"):
-        mel = MelParams(**DEFAULT | {"reference": reference})
-        before, after = (format.to_decibels(mel.of_samples(x, mel), 80.0)[10:] for x in (quiet, clicked))
+        settings = MelParams(**DEFAULT | {"reference": reference})
+        before, after = (format.to_decibels(mel.of_samples(x, settings), 80.0)[10:] for x in (quiet, clicked))
         changes[reference] = float((before - after)[(before > -60) & (after > -80)].mean())
     assert changes["peak"] > 5
     assert abs(changes["loudness"]) < changes["peak"] / 2
@@ -156,21 +156,21 @@ def test_the_band_hides_how_a_song_was_stored(compose: Callable, limit: Callable
     other = np.float32(0.6) * limit(full)
     worst = {}
     for fmax in (None, 10000.0):
-        mel = MelParams(**DEFAULT | {"fmax": fmax, "reference": reference})
-        levels = [format.to_decibels(mel.of_samples(x, mel), 80.0)[5:-5] for x in (full, other)]
+        settings = MelParams(**DEFAULT | {"fmax": fmax, "reference": reference})
+        levels = [format.to_decibels(mel.of_samples(x, settings), 80.0)[5:-5] for x in (full, other)]
         worst[fmax] = np.abs(levels[0] - levels[1]).mean(axis=0).max()  # of the bands, mean over time
     assert worst[10000.0] < 0.3
     assert worst[None] > 10
 
 
 def test_a_model_card_says_how_to_make_the_same_picture(compose: Callable) -> None:
-    mel = MelParams(**LOUDNESS | {"fmin": 30.0, "fmax": 10000.0, "hop_length": 331})
-    card = json.loads(json.dumps(vars(format_of(mel))))
+    settings = MelParams(**LOUDNESS | {"fmin": 30.0, "fmax": 10000.0, "hop_length": 331})
+    card = json.loads(json.dumps(vars(format_of(settings))))
     hop_length = round(card["sample_rate"] / card.pop("frame_rate"))
     again = MelParams(**card, hop_length=hop_length)
-    assert again == mel
+    assert again == settings
     samples = compose(7)
-    np.testing.assert_array_equal(mel.of_samples(samples, again), mel.of_samples(samples, mel))
+    np.testing.assert_array_equal(mel.of_samples(samples, again), mel.of_samples(samples, settings))
 
 
 def test_a_format_of_before_there_was_a_choice_still_loads() -> None:

@@ -107,7 +107,7 @@ def test_one_line_names_the_key_and_what_was_received(configure: Callable, key: 
     [
         ({"split.folds": 3, "split.fold": 3}, "split: fold must be below folds; received 3 of 3"),
         ({"train.refit": True}, "train: refit: needs monitor: last_epoch"),
-        ({"train.monitor": "last_epoch"}, "train: monitor: last_epoch looks at no validation score"),
+        ({"train.monitor": "last_epoch"}, "train: monitor: last_epoch uses no validation score"),
         ({"mels.fmin": 500.0, "mels.fmax": 400.0}, "mels: needs fmin < fmax .*; received 500.0, 400.0, 11025.0"),
     ],
 )

@@ -13,7 +13,7 @@ RATE, TOP_DB = 10.0, 80.0
 
 
 def varied(clip: np.ndarray, seed: int = 0, **how: float) -> np.ndarray:
-    return augment.varied(
+    return augment.augmented(
         clip, NONE.model_copy(update=how), np.random.default_rng(seed), frame_rate=RATE, top_db=TOP_DB
     )
 

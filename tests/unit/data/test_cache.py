@@ -317,7 +317,7 @@ def test_a_published_track_that_is_gone_is_one_line(
     with pytest.raises(SystemExit) as left:
         mels.main()
     assert left.value.code == 2
-    assert capsys.readouterr().err.startswith("error: a is gone from mels.npz")
+    assert capsys.readouterr().err.startswith("error: a is missing from mels.npz")
 
 
 def test_a_file_that_changed_since_ingestion_is_not_kept_under_its_old_name(

@@ -179,7 +179,9 @@ def test_artists_of_several_genres_may_leave_no_way_out() -> None:
     """Of these four artists, three by three in a genre, two must share a fold."""
     genres = {"blues": "123", "pop": "124", "rock": "134"}
     rows = [{"genre": genre, "artist": artist} for genre, artists in genres.items() for artist in artists]
-    with pytest.raises(UserError, match=r"genre '\w+' does not reach \w+, for its 3 artists are those of other genres"):
+    with pytest.raises(
+        UserError, match=r"genre '\w+' has no \w+ track, since its 3 artists also belong to other genres"
+    ):
         folds.assign(make_tracks(rows), make_split(), 0)
 
 
@@ -258,33 +260,33 @@ def test_a_genre_without_a_predefined_test_track_is_named() -> None:
 @pytest.mark.parametrize("number", [None, 4])
 def test_clips_are_drawn_by_genre(number: int | None) -> None:
     genres = np.array(["blues"] * 200 + ["rock"] * 40 + ["pop"] * 77)
-    assigned = folds.of_clips(genres, make_split(protocol="clip", folds=number), 5)
+    assigned = folds.assign_clips(genres, make_split(protocol="clip", folds=number), 5)
     for genre in set(genres):
         of_genre = assigned[genres == genre]
         for fold, share in (("val", 0.15), ("test", 0.15 if number is None else 0.25)):
             assert (of_genre == fold).sum() == pytest.approx(share * len(of_genre), abs=1.01)
-    np.testing.assert_array_equal(assigned, folds.of_clips(genres, make_split(protocol="clip", folds=number), 5))
+    np.testing.assert_array_equal(assigned, folds.assign_clips(genres, make_split(protocol="clip", folds=number), 5))
 
 
 def test_deal_gives_each_part_its_share() -> None:
     genres, groups = np.array(["a"] * 30 + ["b"] * 60), np.arange(90)
-    part = folds.deal(genres, groups, [0.5, 0.3, 0.2], np.random.default_rng(0))
+    part = folds.partition(genres, groups, [0.5, 0.3, 0.2], np.random.default_rng(0))
     assert np.bincount(part[:30]).tolist() == [15, 9, 6]
     assert np.bincount(part[30:]).tolist() == [30, 18, 12]
 
 
 def test_other_orders_are_tried_where_groups_of_several_genres_leave_a_part_without_a_genre() -> None:
     rng = np.random.default_rng(0)
-    failures = {1: 0, folds.DEALS: 0}
+    failures = {1: 0, folds.ATTEMPTS: 0}
     for _ in range(150):
         groups = np.arange(9).repeat(3)
         genres = rng.choice(["a", "b", "c"], len(groups))
         for tries in failures:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(folds, "DEALS", tries)
-                parts = folds.deal(genres, groups, [0.7, 0.15, 0.15], np.random.default_rng(1))
+                patch.setattr(folds, "ATTEMPTS", tries)
+                parts = folds.partition(genres, groups, [0.7, 0.15, 0.15], np.random.default_rng(1))
             failures[tries] += any(set(parts[genres == genre]) != {0, 1, 2} for genre in np.unique(genres))
-    assert failures[folds.DEALS] < failures[1]
+    assert failures[folds.ATTEMPTS] < failures[1]
 
 
 def test_cross_validation_of_predefined_lists_leaves_the_test_list_out() -> None:

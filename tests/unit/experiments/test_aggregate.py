@@ -6,7 +6,7 @@ from scipy.stats import rankdata, ttest_1samp, ttest_rel
 
 from genres.core.console import UserError
 from genres.experiments import aggregate, leak
-from genres.stats.repeated import Shared
+from genres.stats.repeated import Overlap
 
 RANDOM = np.random.default_rng(5)
 
@@ -93,7 +93,7 @@ def test_differences_without_spread_and_experiments_that_lack_one():
 
 
 def test_what_repetitions_share_widens_the_intervals_and_is_said():
-    common = Shared(train=0.7, test=0.2, correction=0.25)
+    common = Overlap(train=0.7, test=0.2, correction=0.25)
     rows = [row | {"shared": common} for row in ROWS]
     for plain, corrected in zip(aggregate.summarise(ROWS), aggregate.summarise(rows), strict=True):
         width, wider = (r["track_accuracy_ci95_high"] - r["track_accuracy"] for r in (plain, corrected))
@@ -103,7 +103,7 @@ def test_what_repetitions_share_widens_the_intervals_and_is_said():
     assert all(a["p"] < b["p"] for a, b in zip(plain, corrected, strict=True))
     (said,) = aggregate.what_is_shared(rows)
     assert said == "shared by two repetitions, of their test and training clips: artist 20 % and 70 %"
-    (said,) = aggregate.what_is_shared([ROWS[0] | {"shared": Shared(1.0, 1.0, 0.0)}])
+    (said,) = aggregate.what_is_shared([ROWS[0] | {"shared": Overlap(1.0, 1.0, 0.0)}])
     assert said.endswith("artist 100 % and 100 % (chance in training alone)")
     assert aggregate.what_is_shared([ROWS[0] | {"shared": None}]) == []
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from genres.audio.format import Format
+from genres.core.text import amount, duration, percent
 from genres.figures import (
     added,
     comparison,
@@ -432,7 +433,7 @@ def test_a_pair_is_drawn_over_the_same_seconds_and_as_slopes(drawn):
     assert ends == set(zip(PAIRS[0].original.whole, PAIRS[0].remix.whole, strict=True))
     assert overlapping(named(slopes, "label")) == []
     funk = PAIRS[0].remix.whole[GENRES.index("brazilian_funk")]
-    assert f"{style.percent(funk)}  brazilian funk" in texts(slopes, "label")
+    assert f"{percent(funk)}  brazilian funk" in texts(slopes, "label")
 
 
 @pytest.mark.parametrize("values", [[0.9, 0.05, 0.04], [0.5, 0.49, 0.48, 0.02, 0.01], [0.0, 0.0, 0.0], [0.3], []])
@@ -473,14 +474,14 @@ def test_evidence_is_red_for_and_blue_against_on_one_scale(drawn):
     [(7, "7"), (999, "999"), (12_345, "12.3 k"), (999_900, "1e+03 k"), (2_500_000, "2.5 M"), (4e9, "4 G")],
 )
 def test_amounts(number, shown):
-    assert style.amount(number) == shown.replace("1e+03", "1000")
+    assert amount(number) == shown.replace("1e+03", "1000")
 
 
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(0.5, "0.5 s"), (42.4, "42 s"), (60, "1 min"), (4000, "1.1 h"), (90_000, "1 d")]
 )
 def test_durations(seconds, shown):
-    assert style.duration(seconds) == shown
+    assert duration(seconds) == shown
 
 
 def test_ranks_are_drawn_best_first_with_half_a_critical_difference_to_both_sides():

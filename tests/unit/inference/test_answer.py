@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_a_line_and_the_others_are_answered(
             "songs/empty: holds no audio (.wav, ",
             "songs/quiet/silence.wav: silent",
             "songs/torn.mp3: cannot be decoded",
-            "https://a.b/c.mp3: an address; download the song",
+            "https://a.b/c.mp3: only links to Spotify are supported; download the song",
         ],
         strict=True,
     ):
@@ -164,7 +164,7 @@ def test_a_plot_of_the_timelines(songs: Path, project: Path, capsys: pytest.Capt
     assert (project / "timeline.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(SystemExit):
         answer.main(["songs", "--plot", "timeline.jpg"])
-    assert "call it timeline.png" in capsys.readouterr().err
+    assert "use timeline.png" in capsys.readouterr().err
 
 
 def test_passages_are_told_where_the_genre_changes() -> None:
@@ -189,7 +189,7 @@ def test_no_model_says_what_makes_one(project: Path, capsys: pytest.CaptureFixtu
 
 def test_nothing_heavy_is_loaded_before_the_model_but_keras() -> None:
     code = (
-        "import sys; from src import predict; "
+        "import sys; from genres.inference import answer; "
         "heavy = {'keras', 'mlflow', 'matplotlib', 'sklearn', 'scipy.signal', 'librosa', 'av', 'requests', 'joblib'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )

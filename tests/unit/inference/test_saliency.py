@@ -46,7 +46,7 @@ def window(spot: np.ndarray) -> np.ndarray:
 
 def test_evidence_lies_where_the_network_looks(spot: np.ndarray, window: np.ndarray) -> None:
     classifier = Looks(spot)
-    found = saliency.evidence(classifier, window, "a")
+    found = saliency.occlusion_saliency(classifier, window, "a")
     assert found.shape == window.shape and found.dtype == np.float64
     assert classifier.windows < 200  # what a page can wait for
     inside = spot > 0
@@ -56,14 +56,14 @@ def test_evidence_lies_where_the_network_looks(spot: np.ndarray, window: np.ndar
 
 
 def test_what_speaks_for_one_of_two_genres_speaks_against_the_other(spot: np.ndarray, window: np.ndarray) -> None:
-    one, other = (saliency.evidence(Looks(spot), window, genre) for genre in "ab")
+    one, other = (saliency.occlusion_saliency(Looks(spot), window, genre) for genre in "ab")
     np.testing.assert_allclose(one, -other, atol=1e-9)
 
 
 def test_a_network_that_looks_everywhere_equally_has_evidence_of_equal_parts() -> None:
     """A linear network: the evidence is the loudness above the mean, smoothed, and sums up to what it is."""
     level = np.broadcast_to(np.linspace(0, 255, SHAPE[0])[:, np.newaxis], SHAPE).astype(np.uint8)
-    found = saliency.evidence(Looks(np.full(SHAPE, 1 / np.prod(SHAPE))), level, "a")
+    found = saliency.occlusion_saliency(Looks(np.full(SHAPE, 1 / np.prod(SHAPE))), level, "a")
     assert np.corrcoef(found.mean(axis=1)[15:-15], level[15:-15, 0])[0, 1] > 0.99
     np.testing.assert_allclose(found[:, 15:-15], np.broadcast_to(found[:, 20:21], (129, 34)), atol=0.02)
 
@@ -78,12 +78,12 @@ def test_patches_cover_every_place_and_their_weights_sum_to_one(length: int) -> 
 
 def test_an_unknown_genre_is_refused(spot: np.ndarray, window: np.ndarray) -> None:
     with pytest.raises(ValueError, match="one of a, b; received c"):
-        saliency.evidence(Looks(spot), window, "c")
+        saliency.occlusion_saliency(Looks(spot), window, "c")
 
 
 def test_deletion_tells_evidence_from_its_opposite_and_from_noise(spot: np.ndarray, window: np.ndarray) -> None:
     classifier = Looks(spot)
-    found = saliency.evidence(classifier, window, "a")
+    found = saliency.occlusion_saliency(classifier, window, "a")
     tested = saliency.deletion(classifier, window, "a", found)
     whole, nothing = (classifier.probabilities(w[np.newaxis])[0, 0] for w in (window, saliency.filling(window)))
     for curve in (tested.marked, tested.random):
@@ -128,8 +128,8 @@ def test_band_centres_are_librosas() -> None:
 
 
 def test_the_picture_shows_seconds_of_the_song_and_hertz(spot: np.ndarray, window: np.ndarray) -> None:
-    found = saliency.evidence(Looks(spot), window, "a")
-    figure = saliency.draw_evidence(window, found, FORM, "a", title="A title", note="a note", start_s=6.0)
+    found = saliency.occlusion_saliency(Looks(spot), window, "a")
+    figure = saliency.draw_saliency(window, found, FORM, "a", title="A title", note="a note", start_s=6.0)
     axes = figure.axes[0]
     assert axes.get_xlim() == pytest.approx((6.0, 9.0))
     assert axes.get_title(loc="left") == "6 to 9 s"

@@ -8,6 +8,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 import evaluate
 from genres.core import params
+from genres.core.console import UserError
 from genres.inference.tracks import mean_by_track
 
 GENRES = ["blues", "disco", "metal"]
@@ -96,3 +97,19 @@ def test_most_wrong_lists_confident_mistakes_first(tmp_path, monkeypatch):
         "probability": [0.9, 0.6],
         "probability_of_genre": [0.05, 0.3],
     }
+
+
+def test_predictions_before_the_refit_are_found_by_clip_and_not_by_place(clips, probabilities):
+    clips["start_s"] = [3.0 * number for _ in range(10) for number in range(4)]
+    val = clips[clips["fold"] == "val"]
+    shuffled = val.sample(frac=1, random_state=1)
+    before = {"track_id": list(shuffled["track_id"]), "start_s": list(shuffled["start_s"])}
+    before["probabilities"] = [[0.2 * start, 1.0, 0.0][: len(GENRES)] for start in before["start_s"]]
+    replaced = probabilities.copy()
+    evaluate.replace_validation(clips, replaced, before)
+    assert (replaced[clips["fold"] == "test"] == probabilities[clips["fold"] == "test"]).all()
+    np.testing.assert_allclose(replaced.sum(axis=1), 1)
+    for row in val.index:
+        assert replaced[row][0] / replaced[row][1] == pytest.approx(0.2 * clips["start_s"][row])
+    with pytest.raises(UserError, match=r"not a validation track when the model was trained"):
+        evaluate.replace_validation(clips, replaced, {key: values[1:] for key, values in before.items()})

@@ -52,11 +52,11 @@ def test_no_spread(values, p):
 def test_shares_of_a_cross_validation():
     clips = [f"clip{number}" for number in range(100)]
     folds = [Folds(frozenset(clips) - set(clips[k::5]), frozenset(clips[k::5])) for k in range(5)]
-    found = repeated.shared(folds)
+    found = repeated.overlap(folds)
     assert found == pytest.approx((0.75, 0.0, 0.25))
     same = Folds(folds[0].train, folds[0].test)
-    assert repeated.shared([folds[0], same]) == (1.0, 1.0, 0.0)  # nothing was drawn anew
-    assert repeated.shared(folds[:1]) is None
+    assert repeated.overlap([folds[0], same]) == (1.0, 1.0, 0.0)  # nothing was drawn anew
+    assert repeated.overlap(folds[:1]) is None
 
 
 # Demšar (2006), table 5a: critical values q at 5 % for the two-tailed Nemenyi test.
