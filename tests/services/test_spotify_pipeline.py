@@ -86,7 +86,7 @@ def test_a_quota_stops_the_run_and_loses_nothing(tmp_path, world, checkout):
     world.server.fault(f"GET /v1/playlists/{FUNK}/items", too_many(86400, reason="QUOTA_EXCEEDED"))
     output = checkout.run("dvc", "exp", "run", "--temp", fails=True)
     assert "spotify asks to wait 24.0 hours" in output
-    assert "run the same again at" in output
+    assert "run the same command again at" in output
     # The stage itself says so by its status; now it is Deezer that has had enough, in the middle of the songs.
     world.server.fault("GET /deezer/track", too_many(7200))
     status, output = ingest(checkout)
@@ -150,7 +150,7 @@ def test_own_songs_alone_need_no_account_and_none_at_all_is_one_line(tmp_path, w
     (checkout.folder / ".env").unlink()
     status, output = ingest(checkout)
     assert status == 2
-    assert "warning: songs_dir: folders of Rap are left out; the recipe has rap, rock" in output
+    assert "warning: songs_dir: skipped folders of Rap; the recipe has rap, rock" in output
     assert "Traceback" not in output
     for n in range(6):
         write_song(songs / ("rap" if n % 2 else "rock") / f"own {n}.flac", seed=600 + n, seconds=12)

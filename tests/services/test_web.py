@@ -10,7 +10,7 @@ from fakes.server import Answer, FakeServer
 
 from genres.core.params import Services
 from genres.sources import web
-from genres.sources.web import ComeBackLaterError, Service, ServiceError
+from genres.sources.web import Service, ServiceError, UnavailableError
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_fault_that_passes_is_waited_for(server, fault):
 
 def test_a_fault_that_does_not_pass_is_one_line(server):
     server.fault("/song", Answer(status=500), times=99)
-    with pytest.raises(ServiceError, match=r"the song: deezer gives no answer \(HTTP 500, 3 times\)"):
+    with pytest.raises(ServiceError, match=r"the song: no answer from deezer in 3 attempts \(HTTP 500\)"):
         service().get(f"{server.url}/song", "the song")
     assert len(server.asked()) == 3
 
@@ -63,7 +63,7 @@ def test_a_long_pause_stops_at_once_and_names_the_time(server, form):
     server.fault("/song", Answer(status=429, headers={"Retry-After": value}))
     before = time.monotonic()
     with pytest.raises(
-        ComeBackLaterError, match=r"asks to wait 2[34]\.\d hours .* run the same again at \d{4}-"
+        UnavailableError, match=r"asks to wait 2[34]\.\d hours .* run the same command again at \d{4}-"
     ) as error:
         service().get(f"{server.url}/song", "the song")
     assert time.monotonic() - before < 1

@@ -248,7 +248,6 @@ def _check(tracks: pd.DataFrame, groups: np.ndarray, folds: np.ndarray, split: S
             f"genres: try another seed, add songs of other {unit}, or change split.protocol"
         )
     raise UserError(
-        f"genre '{first.genre}' has no {first.fold} track: it needs at least {needed} {unit} that share no song "
-        f"and has {first.units}; add songs of other {unit}, exclude the genre (exclude_genres), "
-        "or change split.protocol"
+        f"genre '{first.genre}' has {first.units} {unit} that share no song and no {first.fold} track: at least "
+        f"{needed} are needed; add songs of other {unit}, exclude the genre (exclude_genres), or change split.protocol"
     )

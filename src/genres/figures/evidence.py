@@ -28,12 +28,12 @@ class Part:
 
     name: str
     window: np.ndarray  # uint8 [shape=(frames, n_mels)]
-    evidence: np.ndarray  # [shape=(frames, n_mels)]
+    saliency: np.ndarray  # [shape=(frames, n_mels)]
     start_s: float = 0.0
 
 
 @styled
-def evidence(parts: Sequence[Part], form: Format, genre: str, *, title: str, note: str) -> Figure:
+def saliency_maps(parts: Sequence[Part], form: Format, genre: str, *, title: str, note: str) -> Figure:
     """Draw spectrograms in grey with the saliency for a genre in red and against it in blue, on one scale.
 
     Beside each spectrogram stands the mean saliency of each band.
@@ -51,11 +51,11 @@ def evidence(parts: Sequence[Part], form: Format, genre: str, *, title: str, not
     """
     figure = canvas(9.2, 0.75 + 2.75 * len(parts), title, note)
     rows = figure.subplots(len(parts), 2, width_ratios=[6.6, 1.5], squeeze=False)
-    strongest = max(float(np.abs(part.evidence).max()) for part in parts) or 1.0
-    widest = max(float(np.abs(part.evidence.mean(axis=0)).max()) for part in parts) or 1.0
+    strongest = max(float(np.abs(part.saliency).max()) for part in parts) or 1.0
+    widest = max(float(np.abs(part.saliency.mean(axis=0)).max()) for part in parts) or 1.0
     for part, (axes, beside) in zip(parts, rows, strict=True):
         _over_spectrogram(axes, part, form, strongest)
-        _by_frequency(beside, part.evidence, widest)
+        _by_frequency(beside, part.saliency, widest)
         axes.set_title(part.name)
     rows[0, 1].set_title("by frequency")
     rows[-1, 0].set_xlabel("seconds")
@@ -76,8 +76,8 @@ def _over_spectrogram(axes: Axes, part: Part, form: Format, strongest: float) ->
     place: dict[str, Any] = {"origin": "lower", "aspect": "auto", "extent": extent}
     axes.imshow(part.window.T, cmap="Greys", vmin=0, vmax=400, gid="spectrogram", **place)
     colours = np.empty((n_mels, frames, 4))
-    colours[..., :3] = np.where(part.evidence.T[..., np.newaxis] > 0, to_rgb(VERMILION), to_rgb(BLUE))
-    colours[..., 3] = OPACITY * (np.abs(part.evidence.T) / strongest) ** 0.8
+    colours[..., :3] = np.where(part.saliency.T[..., np.newaxis] > 0, to_rgb(VERMILION), to_rgb(BLUE))
+    colours[..., 3] = OPACITY * (np.abs(part.saliency.T) / strongest) ** 0.8
     axes.imshow(colours, interpolation="bilinear", gid="evidence", **place)
     centres = form.band_centres()
     ticks = [hz for hz in TICKS if centres[0] <= hz <= centres[-1]]

@@ -239,7 +239,7 @@ def draw_parts(parts: Sequence["Part"], form: Format, genre: str, *, title: str,
     """Draw several windows with their saliency below each other, on one scale: see :func:`draw_saliency`."""
     from genres.figures import evidence as figures
 
-    return figures.evidence(parts, form, genre, title=title, note=note)
+    return figures.saliency_maps(parts, form, genre, title=title, note=note)
 
 
 @command
@@ -303,8 +303,8 @@ def show(classifier: Classifier, parts: Sequence["Part"], genre: str) -> None:
     """Print the saliency by frequency range, and the result of the deletion test."""
     rows = []
     for part in parts:
-        tested = deletion(classifier, part.window, genre, part.evidence)
-        shares = by_region(part.evidence, classifier.format)
+        tested = deletion(classifier, part.window, genre, part.saliency)
+        shares = by_region(part.saliency, classifier.format)
         rows.append([part.name, *(f"{share:.0%}" for share in shares.values()), f"{100 * tested.gain:.1f}"])
     print_table(
         f"Saliency for {genre}: its share by frequency; and how much lower the genre's probability is, in percentage "

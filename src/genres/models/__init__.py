@@ -1,1 +1,1 @@
-"""Architectures: one family a file."""
+"""Architectures, one family per file."""

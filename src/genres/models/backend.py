@@ -1,11 +1,11 @@
 """Keras with the project's settings: ``from genres.models.backend import keras``, whatever KERAS_BACKEND names.
 
-TensorFlow's oneDNN kernels are on unless the user's environment says otherwise. TensorFlow itself turns them on only
-on processors with AVX-512 VNNI or the like; on others, most desktops among them, training without takes 2.5 to 4.5
+TensorFlow's oneDNN kernels are on unless the user's environment disables them. TensorFlow itself turns them on only on
+processors with AVX-512 VNNI or similar; on others, including most desktops, training without them takes 2.5 to 4.5
 times as long (docs/benchmarks.md).
 
-The import is muted, since TensorFlow's libraries print lines before any log level can be set; errors are exceptions
-and still seen.
+Stderr is muted during the import, since TensorFlow's libraries print before any log level can be set. Errors are
+exceptions and still reported.
 """
 
 import os

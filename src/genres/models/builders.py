@@ -1,4 +1,4 @@
-"""The architectures: one family a file, each with ``build(input_shape, n_classes, **hyperparameters)``.
+"""Build and load networks; each family's file has ``build(input_shape, n_classes, **hyperparameters)``.
 
 An entry of `models:` in params.yaml names a family by its `builder` and gives the hyperparameters.
 """
@@ -30,16 +30,16 @@ BUILDERS: dict[str, Callable[..., keras.Model]] = {
 
 
 def load(model_file: Path) -> keras.Model:
-    """Read a trained network; only layers of Keras and of this package are known, and no code comes from the file.
+    """Load a trained network; only layers of Keras and of this package are accepted, and no code from the file.
 
     Raises
     ------
     UserError
-        If Keras cannot load it, or will not, since it has code in it.
+        If Keras cannot load it, or refuses to because it contains code.
     """
     try:
         return keras.models.load_model(model_file, compile=False, safe_mode=True)
-    except Exception as error:  # of whatever kind, as a hostile file may choose
+    except Exception as error:  # of any type, since a hostile file determines it
         reason = str(error).partition("\n")[0]
         raise UserError(f"{model_file}: Keras cannot load it ({reason})") from None
 
@@ -55,22 +55,22 @@ def classifier(
     deviation: float,
     frame_stride: float = 1.0,
 ) -> keras.Model:
-    """Build a network that takes stored clips as they are.
+    """Build a network that takes stored clips as input.
 
     Parameters
     ----------
     builder : str
         A key of `BUILDERS`.
     arguments : dict
-        The builder's hyperparameters.
+        Hyperparameters of the builder.
     n_mels, frames : int
         Size of a clip.
     n_classes : int
         Number of genres.
     mean, deviation : float
-        Of the training clips' cells: the network sees numbers of mean 0 and variance 1.
+        Mean and standard deviation of the training clips' cells, which normalise the input.
     frame_stride : float
-        Stored frames for each that the network sees.
+        Stored frames per frame of the network's input.
 
     Returns
     -------
@@ -80,22 +80,22 @@ def classifier(
     Raises
     ------
     ValueError
-        If there is no such builder, or it does not take these arguments.
+        If the builder does not exist or does not take these arguments.
     """
     if builder not in BUILDERS:
         raise ValueError(f"builder '{builder}' is none of {', '.join(BUILDERS)}")
     taken = {name: p for name, p in inspect.signature(BUILDERS[builder]).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    known, needed = list(taken), [name for name, p in taken.items() if p.default is p.empty]
-    for name in [*(name for name in arguments if name not in known), *(n for n in needed if n not in arguments)]:
+    names, needed = list(taken), [name for name, p in taken.items() if p.default is p.empty]
+    for name in [*(name for name in arguments if name not in names), *(n for n in needed if n not in arguments)]:
         problem = "unknown key" if name in arguments else "is missing"
-        raise ValueError(f"{name}: {problem}; {builder} takes {', '.join(known)}")
+        raise ValueError(f"{name}: {problem}; {builder} takes {', '.join(names)}")
     clips = x = keras.Input((frames, n_mels), dtype="uint8")
     if frame_stride > 1:
         x = AtFrameRate(frame_stride)(x)
-    seen = x.shape[1]
+    n_frames = x.shape[1]
     x = layers.Rescaling(1 / deviation, -mean / deviation)(x)
-    # A picture as people draw it, and as papers speak of kernels: height is frequency, width is time.
+    # As in papers, the height of the picture and of kernels is frequency, the width is time.
     x = layers.Permute((2, 1))(x)
-    x = layers.Reshape((n_mels, seen, 1))(x)
-    network = BUILDERS[builder]((n_mels, seen, 1), n_classes, **arguments)
+    x = layers.Reshape((n_mels, n_frames, 1))(x)
+    network = BUILDERS[builder]((n_mels, n_frames, 1), n_classes, **arguments)
     return keras.Model(clips, network(x))

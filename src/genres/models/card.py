@@ -1,8 +1,8 @@
-"""The card of a trained model: what it takes, what it tells apart, how it was trained; it lies in the model file.
+"""Read and write the model card: the input, the genres and the training of a model, stored in its file.
 
-``models/<architecture>.keras`` is Keras' own zip archive with one more member, card.json, so that a model that is sent
-to somebody else is whole. Reading it takes no Keras. Where a network was trained once more on the validation tracks,
-`validation` is what it had said of their windows before [shape=(windows, genres)].
+``models/<architecture>.keras`` is Keras' own zip archive with one more member, card.json, so that a shared model is
+self-contained. Reading the card does not need Keras. If a network was refitted on the validation tracks, `validation`
+holds its earlier predictions for their windows [shape=(windows, genres)].
 """
 
 import json
@@ -15,20 +15,20 @@ from genres.core.console import UserError
 
 MEMBER = "card.json"
 
-# Without these nobody could use the model; a file that lacks one is none of this project, or an older one.
+# Keys that are needed to use the model; a file that lacks one is older or not of this project.
 NEEDED = ("architecture", "dataset", "protocol", "genres", "spectrogram", "clip_length_s", "frames")
 
 
 class ModelCard(TypedDict):
-    """What a model takes, what it tells apart, how it was trained."""
+    """Input, genres and training of a model."""
 
     architecture: str
     dataset: str
     protocol: str
     genres: list[str]  # in the order of the probabilities
-    spectrogram: dict[str, Any]  # of genres.audio.format.Format
+    spectrogram: dict[str, Any]  # fields of genres.audio.format.Format
     clip_length_s: float
-    frames: int  # of a window
+    frames: int  # frames of a window
     window_s: NotRequired[float | None]  # None: the windows are the clips of params.yaml
     clip_overlap_s: NotRequired[float]
     out_of_distribution: NotRequired[dict[str, Any]]  # see genres.models.out_of_distribution.reference
@@ -48,7 +48,7 @@ def read_card(model_file: Path) -> ModelCard:
     Raises
     ------
     UserError
-        If there is no such file, it is cut off, or it has no card.
+        If the file is missing, truncated, or has no card.
     """
     again = f"train it again: dvc repro --force train@{model_file.stem}"
     if not model_file.is_file():
@@ -56,10 +56,10 @@ def read_card(model_file: Path) -> ModelCard:
     try:
         with zipfile.ZipFile(model_file) as archive:
             if MEMBER not in archive.namelist():
-                raise UserError(f"{model_file}: has no card inside, as older versions of this project left it; {again}")
+                raise UserError(f"{model_file}: has no card inside, as in older versions of this project; {again}")
             card = json.loads(archive.read(MEMBER))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
-        raise UserError(f"{model_file}: damaged, cut off, or no Keras model; {again}") from None
+        raise UserError(f"{model_file}: damaged, truncated, or not a Keras model; {again}") from None
     missing = [key for key in NEEDED if key not in card] if isinstance(card, dict) else [*NEEDED]
     if missing:
         raise UserError(f"{model_file}: its card lacks '{missing[0]}'; {again}")
@@ -67,7 +67,7 @@ def read_card(model_file: Path) -> ModelCard:
 
 
 def is_whole(model_file: Path) -> bool:
-    """Whether a file that Keras has written is all there: every member has the checksum that it was written with."""
+    """Return True if a file that Keras wrote is complete: every member matches its checksum."""
     try:
         with zipfile.ZipFile(model_file) as archive:
             return archive.testzip() is None
@@ -81,11 +81,11 @@ def write_card(model_file: Path, card: ModelCard) -> None:
     Raises
     ------
     ValueError
-        If the file has a card already, or the card holds what is no JSON (a NaN, say).
+        If the file already has a card, or the card is not valid JSON (contains NaN, for example).
     """
     text = json.dumps(card, indent=2, allow_nan=False) + "\n"
     with zipfile.ZipFile(model_file, "a", zipfile.ZIP_DEFLATED) as archive:
         if MEMBER in archive.namelist():
             raise ValueError(f"{model_file} has a card already")
-        # A fixed date: two cards that say the same are the same bytes.
+        # ZipInfo has a fixed date, so that equal cards are equal bytes.
         archive.writestr(zipfile.ZipInfo(MEMBER), text, zipfile.ZIP_DEFLATED)

@@ -1,8 +1,8 @@
-"""A convolutional recurrent network: convolutions look at moments, a recurrent layer reads them in order.
+"""Convolutional recurrent network: convolutions extract local features, recurrent layers read them in order.
 
 After Choi, Fazekas, Sandler and Cho, "Convolutional recurrent neural networks for music classification" (ICASSP 2017):
 four convolutions with batch normalisation and ELU, pooled until one band is left, then two layers of gated recurrent
-units of which the last answer counts.
+units, of which the last output is classified.
 """
 
 from genres.models.backend import keras
@@ -20,7 +20,7 @@ def build(
     units: int,
     dropout: float,
 ) -> keras.Model:
-    """Build the network, untrained.
+    """Build the untrained network.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ def build(
     n_classes : int
         Number of genres.
     filters : list of int
-        Of each convolution.
+        Number of filters of each convolution.
     pools : list of (bands, frames)
-        Of the max pooling behind each convolution.
+        Size of the max pooling after each convolution.
     units : int
-        Of each of the two recurrent layers.
+        Number of units of each of the two recurrent layers.
     dropout : float
-        Share that is dropped in training: of the maps after the convolutions, and of the last answer.
+        Dropout rate of the feature maps after the convolutions and of the last output.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def build(
     Raises
     ------
     ValueError
-        If there are not as many pools as filters.
+        If the numbers of pools and filters differ.
     """
     if len(filters) != len(pools):
         raise ValueError(f"needs as many pools as filters; received {len(pools)} and {len(filters)}")

@@ -1,8 +1,8 @@
-"""Descriptors of a track without trained weights: timbre, dynamics, modulation and rhythm, 1,477 numbers in 15 blocks.
+"""Hand-designed descriptors of a track: timbre, dynamics, modulation and rhythm, 1,477 numbers in 15 blocks.
 
-In: the level of a track in dB relative to its maximum (batch, frames, 128 mels), about 12.9 frames a second. Lengths of
-time are in frames of 78 ms. All but three blocks are the same for a track that is louder by a constant: `mfcc` (in its
-first number), `band_level` and `contrast` (in its valleys) are not, since a level relative to the loudest moment says
+Input: the level of a track in dB relative to its maximum (batch, frames, 128 mels), about 12.9 frames a second. Lengths
+of time are in frames of 78 ms. All but three blocks are invariant to a constant added to the level. `mfcc` (its first
+coefficient), `band_level` and `contrast` (its valleys) are not, since the level relative to the loudest moment tells
 how much of a track is loud.
 """
 
@@ -19,39 +19,39 @@ ops = keras.ops
 Tensor: TypeAlias = keras.KerasTensor
 
 N_MELS = 128
-FRAME_RATE = 12.9  # frames a second that all lengths are meant for
-WINDOW, HOP = 128, 32  # frames of a modulation spectrum: 9.9 s, every 2.5 s
-MODULATION_EDGES = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)  # bins of 0.1 Hz, about half an octave a band
+FRAME_RATE = 12.9  # frames a second that all lengths assume
+WINDOW, HOP = 128, 32  # frames of a modulation spectrum's window and hop: 9.9 s, every 2.5 s
+MODULATION_EDGES = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)  # bins of 0.1 Hz, about half an octave per band
 ONSET_BANDS = ((0, 10), (10, 30), (30, 70), (70, N_MELS), (0, N_MELS))  # mels: bass, two of the middle, treble, all
 LAGS = 110  # frames of the autocorrelation: 8.5 s
 
 
 @keras.saving.register_keras_serializable("genres")
 class Descriptors(keras.Layer):
-    """Levels, float [shape=(batch, frames, 128)] → descriptors, float [shape=(batch, 1477)].
+    """Layer from levels, float [shape=(batch, frames, 128)], to descriptors, float [shape=(batch, 1477)].
 
     Raises
     ------
     ValueError
-        If it is given other bands, or fewer frames than `WINDOW`.
+        If the input does not have 128 bands or has fewer than `WINDOW` frames.
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Check the size of the levels."""
+        """Check the shape of the levels."""
         if len(shape) != 3 or shape[2] != N_MELS or shape[1] is None or shape[1] < WINDOW:
             raise ValueError(f"needs at least {WINDOW} frames of {N_MELS} mels; received {shape[1:]}")
 
     def call(self, levels: Tensor) -> Tensor:
-        """All blocks, one after the other."""
+        """Concatenate all blocks."""
         return ops.concatenate([block(levels) for block in BLOCKS], axis=1)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Of the descriptors."""
+        """Return the shape of the descriptors."""
         return (shape[0], sum(sizes()))
 
 
 def sizes() -> list[int]:
-    """Numbers in each block, in order; they do not depend on the number of frames."""
+    """Return the size of each block, in order; it does not depend on the number of frames."""
     return [ops.convert_to_numpy(block(ops.zeros((1, WINDOW, N_MELS)))).shape[1] for block in BLOCKS]
 
 
@@ -59,14 +59,14 @@ def sizes() -> list[int]:
 
 
 def mfcc(levels: Tensor) -> Tensor:
-    """Means and deviations of 20 MFCC and of their differences (Tzanetakis and Cook 2002 were first for genres)."""
+    """Compute means and deviations of 20 MFCC and their differences (first for genres: Tzanetakis and Cook 2002)."""
     cepstrum = _cepstrum(levels, 0, 20)
     parts = (cepstrum, _difference(cepstrum))
     return _joined(statistic(part, axis=1) for part in parts for statistic in (ops.mean, ops.std))
 
 
 def mfcc_correlation(levels: Tensor) -> Tensor:
-    """How the 20 MFCC move together: their correlations (Mandel and Ellis 2005 take the covariance)."""
+    """Compute the correlations of 20 MFCC (Mandel and Ellis 2005 take the covariance)."""
     scores = _cepstrum(levels, 0, 20)
     scores = scores - ops.mean(scores, axis=1, keepdims=True)
     scores = scores / (ops.std(scores, axis=1, keepdims=True) + 1e-3)
@@ -76,25 +76,25 @@ def mfcc_correlation(levels: Tensor) -> Tensor:
 
 
 def fine_cepstrum(levels: Tensor) -> Tensor:
-    """How tonal: log power of cepstral coefficients 20 to 79, which see single partials, three a number."""
+    """Compute tonality: log power of cepstral coefficients 20 to 79, which resolve single partials, in threes."""
     power = ops.reshape(ops.square(_cepstrum(levels, 20, 80)), (-1, levels.shape[1], 20, 3))
     return ops.log(ops.mean(power, axis=(1, 3)) + 1e-3)
 
 
 def band_quantiles(levels: Tensor) -> Tensor:
-    """Quantiles over time of the level of 32 bands, relative to the track's mean."""
+    """Compute quantiles over time of the level of 32 bands, relative to the track's mean."""
     bands = _pooled(levels, 32)
     return _quantiles(bands - ops.mean(bands, axis=(1, 2), keepdims=True), (0.05, 0.25, 0.5, 0.75, 0.95))
 
 
 def band_level(levels: Tensor) -> Tensor:
-    """Means and deviations of the level of 32 bands."""
+    """Compute means and deviations of the level of 32 bands."""
     bands = _pooled(levels, 32)
     return _joined([ops.mean(bands, axis=1), ops.std(bands, axis=1)])
 
 
 def contrast(levels: Tensor) -> Tensor:
-    """Spectral contrast (Jiang et al. 2002): peaks over valleys, and valleys, of 8 bands of 16 mels."""
+    """Compute spectral contrast (Jiang et al. 2002): peaks less valleys, and valleys, of 8 bands of 16 mels."""
     ordered = ops.sort(ops.reshape(levels, (-1, levels.shape[1], 8, N_MELS // 8)), axis=3)
     peak, valley = ops.mean(ordered[..., -3:], axis=3), ops.mean(ordered[..., :4], axis=3)
     return _joined(statistic(part, axis=1) for part in (peak - valley, valley) for statistic in (ops.mean, ops.std))
@@ -104,25 +104,25 @@ def contrast(levels: Tensor) -> Tensor:
 
 
 def flux(levels: Tensor) -> Tensor:
-    """Mean rise and mean fall from frame to frame, and the deviation of both, of 32 bands (spectral flux)."""
+    """Compute spectral flux: mean rise, mean fall and deviation of the change from frame to frame, of 32 bands."""
     change = _difference(_pooled(levels, 32))
     rise, fall = ops.mean(ops.relu(change), axis=1), ops.mean(ops.relu(-change), axis=1)
     return _joined([rise, fall, ops.std(change, axis=1)])
 
 
 def moments(levels: Tensor) -> Tensor:
-    """Skewness and kurtosis over time of the level and of its changes, of 32 bands."""
+    """Compute skewness and kurtosis over time of the level and of its changes, of 32 bands."""
     bands = _pooled(levels, 32)
-    found = []
+    values = []
     for curves in (bands, _difference(bands)):
         scores = curves - ops.mean(curves, axis=1, keepdims=True)
         scores = scores / (ops.std(curves, axis=1, keepdims=True) + 0.1)
-        found += [ops.mean(scores**3, axis=1), ops.mean(scores**4, axis=1)]
-    return _joined(found)
+        values += [ops.mean(scores**3, axis=1), ops.mean(scores**4, axis=1)]
+    return _joined(values)
 
 
 def harmonic_percussive(levels: Tensor) -> Tensor:
-    """What lasts over what is broad: running medians along time and along frequency (Fitzgerald 2010), 16 bands."""
+    """Compute harmonic less percussive levels by running medians (Fitzgerald 2010), of 16 bands."""
     difference = _pooled(running_median(levels, axis=1) - running_median(levels, axis=2), 16)
     return _joined(
         [ops.mean(difference, axis=1), ops.std(difference, axis=1), ops.mean(ops.abs(difference), axis=1)],
@@ -130,7 +130,7 @@ def harmonic_percussive(levels: Tensor) -> Tensor:
 
 
 def sustain(levels: Tensor) -> Tensor:
-    """How long partials stand: correlation over 1 to 32 frames of what exceeds the mels around it, 16 bands."""
+    """Compute the persistence of partials: correlation over 1 to 32 frames of level above nearby mels, 16 bands."""
     partials = levels - ops.matmul(levels, _running_mean_matrix(N_MELS, 9))
     partials = ops.reshape(partials, (-1, levels.shape[1], 16, N_MELS // 16))
     partials = partials / (ops.std(partials, axis=(1, 3), keepdims=True) + 1e-3)
@@ -141,18 +141,18 @@ def sustain(levels: Tensor) -> Tensor:
 
 
 def modulation(levels: Tensor) -> Tensor:
-    """Shape of the modulation spectra of 16 bands (Lee et al. 2009): how much tremolo, pulse and slow change."""
+    """Compute the shape of the modulation spectra of 16 bands (Lee et al. 2009): tremolo, pulse and slow change."""
     power = _modulation_spectra(_pooled(levels, 16))
     return _flat(power - ops.mean(power, axis=2, keepdims=True))
 
 
 def cepstral_modulation(levels: Tensor) -> Tensor:
-    """Modulation spectra of the first 12 MFCC (Lee et al. 2009): how fast the timbre changes."""
+    """Compute modulation spectra of the first 12 MFCC (Lee et al. 2009): the speed of changes of timbre."""
     return _flat(_modulation_spectra(_cepstrum(levels, 0, 12)))
 
 
 def _modulation_spectra(curves: Tensor) -> Tensor:
-    """Log power of curves (batch, frames, n) in bands of modulation frequency (batch, n, 11), mean over windows."""
+    """Compute log power of curves (batch, frames, n) in 11 modulation bands (batch, n, 11), mean over windows."""
     curves = ops.transpose(curves, (0, 2, 1))
     starts = range(0, curves.shape[2] - WINDOW + 1, HOP)
     windows = ops.stack([curves[:, :, start : start + WINDOW] for start in starts], axis=1)
@@ -166,17 +166,17 @@ def _modulation_spectra(curves: Tensor) -> Tensor:
 
 
 def periodicity(levels: Tensor) -> Tensor:
-    """How strong the pulses are, whatever the tempo: the autocorrelation's values in order; and its first lags."""
+    """Compute pulse strength at any tempo: the sorted values of the autocorrelation, and its first lags."""
     correlation = autocorrelation(_onset_curves(levels))
     in_order = ops.sort(correlation[:, :, 2:60], axis=2)[:, :, 1::4]
     return _joined([_flat(in_order), _flat(correlation[:, :, 1:4])])
 
 
 def scale_transform(levels: Tensor) -> Tensor:
-    """Rhythm apart from tempo: scale transform of the autocorrelation (Holzapfel and Stylianou 2011).
+    """Compute tempo-invariant rhythm: scale transform of the autocorrelation (Holzapfel and Stylianou 2011).
 
     A scale (Mellin) transform is the Fourier transform over the logarithm of the lag, here 2 to 100 frames, of the
-    values times the square root of the lag. Another tempo shifts the curve along that axis, and magnitudes stay.
+    values times the square root of the lag. Another tempo shifts the curve along that axis and keeps the magnitudes.
     """
     lags = np.geomspace(2, 100, 128)
     # Linear interpolation of the 110 values at those lags is a matrix product.
@@ -188,35 +188,35 @@ def scale_transform(levels: Tensor) -> Tensor:
 
 
 def onsets(levels: Tensor) -> Tensor:
-    """How peaked the onset curves are: quantiles relative to the mean, and how often a peak exceeds 1, 2, 3 means."""
+    """Compute peakedness of the onset curves: quantiles over the mean, and rates of peaks above 1, 2, 3 means."""
     curves = _onset_curves(levels)
     curves = ops.transpose(curves / (ops.mean(curves, axis=2, keepdims=True) + 1e-3), (0, 2, 1))
     middle = curves[:, 1:-1]
     is_peak = ops.logical_and(middle > curves[:, :-2], middle >= curves[:, 2:])
-    often = [ops.mean(ops.cast(ops.logical_and(is_peak, middle > high), "float32"), axis=1) for high in (1, 2, 3)]
-    return _joined([_quantiles(curves, (0.1, 0.25, 0.5, 0.75, 0.9, 0.97)), *often])
+    rates = [ops.mean(ops.cast(ops.logical_and(is_peak, middle > high), "float32"), axis=1) for high in (1, 2, 3)]
+    return _joined([_quantiles(curves, (0.1, 0.25, 0.5, 0.75, 0.9, 0.97)), *rates])
 
 
 def autocorrelation(curves: Tensor) -> Tensor:
-    """Autocorrelation of curves (batch, n, frames) less their means, at lags 0 to `LAGS` - 1; 1 at lag 0."""
+    """Compute the autocorrelation of centred curves (batch, n, frames) at lags 0 to `LAGS` - 1; 1 at lag 0."""
     curves = curves - ops.mean(curves, axis=2, keepdims=True)
-    size = 2 ** math.ceil(math.log2(curves.shape[2] + LAGS))  # long enough that nothing wraps around
+    size = 2 ** math.ceil(math.log2(curves.shape[2] + LAGS))  # long enough to avoid circular wrap-around
     power = _power_spectrum(curves, size)
-    found = ops.irfft((power, ops.zeros_like(power)), size)[:, :, :LAGS]
-    return found / (found[:, :, :1] + 1e-6)
+    correlation = ops.irfft((power, ops.zeros_like(power)), size)[:, :, :LAGS]
+    return correlation / (correlation[:, :, :1] + 1e-6)
 
 
 def _onset_curves(levels: Tensor) -> Tensor:
-    """Mean rise from frame to frame in each of `ONSET_BANDS`: (batch, bands, frames - 1)."""
+    """Compute the mean rise from frame to frame in each of `ONSET_BANDS`: (batch, bands, frames - 1)."""
     rise = ops.relu(_difference(levels))
     return ops.stack([ops.mean(rise[:, :, low:high], axis=2) for low, high in ONSET_BANDS], axis=1)
 
 
-# ── What several blocks need ─────────────────────────────────────────────────────────────────────────────────────
+# ── Shared by several blocks ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def _cepstrum(levels: Tensor, first: int, end: int) -> Tensor:
-    """Mel-frequency cepstral coefficients of each frame, by the orthonormal DCT-II that librosa takes."""
+    """Compute cepstral coefficients `first` to `end` - 1 of each frame, by librosa's orthonormal DCT-II."""
     numbers = np.arange(first, end)
     cosines = np.cos(np.pi / N_MELS * (np.arange(N_MELS)[:, np.newaxis] + 0.5) * numbers) * np.sqrt(2 / N_MELS)
     cosines[:, numbers == 0] /= np.sqrt(2)
@@ -224,32 +224,32 @@ def _cepstrum(levels: Tensor, first: int, end: int) -> Tensor:
 
 
 def _difference(curves: Tensor) -> Tensor:
-    """Change from frame to frame: (batch, frames - 1, n)."""
+    """Return the change from frame to frame: (batch, frames - 1, n)."""
     return curves[:, 1:] - curves[:, :-1]
 
 
 def _pooled(levels: Tensor, bands: int) -> Tensor:
-    """Mean level of neighbouring mels: (batch, frames, bands)."""
+    """Average neighbouring mels: (batch, frames, bands)."""
     return ops.mean(ops.reshape(levels, (-1, levels.shape[1], bands, N_MELS // bands)), axis=3)
 
 
 def _quantiles(curves: Tensor, quantiles: tuple[float, ...]) -> Tensor:
-    """Quantiles of curves (batch, frames, n) by the nearest rank, one quantile of all curves after the other."""
+    """Return nearest-rank quantiles of curves (batch, frames, n), ordered by quantile, then curve."""
     ordered = ops.sort(curves, axis=1)
     return _joined(ordered[:, round(quantile * (curves.shape[1] - 1))] for quantile in quantiles)
 
 
 def _power_spectrum(curves: Tensor, size: int) -> Tensor:
-    """Of real curves along the last axis: (…, size / 2 + 1)."""
+    """Compute the power spectrum of real curves along the last axis: (…, size / 2 + 1)."""
     real, imaginary = ops.rfft(curves, size)
     return ops.square(real) + ops.square(imaginary)
 
 
 def running_median(levels: Tensor, axis: int) -> Tensor:
-    """About the running median of 9: a median of three medians of three (Rousseeuw and Bassett 1990), and quicker."""
+    """Approximate the running median of 9 by a median of medians of three (Rousseeuw and Bassett 1990), faster."""
     for step in (1, 3):
         n = levels.shape[axis]
-        if n <= step:  # too short to be mirrored at its ends
+        if n <= step:  # too short for reflection at its ends
             continue
         padded = ops.pad(levels, [(step, step) if a == axis else (0, 0) for a in range(3)], mode="reflect")
         a, b, c = (
@@ -261,7 +261,7 @@ def running_median(levels: Tensor, axis: int) -> Tensor:
 
 
 def _running_mean_matrix(n: int, width: int) -> np.ndarray:
-    """What a row of n numbers is multiplied with to become its running mean, the ends repeated."""
+    """Return the matrix that turns a row of n numbers into its running mean, with the ends repeated."""
     matrix = np.zeros((n, n), np.float32)
     for offset in range(-(width // 2), width // 2 + 1):
         np.add.at(matrix, (np.clip(np.arange(n) + offset, 0, n - 1), np.arange(n)), 1 / width)

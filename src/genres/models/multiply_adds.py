@@ -1,9 +1,9 @@
-"""What a network costs: its multiply-adds for one clip, counted from its layers.
+"""Count the multiply-adds of a network for one clip from its layers.
 
-Counted are the products of weights and activations, in convolutions, dense and recurrent layers, one for each weight
-and place of the output; at a padded edge also those with a zero. Normalisation, activations, pooling and biases take
-a few operations a number and are left out, as usual (He et al. 2016, Howard et al. 2017); so are transforms without a
-weight (src/genres/models/descriptors.py).
+Counted are the products of weights and activations in convolutions, dense and recurrent layers: one for each weight and
+output position, including products with a padded zero. Normalisation, activations, pooling and biases take a few
+operations per number and are left out, as usual (He et al. 2016, Howard et al. 2017); so are transforms without weights
+(src/genres/models/descriptors.py).
 """
 
 import math
@@ -17,12 +17,12 @@ NOT_COUNTED = (layers.BatchNormalization, layers.LayerNormalization, layers.Grou
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Multiply-adds of one clip through a network, nested networks included.
+    """Count the multiply-adds of one clip through a network, including nested networks.
 
     Raises
     ------
     ValueError
-        If a layer with weights is of a kind that is not known here: a count that lacks it would be wrong.
+        If a layer with weights is of an unknown type, since a count without it would be wrong.
     """
     return sum(multiply_adds(layer) if isinstance(layer, keras.Model) else _of_layer(layer) for layer in model.layers)
 
@@ -31,8 +31,8 @@ def _of_layer(layer: keras.Layer) -> int:
     if not layer.weights or isinstance(layer, NOT_COUNTED):
         return 0
     if isinstance(layer, CONVOLUTIONS):
-        # The kernel is (height, width, inputs a group, outputs), or for a depthwise one (height, width, channels,
-        # outputs a channel): in both cases each place of the output map sees every weight once.
+        # The kernel is (height, width, inputs per group, outputs), or if depthwise (height, width, channels, outputs
+        # per channel). Either way, each position of the output map uses every weight once.
         channels_last = layer.data_format == "channels_last"
         places = layer.output.shape[1:-1] if channels_last else layer.output.shape[2:]
         return math.prod(layer.kernel.shape) * math.prod(places)
@@ -49,6 +49,6 @@ def _of_layer(layer: keras.Layer) -> int:
 
 
 def _recurrent(layer: keras.layers.RNN, input_shape: tuple[int, ...]) -> int:
-    """Both of the cell's matrices, once a time step."""
+    """Count the products with both of the cell's matrices in every time step."""
     cell = layer.cell
     return input_shape[1] * (math.prod(cell.kernel.shape) + math.prod(cell.recurrent_kernel.shape))

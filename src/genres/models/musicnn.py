@@ -1,10 +1,10 @@
-"""A CNN with kernels of musical shapes: tall ones for timbre, long ones for rhythm.
+"""CNN with musically motivated kernel shapes: tall kernels for timbre, long ones for rhythm.
 
 After Pons, Slizovskaia, Gong, Gómez and Serra, "Timbre analysis of music audio signals with convolutional neural
 networks" (EUSIPCO 2017), and Pons and Serra, "Designing efficient architectures for modeling temporal features with
-convolutional neural networks" (ICASSP 2017), as joined in "musicnn" (2019). A kernel that is nearly as tall as the
-picture sees a whole spectral envelope, and the maximum over its vertical places makes it blind to pitch; a kernel of
-one row on the mean over all bands sees how loudness moves. Narrower here than the original, for small data.
+convolutional neural networks" (ICASSP 2017), as combined in "musicnn" (2019). A kernel nearly as tall as the picture
+covers a whole spectral envelope, and the maximum over its vertical positions makes it invariant to pitch. A kernel of
+one row on the mean over all bands follows the loudness. It has fewer filters than the original, for small data sets.
 """
 
 from genres.models.backend import keras
@@ -12,9 +12,9 @@ from genres.models.blocks import normalised
 
 layers = keras.layers
 
-TIMBRE_HEIGHTS = (0.4, 0.9)  # of the picture's height; the paper's
-TIMBRE_WIDTHS = (1, 3, 7)  # frames; the paper's
-STEP = 4  # bands between the vertical places of a tall kernel
+TIMBRE_HEIGHTS = (0.4, 0.9)  # shares of the picture's height, as in the paper
+TIMBRE_WIDTHS = (1, 3, 7)  # frames, as in the paper
+STEP = 4  # vertical stride of a tall kernel, in bands
 
 
 def build(
@@ -27,7 +27,7 @@ def build(
     filters: int,
     dropout: float,
 ) -> keras.Model:
-    """Build the network, untrained.
+    """Build the untrained network.
 
     Parameters
     ----------
@@ -36,15 +36,15 @@ def build(
     n_classes : int
         Number of genres.
     timbre_filters : int
-        Of each of the six shapes of tall kernels.
+        Number of filters of each of the six shapes of tall kernels.
     rhythm_filters : int
-        Of each length of long kernels.
+        Number of filters of each length of long kernels.
     rhythm_lengths : list of int
-        Of the long kernels, in frames; the original's are 0.5, 1 and 2 seconds.
+        Lengths of the long kernels in frames; the original's are 0.5, 1 and 2 seconds.
     filters : int
-        Of each of the three layers that combine those features over time.
+        Number of filters of each of the three layers that combine those features over time.
     dropout : float
-        Share of the pooled features that is dropped in training.
+        Dropout rate of the pooled features.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def build(
     """
     height, width = input_shape[:2]
     inputs = keras.Input(input_shape)
-    x = layers.BatchNormalization(momentum=0.99)(inputs)  # of one channel: the slow one that the original has
+    x = layers.BatchNormalization(momentum=0.99)(inputs)  # of one channel; the slower momentum of the original
     features = []
     for share in TIMBRE_HEIGHTS:
         for frames in TIMBRE_WIDTHS:
@@ -73,7 +73,7 @@ def build(
 
 
 def _timbre(x: keras.KerasTensor, n_filters: int, kernel: tuple[int, int]) -> keras.KerasTensor:
-    """Tall kernels, and the maximum over their vertical places: (width, n_filters)."""
+    """Apply tall kernels, then the maximum over their vertical positions: (width, n_filters)."""
     # Frames are padded, bands are not.
     before = (kernel[1] - 1) // 2
     x = layers.ZeroPadding2D(((0, 0), (before, kernel[1] - 1 - before)))(x)

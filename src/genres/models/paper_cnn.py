@@ -1,7 +1,8 @@
-"""The plain CNN of Rodríguez and Alizadeh-Shabdiz (Boston University, 2023), and its variants.
+"""Plain CNN of Rodríguez and Alizadeh-Shabdiz (Boston University, 2023), and its variants.
 
-Convolution, ReLU and 2 x 2 max pooling, once for each entry of `filters`; dropout, flatten, softmax. Their variants
-differ by numbers only: the filters, the kernel size, batch normalisation, an L2 penalty, dense layers before the last.
+It applies convolution, ReLU and 2 x 2 max pooling for each entry of `filters`, then dropout, flatten and softmax. The
+variants differ only in hyperparameters: the filters, the kernel size, batch normalisation, an L2 penalty, and dense
+layers before the last.
 """
 
 from genres.models.backend import keras
@@ -24,7 +25,7 @@ def build(
     dense: list[int] | None = None,
     pooling: str = "flatten",
 ) -> keras.Model:
-    """Build the network, untrained.
+    """Build the untrained network.
 
     Parameters
     ----------
@@ -33,30 +34,30 @@ def build(
     n_classes : int
         Number of genres.
     filters : list of int
-        Of each convolution.
+        Number of filters of each convolution.
     kernel_size : int
         Height and width of each kernel.
     batch_norm : bool
-        Normalise after each convolution, before the activation.
+        Apply batch normalisation between each convolution and its activation.
     dropout : float
-        Share of the last feature map that is dropped in training; with `dense`, of each dense layer's input, too.
+        Dropout rate of the last feature map and, with `dense`, after each dense layer.
     l2 : float
-        Weight of the squared kernels of the convolutions in the loss.
+        Weight of the L2 penalty on the convolutions' kernels.
     dense : list of int
-        Units of dense layers, with ReLU, between the features and the softmax.
+        Units of the dense layers with ReLU before the softmax layer.
     pooling : str
-        What makes features of the last map: flatten (each place counts for itself) or average (over all places).
+        How the last map becomes features: flatten (keeps positions) or average (over all positions).
 
     Returns
     -------
     keras.Model
-        Picture in, probabilities [shape=(n_classes,)] out. As in the paper the convolutions are unpadded; on a
-        picture too small for that, everything is padded.
+        Picture in, probabilities [shape=(n_classes,)] out. As in the paper the convolutions are unpadded; if
+        the picture is too small for that, convolutions and pooling are padded.
 
     Raises
     ------
     ValueError
-        If there is no such pooling.
+        If the pooling is unknown.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling '{pooling}' is none of {', '.join(POOLINGS)}")

@@ -1,7 +1,7 @@
-"""ResNet-50, one of the larger networks that the paper tried: Keras' own, with untrained weights.
+"""ResNet-50 with random weights (Keras' implementation), one of the larger networks that the paper tried.
 
-He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (CVPR 2016). Made for a million photographs of
-1000 classes: with 23.6 million parameters it is here to show what size alone does for a few hundred songs.
+He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (CVPR 2016). It was designed for a million
+photographs of 1000 classes. With 23.6 million parameters it shows the effect of size alone on a few hundred songs.
 """
 
 from genres.models.backend import keras
@@ -13,16 +13,16 @@ SMALLEST = 32  # height and width of the smallest picture that Keras' ResNet50 t
 
 
 def build(input_shape: tuple[int, int, int], n_classes: int, *, dropout: float) -> keras.Model:
-    """Build the network, untrained.
+    """Build the untrained network.
 
     Parameters
     ----------
     input_shape : tuple of int
-        Height, width and channels of the picture; where it is smaller than 32 x 32, zeros are added around it.
+        Height, width and channels of the picture; if smaller than 32 x 32, it is padded with zeros.
     n_classes : int
         Number of genres.
     dropout : float
-        Share of the 2048 pooled features that is dropped in training.
+        Dropout rate of the 2048 pooled features.
 
     Returns
     -------

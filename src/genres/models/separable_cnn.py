@@ -1,8 +1,8 @@
-"""A CNN of depthwise-separable convolutions: few multiply-adds a clip.
+"""CNN of depthwise-separable convolutions, with few multiply-adds per clip.
 
 After Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications" (2017). A
 3 x 3 convolution within each channel and a 1 x 1 convolution across them take about a ninth of the multiply-adds of a
-full 3 x 3 convolution. The picture is halved before the first of them, where most of the time would go.
+full 3 x 3 convolution. The picture is halved before the first of them, which would otherwise take most of the time.
 """
 
 from genres.models.backend import keras
@@ -12,18 +12,18 @@ layers = keras.layers
 
 
 def build(input_shape: tuple[int, int, int], n_classes: int, *, filters: list[int], dropout: float) -> keras.Model:
-    """Build the network, untrained.
+    """Build the untrained network.
 
     Parameters
     ----------
     input_shape : tuple of int
-        Height, width and channels of the picture; any size, for pooling is global.
+        Height, width and channels of the picture; any size, since pooling is global.
     n_classes : int
         Number of genres.
     filters : list of int
-        Of the full convolution at the start, then of each separable one; each halves the picture.
+        Number of filters of the full convolution, then of each separable one; each halves the picture.
     dropout : float
-        Share of the pooled features that is dropped in training.
+        Dropout rate of the pooled features.
 
     Returns
     -------

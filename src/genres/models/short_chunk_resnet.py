@@ -1,8 +1,8 @@
-"""A residual CNN for short clips: 3 x 3 kernels, halved resolution in each block, global pooling.
+"""Residual CNN for short clips: 3 x 3 kernels, halved resolution in each block, global pooling.
 
 After the "short-chunk CNN with residual connections" of Won, Ferraro, Bogdanov and Serra, "Evaluation of CNN-based
 automatic music tagging models" (SMC 2020), which has seven blocks of 128 filters. Here the number of filters grows
-from block to block instead, which takes a fraction of the work and suits data sets of hundreds of tracks.
+from block to block, which takes a fraction of the multiply-adds and suits data sets of hundreds of tracks.
 """
 
 from genres.models.backend import keras
@@ -12,18 +12,18 @@ layers = keras.layers
 
 
 def build(input_shape: tuple[int, int, int], n_classes: int, *, filters: list[int], dropout: float) -> keras.Model:
-    """Build the network, untrained.
+    """Build the untrained network.
 
     Parameters
     ----------
     input_shape : tuple of int
-        Height, width and channels of the picture; any size, for pooling is global.
+        Height, width and channels of the picture; any size, since pooling is global.
     n_classes : int
         Number of genres.
     filters : list of int
-        Of each residual block.
+        Number of filters of each residual block.
     dropout : float
-        Share of the pooled features that is dropped in training.
+        Dropout rate of the pooled features.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""A small CNN that is shown, beside the level, what sounds lasting, what sounds struck and what neither: textures.
+"""Small CNN whose input has, beside the level, harmonic, percussive and residual parts: textures.
 
-Running medians along time keep what lasts (harmonic), along frequency what is broad (percussive): Fitzgerald,
-"Harmonic/percussive separation using median filtering" (DAFx 2010). A network on some hundred tracks does not find
-such filters by itself. The frequency axis is kept until one layer reads it whole; over time there is only a mean and a
-deviation, so that the network takes clips of any length, and can be trained on crops of longer ones.
+Running medians along time keep harmonic parts, those along frequency percussive parts: Fitzgerald,
+"Harmonic/percussive separation using median filtering" (DAFx 2010). A network trained on some hundred tracks does not
+learn such filters by itself. The frequency axis is kept until one dense layer projects it whole. Over time only mean
+and standard deviation are taken, so that the network takes clips of any length and can be trained on crops.
 """
 
 from genres.models.backend import keras
@@ -22,7 +22,7 @@ def build(
     dropout: float,
     textures: bool = True,
 ) -> keras.Model:
-    """Build the network, untrained.
+    """Build the untrained network.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ def build(
     n_classes : int
         Number of genres.
     filters : list of int
-        Of each convolution; the first is 5 x 5 with stride 2, the others are 3 x 3; each halves the height.
+        Number of filters of each convolution: 5 x 5 with stride 2, then 3 x 3. Each halves the height.
     embedding : int
-        Numbers that each frame is projected to.
+        Size of the projection of each frame.
     dropout : float
-        Share of the pooled features that is dropped in training, and two fifths of it before the projection.
+        Dropout rate of the pooled features; before the projection it is two fifths of that.
     textures : bool
-        Whether the medians are shown; False leaves the level alone.
+        Whether the input has the median-filtered channels; False gives the level alone.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def build(
         x = layers.Conv2D(n_filters, 5 if first else 3, strides=2 if first else 1, padding="same", use_bias=False)(x)
         x = normalised(x)
         x = layers.MaxPooling2D((2, 1 if last else 2), padding="same")(x)
-    # A frame's features of all bands side by side: (frames, bands * filters).
+    # Concatenate each frame's features of all bands: (frames, bands * filters).
     x = layers.Permute((2, 1, 3))(x)
     x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)
     x = layers.Dropout(0.4 * dropout)(x)
@@ -63,11 +63,11 @@ def build(
 
 @keras.saving.register_keras_serializable("genres")
 class Textures(keras.Layer):
-    """Pictures [shape=(batch, bands, frames, 1)] → [shape=(batch, bands / 2, frames, 4 or 1)].
+    """Add texture channels to pictures: [shape=(batch, bands, frames, 1)] → [shape=(batch, bands / 2, frames, 4 or 1)].
 
-    The channels are the level less its mean; what lasts less what is broad; how far the level is from what lasts, and
-    from what is broad. All are divided by the clip's own deviation, and the last three brought to about the size of the
-    first, so that neither loudness nor the scale of the picture matters.
+    The channels are the level less its mean, the harmonic less the percussive part, and the absolute differences of the
+    level from each. All are divided by the clip's own standard deviation, and the last three are scaled to about the
+    size of the first, so that neither loudness nor the scale of the picture matters.
     """
 
     # (centre, deviation) of each channel, in deviations of the level: measured on GTZAN, to one digit.
@@ -78,14 +78,14 @@ class Textures(keras.Layer):
         self.medians = medians
 
     def call(self, pictures: keras.KerasTensor) -> keras.KerasTensor:
-        """Filter, then take the mean of neighbouring bands."""
+        """Compute the channels, then average pairs of neighbouring bands."""
         x = pictures[..., 0]
         x = x - ops.mean(x, axis=(1, 2), keepdims=True)
         x = x / (ops.std(x, axis=(1, 2), keepdims=True) + 1e-3)
         channels = [x]
         if self.medians:
-            lasting, broad = running_median(x, axis=2), running_median(x, axis=1)
-            channels += [lasting - broad, ops.abs(x - lasting), ops.abs(x - broad)]
+            harmonic, percussive = running_median(x, axis=2), running_median(x, axis=1)
+            channels += [harmonic - percussive, ops.abs(x - harmonic), ops.abs(x - percussive)]
         pooled = [
             (ops.mean(ops.reshape(channel, (-1, x.shape[1] // 2, 2, x.shape[2])), axis=2) - centre) / deviation
             for channel, (centre, deviation) in zip(channels, self._SIZES, strict=False)
@@ -93,16 +93,16 @@ class Textures(keras.Layer):
         return ops.stack(pooled, axis=3)
 
     def get_config(self) -> dict[str, object]:
-        """For the model file."""
+        """Return the arguments for the model file."""
         return {**super().get_config(), "medians": self.medians}
 
 
 @keras.saving.register_keras_serializable("genres")
 class MeanAndDeviation(keras.Layer):
-    """Over the frames: [shape=(batch, frames, n)] → [shape=(batch, 2 n)]."""
+    """Mean and standard deviation over the frames: [shape=(batch, frames, n)] → [shape=(batch, 2 n)]."""
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """One beside the other."""
+        """Concatenate both."""
         mean = ops.mean(x, axis=1, keepdims=True)
         deviation = ops.sqrt(ops.mean(ops.square(x - mean), axis=1) + 1e-5)
         return ops.concatenate([mean[:, 0], deviation], axis=1)

@@ -1,8 +1,8 @@
-"""A network joined with a classifier of descriptors: what is known of music beside what is learned from it.
+"""Combine a network with a classifier of hand-designed descriptors.
 
-After Cheng et al., "Wide & Deep Learning for Recommender Systems" (2016), with the two parts trained apart: the wide
-one, a discriminant of descriptors, is fitted in closed form and knows its training tracks by heart, so that a network
-that was trained beside it would have nothing left to learn. Their log probabilities are added.
+After Cheng et al., "Wide & Deep Learning for Recommender Systems" (2016), with the two parts trained separately: the
+wide part, a discriminant of descriptors, is fitted in closed form and fits its training tracks perfectly, so that a
+network trained jointly with it would have nothing left to learn. Their log probabilities are added.
 """
 
 from genres.models import descriptors
@@ -11,26 +11,26 @@ from genres.models.blocks import AtFrameRate
 
 layers, ops = keras.layers, keras.ops
 
-TINY = 1e-7  # the least probability that a network can give, for its logarithm
-EPSILON = 1e-12  # of the normalisation: nothing beside any column's variance
+TINY = 1e-7  # lower bound of a probability before its logarithm
+EPSILON = 1e-12  # of the normalisation; negligible beside any column's variance
 
 
 def join(network: keras.Model, *, top_db: float, frame_rate: float, network_weight: float) -> keras.Model:
-    """Put a network and a classifier of descriptors, not yet fitted, side by side.
+    """Combine a network with a classifier of descriptors that is not yet fitted.
 
     Parameters
     ----------
     network : keras.Model
         Stored clips in, uint8 [shape=(batch, frames, 128)]; probabilities out [shape=(batch, n_classes)].
     top_db, frame_rate : float
-        Of the stored clips.
+        Level range and frame rate of the stored clips.
     network_weight : float
-        Of the network's log probabilities; the discriminant's count 1.
+        Weight of the network's log probabilities; the discriminant's have weight 1.
 
     Returns
     -------
     keras.Model
-        Takes and gives the same.
+        Same input and output shapes as `network`.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def join(network: keras.Model, *, top_db: float, frame_rate: float, network_weig
     x = AtFrameRate(max(1.0, frame_rate / descriptors.FRAME_RATE), least=descriptors.WINDOW)(clips)
     x = layers.Rescaling(top_db / 255, -top_db)(x)
     x = descriptors.Descriptors(name="descriptors")(x)
-    # Discriminant.scores as layers: scores in units of the height at which they are clipped, tanh, one dense layer.
+    # Discriminant.scores as layers: scores divided by the clipping level, tanh, one dense layer.
     x = layers.BatchNormalization(center=False, scale=False, epsilon=EPSILON, name="scores")(x)
     x = layers.Activation("tanh")(x)
     wide = layers.Dense(network.output_shape[1], activation="log_softmax", name="discriminant")(x)
@@ -52,8 +52,8 @@ def join(network: keras.Model, *, top_db: float, frame_rate: float, network_weig
 
 @keras.saving.register_keras_serializable("genres")
 class LogProbabilities(keras.Layer):
-    """The logarithm of probabilities, however small."""
+    """Logarithm of probabilities, bounded from below."""
 
     def call(self, probabilities: keras.KerasTensor) -> keras.KerasTensor:
-        """Element by element."""
+        """Apply it element by element."""
         return ops.log(ops.maximum(probabilities, TINY))

@@ -1,7 +1,7 @@
-"""Songs from a source: one module a source, each with ``collect(recipe, raw_dir) -> pandas.DataFrame``.
+"""Sources of songs: one module each, with ``collect(recipe, raw_dir) -> pandas.DataFrame``.
 
-A source says where the songs are and what is known of them (the columns of :data:`CANDIDATE_COLUMNS`); what follows
-is the same for all of them and stands in src/genres/sources/inspect.py: decoding, checks, fingerprints, duplicates.
+A source lists the songs, their files and their metadata (the columns of :data:`CANDIDATE_COLUMNS`). The next steps are
+the same for all sources and are in src/genres/sources/inspect.py: decoding, checks and fingerprints.
 """
 
 CANDIDATE_COLUMNS = [
@@ -11,9 +11,9 @@ CANDIDATE_COLUMNS = [
     "artist",  # empty: unknown
     "title",
     "isrc",  # International Standard Recording Code; empty: unknown
-    "source",  # demo, folder, mels, gtzan, or where a playlist's song was found: spotify, deezer_isrc, ...
+    "source",  # demo, folder, mels, gtzan, or the source of a playlist song's audio: spotify, deezer_isrc, ...
     "split",  # train, val, test (the data set's own lists) or empty
-    "song",  # of a remix pair: the pair's name; else empty
+    "song",  # name of the remix pair; else empty
     "version",  # original or remix; else empty
-    "rejected",  # why it is out before it is opened; else empty
+    "rejected",  # reason for a rejection before the file is opened; else empty
 ]

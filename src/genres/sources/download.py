@@ -1,7 +1,8 @@
-"""Downloads that resume, and archives that unpack safely.
+"""Resumable downloads and safe unpacking of archives.
 
-``fetch`` brings an address to a file: in pieces over lost connections and killed runs, checked before it gets its name.
-``extract_tar`` brings an archive to a folder, whole or not at all. Two processes that want the same take turns.
+``fetch`` downloads a file, resumes after lost connections and killed runs, and verifies the checksum before the file
+gets its final name. ``extract_tar`` unpacks an archive completely or not at all. A file lock serialises processes that
+want the same file.
 """
 
 import hashlib
@@ -23,12 +24,12 @@ from genres.core.files import one_at_a_time
 
 CHUNK_BYTES = 1 << 18
 
-# Statuses that pass by themselves: too slow, too early, too many, and all of 5xx.
+# Temporary statuses, besides 5xx: request timeout, too early, too many requests.
 _PASSING = (408, 425, 429)
 
 
 class _LostError(Exception):
-    """A fault that may be gone at the next try; the message is the reason in a few words."""
+    """A temporary fault of a transfer; the message is a short reason."""
 
 
 def fetch(
@@ -38,34 +39,34 @@ def fetch(
     md5: str | None = None,
     sha256: str | None = None,
     what: str,
-    way_out: str = "",
+    remedy: str = "",
     attempts: int = 4,
     backoff_s: float = 1.0,
     timeouts_s: tuple[float, float] = (10.0, 60.0),
 ) -> Path:
-    """Download a file, unless `destination` is it already.
+    """Download a file unless `destination` already exists with the right checksum.
 
-    What has come lies in ``<destination>.part`` and is resumed from there. A part that an earlier run left is used only
-    where a checksum can prove the result, for the file at the address may have changed in between.
+    Partial data is kept in ``<destination>.part`` and resumed. A part from an earlier run is used only if a checksum
+    was given, because the file at the URL may have changed.
 
     Parameters
     ----------
     url : str
-        Its address.
+        URL of the file.
     destination : Path
-        Gets the file once it is whole and has the right checksum.
+        Path of the complete, verified file.
     md5, sha256 : str, optional
-        Hexadecimal.
+        Expected checksums, hexadecimal.
     what : str
-        What it is, for people: the name of the progress bar, and the beginning of each message.
-    way_out : str
-        What to do if it cannot be had; ends the message.
+        Name of the download in the progress bar and at the start of messages.
+    remedy : str
+        Advice that ends the error message.
     attempts : int
-        Failures in a row, without a new byte in between, after which it gives up.
+        Number of failures in a row, without a new byte in between, before giving up.
     backoff_s : float
-        Pause before the second attempt; doubles with each further one.
+        Pause before the second attempt in seconds; doubles with each further attempt.
     timeouts_s : tuple of float
-        Seconds to wait for the connection, and for the next bytes.
+        Timeouts of the connection and of each read in seconds.
 
     Returns
     -------
@@ -75,9 +76,9 @@ def fetch(
     Raises
     ------
     UserError
-        Where it cannot be had, or is another file than the checksum says.
+        If the download fails or the checksum differs.
     OSError
-        Where the disk is full; the part is kept.
+        If the disk is full; the part is kept.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     part = destination.with_name(destination.name + ".part")
@@ -87,20 +88,20 @@ def fetch(
             return destination
         if not checked:
             part.unlink(missing_ok=True)
-        # A run may have been killed between the last byte and the new name.
+        # A run may have been killed between the last byte and the rename.
         if not (checked and part.is_file() and not _mismatch(part, md5, sha256)):
-            _transfer(url, part, what, way_out, attempts, backoff_s, timeouts_s)
+            _transfer(url, part, what, remedy, attempts, backoff_s, timeouts_s)
         wrong = _mismatch(part, md5, sha256)
         if wrong:
             part.unlink()
-            again = "it is deleted; run the same again, a damaged transfer would then be mended"
-            raise UserError(_sentence(f"{what}: {url} gave another file than expected ({wrong}); {again}", way_out))
+            again = "the download is deleted: run the same command again in case the transfer was damaged"
+            raise UserError(_sentence(f"{what}: the file at {url} has a wrong checksum ({wrong}); {again}", remedy))
         part.replace(destination)
     return destination
 
 
 def _mismatch(path: Path, md5: str | None, sha256: str | None) -> str:
-    """What is wrong with a file's checksums; empty: nothing."""
+    """Return a description of the first checksum that differs; empty if all match."""
     for name, expected in (("md5", md5), ("sha256", sha256)):
         if expected is None:
             continue
@@ -111,37 +112,37 @@ def _mismatch(path: Path, md5: str | None, sha256: str | None) -> str:
     return ""
 
 
-def _sentence(message: str, way_out: str) -> str:
-    return f"{message}; {way_out}" if way_out else message
+def _sentence(message: str, remedy: str) -> str:
+    return f"{message}; {remedy}" if remedy else message
 
 
 def _transfer(
     url: str,
     part: Path,
     what: str,
-    way_out: str,
+    remedy: str,
     attempts: int,
     backoff_s: float,
     timeouts_s: tuple[float, float],
 ) -> None:
-    """Bring `part` to its full length, over as many requests as it takes."""
+    """Download the rest of `part`, with as many requests as needed."""
     failures, furthest = 0, _size(part)
     while True:
         try:
             return _request(url, part, what, timeouts_s)
         except _LostError as error:
-            # A large file over a bad line is lost often; what counts is whether it comes any further. (Further than
-            # ever, so that a server that starts at zero each time cannot keep this going for good.)
+            # Progress resets the count, for a large file over a bad line fails often. Progress means more bytes than
+            # ever before: otherwise a server that restarts at zero each time would loop forever.
             failures = 1 if _size(part) > furthest else failures + 1
             furthest = max(furthest, _size(part))
             if failures >= attempts:
-                kept = f"; {_size(part)} bytes have come and are kept for the next run" if _size(part) else ""
-                raise UserError(_sentence(f"{what}: cannot be fetched from {url} ({error}){kept}", way_out)) from None
+                kept = f"; {_size(part)} bytes are kept for the next run" if _size(part) else ""
+                raise UserError(_sentence(f"{what}: cannot download {url} ({error}){kept}", remedy)) from None
             pause_s = backoff_s * 2 ** (failures - 1)
-            warn(f"{what}: {error}; trying again in {pause_s:g} s")
+            warn(f"{what}: {error}; retrying in {pause_s:g} s")
             time.sleep(pause_s)
         except requests.RequestException as error:
-            raise UserError(_sentence(f"{what}: cannot be fetched from {url} ({error})", way_out)) from None
+            raise UserError(_sentence(f"{what}: cannot download {url} ({error})", remedy)) from None
 
 
 def _size(path: Path) -> int:
@@ -149,9 +150,9 @@ def _size(path: Path) -> int:
 
 
 def _request(url: str, part: Path, what: str, timeouts_s: tuple[float, float]) -> None:
-    """Ask once for what is missing of `part`, and write what comes."""
+    """Request the missing bytes of `part` once and append them."""
     have = _size(part)
-    headers = {"Accept-Encoding": "identity"}  # a range counts the bytes as they are sent
+    headers = {"Accept-Encoding": "identity"}  # ranges count encoded bytes
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
@@ -160,7 +161,7 @@ def _request(url: str, part: Path, what: str, timeouts_s: tuple[float, float]) -
                 if _content_range(response)[1] == have:
                     return
                 part.unlink()
-                raise _LostError("the part that was here is longer than the file")
+                raise _LostError("the partial file was longer than the whole")
             if response.status_code in _PASSING or response.status_code >= 500:
                 raise _LostError(f"HTTP {response.status_code} {response.reason}")
             response.raise_for_status()
@@ -168,7 +169,7 @@ def _request(url: str, part: Path, what: str, timeouts_s: tuple[float, float]) -
             first, total = _content_range(response)
             if response.status_code == 206 and first != have:
                 part.unlink(missing_ok=True)
-                raise _LostError("the server sent another part than the one asked for")
+                raise _LostError("the server sent a wrong byte range")
             if total is None and "Content-Length" in response.headers:
                 total = start + int(response.headers["Content-Length"])
             _write(response, part, start, total, what)
@@ -177,14 +178,14 @@ def _request(url: str, part: Path, what: str, timeouts_s: tuple[float, float]) -
     except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
         raise _LostError(_reason(error)) from None
     except requests.RequestException:
-        raise  # is an OSError too, but none of a file
+        raise  # a subclass of OSError, but not a file error
     except OSError as error:
-        error.filename = error.filename or str(part)  # says on which disk there is no space left
+        error.filename = error.filename or str(part)  # names the full disk in the message
         raise
 
 
 def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
-    """First byte and total length of "bytes 5-9/10" or "bytes */10"; None where it does not say."""
+    """Return first byte and total length of "bytes 5-9/10" or "bytes */10"; None for what is missing."""
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
     if match is None:
         return None, None
@@ -197,14 +198,14 @@ def _write(response: requests.Response, part: Path, start: int, total: int | Non
         total=total, initial=start, desc=what, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False
     )
     with bar, part.open("ab" if start else "wb") as file:
-        # Not iter_content, which loses up to a whole chunk that has come already when the connection breaks.
+        # Not iter_content, which loses up to a chunk of received bytes when the connection breaks.
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
             file.write(chunk)
             bar.update(len(chunk))
 
 
 def _reason(error: Exception) -> str:
-    """A lost connection in a few words, without the addresses of objects that the libraries put into theirs."""
+    """Return a short reason for a lost connection, without the object addresses in the libraries' messages."""
     text = str(error)
     for sign, reason in (
         ("NameResolutionError", "the host's name cannot be resolved: offline?"),
@@ -220,19 +221,19 @@ def _reason(error: Exception) -> str:
 
 
 def _lock(destination: Path) -> Path:
-    """Queued experiments begin at the same moment, and want the same file."""
+    """Return the lock file of a download, for queued experiments start together and want the same file."""
     return destination.with_name(f".{destination.name}.lock")
 
 
 def extract_tar(archive: Path, destination: Path) -> Path:
-    """Unpack an archive into a folder that appears only when it is complete; an existing one is left as it is.
+    """Unpack an archive into a folder that appears only when complete; do nothing if it exists.
 
     Parameters
     ----------
     archive : Path
-        A tar file, compressed or not.
+        Tar file, compressed or not.
     destination : Path
-        The folder to make; its parent is made where needed.
+        Folder to create, with its parents.
 
     Returns
     -------
@@ -242,7 +243,7 @@ def extract_tar(archive: Path, destination: Path) -> Path:
     Raises
     ------
     UserError
-        Where the archive is damaged, or has an entry that would lie outside of the folder.
+        If the archive is damaged or has an entry outside of the folder.
     """
     if not hasattr(tarfile, "data_filter"):
         raise UserError(f"Python {sys.version.split()[0]} cannot unpack archives safely: use 3.11.4 or later")
@@ -251,22 +252,22 @@ def extract_tar(archive: Path, destination: Path) -> Path:
     with one_at_a_time(_lock(destination), f"unpacking {archive.name}"):
         if destination.is_dir():
             return destination
-        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(temporary, ignore_errors=True)  # left by a killed run
         temporary.mkdir()
         try:
             with tarfile.open(archive) as tar:
                 for member in progress(tar, what=f"unpacking {archive.name}", unit="file"):
-                    # The filter would only strip the slash.
+                    # The filter would only strip a leading slash.
                     if member.name.startswith(("/", "\\")):
                         raise tarfile.AbsolutePathError(member)
                     tar.extract(member, temporary, filter="data")
             temporary.replace(destination)
         except tarfile.FilterError as error:
-            raise UserError(f"{archive}: unsafe, not unpacked: {error}; get the archive elsewhere") from None
+            raise UserError(f"{archive}: unsafe archive, not unpacked: {error}; get it from another source") from None
         except (tarfile.TarError, EOFError, zlib.error, LZMAError) as error:
             raise UserError(_damaged(archive, error)) from None
         except OSError as error:
-            if error.errno is None:  # what gzip and bz2 raise; the system's own errors have a number
+            if error.errno is None:  # gzip and bz2 errors; system errors have a number
                 raise UserError(_damaged(archive, error)) from None
             raise
         finally:
@@ -275,4 +276,4 @@ def extract_tar(archive: Path, destination: Path) -> Path:
 
 
 def _damaged(archive: Path, error: Exception) -> str:
-    return f"{archive}: not a whole tar archive ({error}); delete it and run the same again"
+    return f"{archive}: damaged or incomplete tar archive ({error}); delete it and run the same command again"

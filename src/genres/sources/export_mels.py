@@ -1,13 +1,12 @@
-"""One's own copy of GTZAN → a folder of spectrograms that the `mels` recipe reads.
+"""Export a copy of GTZAN as a folder of spectrograms for the `mels` recipe.
 
     genres export-mels AUDIO_DIR OUT_DIR
 
-It writes OUT_DIR/mels.npz (track_id, mel, range_db; see src/genres/sources/mels.py) and
-OUT_DIR/tracks.csv (track_id, genre,
-artist, split), and nothing in AUDIO_DIR. The spectrograms are librosa's (hop 512, Slaney mel bands, power in dB below
-the track's maximum, at most 80), of which evenly spaced frames are kept as they are, not averaged: with the defaults
-387 of about 1293. Which ones was found by comparison with published GTZAN spectrograms of that form: these agree with
-them to one step of the 8 bits (correlation above .9999).
+Writes OUT_DIR/mels.npz (track_id, mel, range_db; see src/genres/sources/mels.py) and OUT_DIR/tracks.csv (track_id,
+genre, artist, split); AUDIO_DIR is not changed. The spectrograms are librosa's (hop length 512, Slaney mel bands, power
+in dB below the track's maximum, at most 80). Evenly spaced frames are kept without averaging: by default 387 of about
+1293. The choice of frames was derived from published GTZAN spectrograms of this form, which these match to one step of
+the 8 bits (correlation above .9999).
 """
 
 import argparse
@@ -25,24 +24,24 @@ HOP_LENGTH = 512
 TOP_DB = 80.0
 COLUMNS_PER_SECOND = 12.9
 
-# GTZAN's tracks are 29.9 to 30.7 s long. Up to this share of difference the columns are spread over the track as it
-# is; a longer one is cut, a shorter one left out, for the columns would no longer be the same time apart.
+# GTZAN's tracks are 29.9 to 30.7 s long. Within this relative tolerance the columns span the whole track. A longer
+# track is cut and a shorter one skipped, to keep the columns equally spaced in time.
 LENGTH_TOLERANCE = 0.03
 
 
 def quantised_mel(samples: np.ndarray, columns: int, seconds: float, params: MelParams) -> tuple[np.ndarray, float]:
-    """Compute the spectrogram of a track, and keep some of its columns.
+    """Compute the mel spectrogram of a track and keep evenly spaced columns.
 
     Parameters
     ----------
     samples : np.ndarray [shape=(n,), dtype=float32]
-        Mono, at ``params.sample_rate``.
+        Mono samples at ``params.sample_rate``.
     columns : int
-        How many to keep.
+        Number of columns to keep.
     seconds : float
-        The nominal length of a track.
+        Nominal length of a track.
     params : MelParams
-        How the spectrogram is computed.
+        Settings of the spectrogram.
 
     Returns
     -------
@@ -55,12 +54,12 @@ def quantised_mel(samples: np.ndarray, columns: int, seconds: float, params: Mel
     AudioError
         If the track is too short.
     """
-    from genres.audio.format import to_bytes  # loads librosa, which --help can do without
-    from genres.audio.mel import mel_power  # loads librosa, which --help can do without
+    from genres.audio.format import to_bytes  # loads librosa, which --help does not need
+    from genres.audio.mel import mel_power  # loads librosa, which --help does not need
 
     duration_s = len(samples) / params.sample_rate
     if duration_s < seconds * (1 - LENGTH_TOLERANCE):
-        raise AudioError(f"only {duration_s:.1f} s; --seconds {int(duration_s)} would take it")
+        raise AudioError(f"only {duration_s:.1f} s long; use --seconds {int(duration_s)} to include it")
     if duration_s > seconds * (1 + LENGTH_TOLERANCE):
         samples = samples[: round(seconds * params.sample_rate)]
     power = mel_power(samples, params)
@@ -72,7 +71,7 @@ def quantised_mel(samples: np.ndarray, columns: int, seconds: float, params: Mel
 
 
 def column_frames(frames: int, columns: int) -> np.ndarray:
-    """The frames that become columns, int [shape=(columns,)]: from half a step after the first to one before the end.
+    """Return the frame of each column, int [shape=(columns,)], from half a step after the start to one before the end.
 
     A track of 1293 frames gives 1, 5, 8, 11, ..., 1286, 1289 for 387 columns, as in the published spectrograms.
     """
@@ -90,24 +89,25 @@ def export(
     seconds: float,
     mel: MelParams,
 ) -> tuple[int, int]:
-    """Write the folder; return how many tracks are in it and how many were skipped.
+    """Write the folder and return the numbers of exported and of skipped tracks.
 
     Raises
     ------
     UserError
-        Where there is no such folder, genre or usable track, or the metadata cannot be had.
+        If the folder, a genre or every usable track is missing, or the metadata is not available.
     """
     if not audio_dir.is_dir():
         raise UserError(f"AUDIO_DIR: {audio_dir}: no such folder")
-    found = gtzan.find_tracks(audio_dir)
-    if found.empty:
+    files = gtzan.find_tracks(audio_dir)
+    if files.empty:
         raise UserError(f"AUDIO_DIR: {audio_dir}: holds no audio; name the folder of your GTZAN copy")
     for genre in genres or []:
-        if genre not in set(found["genre"]):
-            raise UserError(f"--genres: no '{genre}' in {audio_dir}; there is {', '.join(found['genre'].unique())}")
+        if genre not in set(files["genre"]):
+            available = ", ".join(files["genre"].unique())
+            raise UserError(f"--genres: no '{genre}' in {audio_dir}; available: {available}")
     if genres is not None:
-        found = found[found["genre"].isin(genres)].reset_index(drop=True)
-    tracks = gtzan.describe(found, metadata, "--metadata")
+        files = files[files["genre"].isin(genres)].reset_index(drop=True)
+    tracks = gtzan.describe(files, metadata, "--metadata")
     mels, ranges, rows = [], [], []
     for row, path in progress(list(enumerate(tracks["path"])), what="mel spectrograms"):
         try:
@@ -119,7 +119,7 @@ def export(
         ranges.append(range_db)
         rows.append(row)
     if not rows:
-        raise UserError(f"{audio_dir}: none of the {len(tracks)} tracks can be used, see the reasons above")
+        raise UserError(f"{audio_dir}: none of the {len(tracks)} tracks is usable; see the warnings above")
     kept = tracks.iloc[rows]
     with atomic(out_dir / "mels.npz") as temporary:
         np.savez_compressed(
@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     columns = round(COLUMNS_PER_SECOND * given.seconds) if given.columns is None else given.columns
     most = int(given.seconds * given.sample_rate / HOP_LENGTH)
     if not 1 <= columns <= most:
-        raise UserError(f"--columns: must be 1 to {most}, a frame of {HOP_LENGTH} samples each; received {columns}")
+        raise UserError(f"--columns: must be 1 to {most}, one per hop of {HOP_LENGTH} samples; received {columns}")
     mel = MelParams(
         sample_rate=given.sample_rate,
         n_fft=given.n_fft,
@@ -177,39 +177,41 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="genres export-mels",
-        description="Make a folder of mel spectrograms, as the `mels` recipe reads it, from a copy of GTZAN. "
-        "Nothing in AUDIO_DIR is changed; files that cannot be used are skipped, with a line each.",
+        description="Export a copy of GTZAN as a folder of mel spectrograms for the `mels` recipe. "
+        "AUDIO_DIR is not changed; unusable files are skipped with a warning each.",
     )
     parser.add_argument(
         "audio_dir",
         metavar="AUDIO_DIR",
         type=Path,
-        help="has GTZAN's genre folders, or genres/, genres_original/ or Data/genres_original/ with them",
+        help="folder with GTZAN's genre folders, directly or in genres/, genres_original/ or Data/genres_original/",
     )
-    parser.add_argument("out_dir", metavar="OUT_DIR", type=Path, help="gets mels.npz and tracks.csv")
+    parser.add_argument("out_dir", metavar="OUT_DIR", type=Path, help="folder for mels.npz and tracks.csv")
     parser.add_argument(
         "--metadata",
         default="download",
         metavar="download|none|DIR",
-        help="where the split lists and the artist index come from: fetched, left empty, or a folder "
-        f"that has {', '.join(gtzan.METADATA_FILES)} (default: download)",
+        help="source of the split lists and the artist index: downloaded, none, or a folder "
+        f"with {', '.join(gtzan.METADATA_FILES)} (default: download)",
     )
     parser.add_argument(
         "--genres",
         nargs="+",
         metavar="GENRE",
-        help="only these (default: all that are there)",
+        help="genres to export (default: all)",
     )
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each track; longer ones are cut (default: 30)")
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="length of each track; longer ones are cut (default: 30)"
+    )
     parser.add_argument(
         "--columns",
         type=int,
         metavar="N",
-        help=f"columns a track (default: {COLUMNS_PER_SECOND} a second, 387 for 30 s)",
+        help=f"columns per track (default: {COLUMNS_PER_SECOND} per second, 387 for 30 s)",
     )
     parser.add_argument(
-        "--sample-rate", type=int, default=22050, metavar="HZ", help="resample to this (default: 22050)"
+        "--sample-rate", type=int, default=22050, metavar="HZ", help="sample rate to resample to (default: 22050)"
     )
-    parser.add_argument("--n-fft", type=int, default=2048, metavar="SAMPLES", help="length of a frame (default: 2048)")
+    parser.add_argument("--n-fft", type=int, default=2048, metavar="SAMPLES", help="frame length (default: 2048)")
     parser.add_argument("--n-mels", type=int, default=128, metavar="BANDS", help="mel bands (default: 128)")
     return parser

@@ -1,8 +1,8 @@
-"""A user's own music: ``<dir>/<genre>/…`` with wav, au, flac, ogg, mp3 or m4a files, read in place.
+"""The user's own music: ``<dir>/<genre>/…`` with wav, au, flac, ogg, mp3 or m4a files, read in place.
 
-``<dir>/tracks.csv`` (path, genre, artist, title, and optionally split and isrc) says what the songs are; without it
-the folder under `dir` is the genre, and artist, title and ISRC come from the tags. ``<dir>/remixes.csv`` (song,
-original, remix: paths) names pairs, which are kept out of training. Nothing in `dir` is ever written.
+``<dir>/tracks.csv`` (path, genre, artist, title, and optionally split and isrc) describes the songs. Without it, the
+folder below `dir` is the genre, and artist, title and ISRC come from the tags. ``<dir>/remixes.csv`` (song, original,
+remix: paths) lists remix pairs, which are excluded from training. Nothing is written to `dir`.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def collect(recipe: FolderRecipe, raw_dir: Path) -> pd.DataFrame:
     Raises
     ------
     UserError
-        Where the folder, an asked genre or a needed column is missing.
+        If the folder, a requested genre or a required column is missing.
     """
     folder = recipe.dir.expanduser().absolute()
     if not folder.is_dir():
@@ -38,10 +38,10 @@ def collect(recipe: FolderRecipe, raw_dir: Path) -> pd.DataFrame:
     songs = _from_table(table, recipe) if table.exists() else _from_folders(folder, recipe)
     missing = [genre for genre in recipe.genres or [] if genre not in set(songs["genre"])]
     if missing:
-        raise UserError(f"datasets.folder.genres: no music of genre '{missing[0]}' in {folder}")
+        raise UserError(f"datasets.folder.genres: no music of genre '{missing[0]}' in {folder}; add some or remove it")
     if songs.empty:
         raise UserError(
-            f"{folder}: no music found; put songs into <genre> folders there, or name another folder: "
+            f"{folder}: no music found; put songs into <genre> folders there, or set another folder: "
             "dvc exp run -S dataset=folder -S datasets.folder.dir=/path/to/music"
         )
     songs = _mark_pairs(songs, folder)
@@ -69,12 +69,12 @@ def _from_folders(folder: Path, recipe: FolderRecipe) -> pd.DataFrame:
 
 
 def list_songs(folder: Path, wants: Callable[[str], bool]) -> pd.DataFrame:
-    """The audio files in genre folders that are wanted.
+    """List the audio files in the genre folders that `wants` accepts.
 
     Returns
     -------
     pd.DataFrame
-        track_id (the path below `folder`), genre, and artist, title and isrc from the tags.
+        track_id (path below `folder`), genre, and artist, title and isrc from the tags.
     """
     paths = [
         path.relative_to(folder)
@@ -90,26 +90,26 @@ def list_songs(folder: Path, wants: Callable[[str], bool]) -> pd.DataFrame:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether it is such as ._song.mp3, .AppleDouble/song.mp3 or .Trash/song.mp3."""
+    """Return True for paths such as ._song.mp3, .AppleDouble/song.mp3 or .Trash/song.mp3."""
     return any(part.startswith(".") for part in path.parts)
 
 
 def _has_unicode_name(path: Path) -> bool:
-    """Whether the name can be written into a table; names from old Latin-1 systems cannot."""
+    """Return True if the name can be written to a table; warn otherwise, as for names from old Latin-1 systems."""
     try:
         path.as_posix().encode()
     except UnicodeEncodeError:
-        warn(f"left out {path.as_posix().encode(errors='surrogateescape')!r}: its name is not UTF-8, rename it")
+        warn(f"skipped {path.as_posix().encode(errors='surrogateescape')!r}: its name is not UTF-8, rename it")
         return False
     return True
 
 
-# In a wav file mutagen has no easy names for the frames of ID3.
+# Mutagen's easy names do not cover the ID3 frames of wav files.
 _TAGS = {"artist": "TPE1", "title": "TIT2", "isrc": "TSRC"}
 
 
 def _tags(path: Path) -> dict[str, str]:
-    """Artist, title and ISRC from the file's tags; empty where it has none or they cannot be read."""
+    """Read artist, title and ISRC from the file's tags; empty if missing or unreadable."""
     try:
         tags = mutagen.File(path, easy=True) or {}
     except (mutagen.MutagenError, OSError):
@@ -129,15 +129,15 @@ def _mark_pairs(songs: pd.DataFrame, folder: Path) -> pd.DataFrame:
     rows = {track_id: row for row, track_id in enumerate(songs["track_id"])}
     for pair in pairs.to_dict("records"):
         if not pair["song"].strip():
-            raise UserError(f"{table}: {pair['remix']} has no song: give the pair a name")
+            raise UserError(f"{table}: {pair['remix']} has no song; give the pair a name")
         for version in ("original", "remix"):
             if pair[version] not in rows:
                 raise UserError(f"{table}: {pair[version]} is not among the songs of {folder}")
-            known = list(songs.loc[rows[pair[version]], ["song", "version"]])
-            if known not in (["", ""], [pair["song"], version]):
+            previous = list(songs.loc[rows[pair[version]], ["song", "version"]])
+            if previous not in (["", ""], [pair["song"], version]):
                 raise UserError(
-                    f"{table}: {pair[version]} is the {version} of '{pair['song']}' and the {known[1]} of "
-                    f"'{known[0]}'; several remixes of one original share one song name"
+                    f"{table}: {pair[version]} is the {version} of '{pair['song']}' and the {previous[1]} of "
+                    f"'{previous[0]}'; give all remixes of one original the same song name"
                 )
             songs.loc[rows[pair[version]], ["song", "version"]] = [pair["song"], version]
     return songs

@@ -1,12 +1,12 @@
 """GTZAN (Tzanetakis and Cook 2002): 10 genres of 100 tracks of 30 s, with the fault-filtered split and the artists.
 
-Audio is read in place from ``datasets.gtzan.dir``, whichever of the usual layouts it has; where that holds none, the
+Audio is read in place from ``datasets.gtzan.dir``, in any of the usual layouts. If the folder holds no audio, the
 archive is downloaded to .cache/downloads and unpacked to .cache/gtzan. The split is the fault-filtered one of
-Kereliuk, Sturm and Larsen (2015), no known artist of which is in two of its lists; tracks in no list have no split.
-The artists and titles are Sturm's (2013).
+Kereliuk, Sturm and Larsen (2015), in which no known artist is in two lists; tracks in no list have no split. Artists
+and titles are from Sturm (2013).
 
-Mirrors are named in the environment: ``GTZAN_ARCHIVE_URL`` (with ``GTZAN_ARCHIVE_MD5`` where it is another archive)
-and ``GTZAN_METADATA_URL``, below which the four metadata files lie side by side under their own names.
+Environment variables set mirrors: ``GTZAN_ARCHIVE_URL`` (with ``GTZAN_ARCHIVE_MD5`` if the archive differs) and
+``GTZAN_METADATA_URL``, a folder with the four metadata files under their own names.
 """
 
 import os
@@ -23,7 +23,7 @@ from genres.sources.download import extract_tar, fetch
 
 EXTENSIONS = (".au", ".wav")
 
-# As unpacked, as on Kaggle inside and outside of its Data folder, and the genres directly.
+# The unpacked archive, Kaggle's archive without and with its Data folder, and bare genre folders.
 LAYOUTS = ("genres", "genres_original", "Data/genres_original", ".")
 
 ARCHIVE_URL = "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz"
@@ -37,7 +37,7 @@ _INDEX = (
 INDEX_NAME = "GTZANindex.txt"
 SPLIT_NAMES = {"train_filtered.txt": "train", "valid_filtered.txt": "val", "test_filtered.txt": "test"}
 
-# File name: folder on the net, SHA-256.
+# File name: base URL, SHA-256.
 METADATA_FILES = {
     "train_filtered.txt": (_LISTS, "2b04966cef1486f1a7767b74271533fa23e220388db804a1937835e1fc4fa3fa"),
     "valid_filtered.txt": (_LISTS, "f8fbee7c52397a0e0f3a91dc54fedecb2e27f5bdc9a9daeab8cb10d077e26956"),
@@ -45,7 +45,7 @@ METADATA_FILES = {
     INDEX_NAME: (_INDEX, "7bc7140f082cccd72046ec7c6e9b9c211a7491f6e7ede38fddafc63058559833"),
 }
 
-# blues.00029.wav, also blues.00029.au.wav as some conversions name it.
+# blues.00029.wav, or blues.00029.au.wav after some conversions.
 _FILE_NAME = re.compile(r"(?P<id>[^./]+\.\d{5})(\.\w+)?\.\w+")
 
 
@@ -55,11 +55,11 @@ def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> 
     Parameters
     ----------
     recipe : GtzanRecipe
-        Where they are and which are wanted.
+        Folder and genres of the tracks.
     raw_dir : Path
-        Not used: they are read in place.
+        Unused: tracks are read in place.
     key : str
-        What the recipe is called in params.yaml, for messages.
+        Key of the recipe in params.yaml, for messages.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> 
     Raises
     ------
     UserError
-        Where the folder or an asked genre is missing, or something cannot be downloaded.
+        If the folder or a requested genre is missing, or a download fails.
     """
     folder = recipe.dir.expanduser().absolute()
     if not folder.is_dir():
@@ -77,60 +77,60 @@ def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> 
     tracks = find_tracks(folder)
     if tracks.empty:
         tracks = find_tracks(_downloaded_audio(key))
-    found = ", ".join(tracks["genre"].unique()) or "nothing"
+    available = ", ".join(tracks["genre"].unique()) or "nothing"
     for genre in recipe.genres or []:
         if genre in recipe.exclude_genres:
-            raise UserError(f"{key}.genres: asks for '{genre}', which exclude_genres leaves out")
+            raise UserError(f"{key}.genres: '{genre}' is also in exclude_genres; remove it from one of them")
         if genre not in set(tracks["genre"]):
-            raise UserError(f"{key}.genres: no '{genre}' in {folder}; there is {found}")
+            raise UserError(f"{key}.genres: no '{genre}' in {folder}; available: {available}")
     tracks = tracks[[recipe.includes(genre) for genre in tracks["genre"]]].reset_index(drop=True)
     if tracks.empty:
-        raise UserError(f"{key}: genres and exclude_genres leave no track; there is {found}")
+        raise UserError(f"{key}: genres and exclude_genres leave no track; available: {available}")
     return describe(tracks, recipe.metadata, f"{key}.metadata")
 
 
 def find_tracks(folder: Path) -> pd.DataFrame:
-    """The tracks below a folder in the first of `LAYOUTS` that has any.
+    """List the tracks below a folder, in the first of `LAYOUTS` that has any.
 
     Returns
     -------
     pd.DataFrame
-        Columns track_id, path (absolute) and genre, sorted; without rows where the folder holds no audio at all.
+        Columns track_id, path (absolute) and genre, sorted; no rows if the folder holds no audio.
 
     Raises
     ------
     UserError
-        Where it holds audio that is not laid out or not named as GTZAN's.
+        If the folder holds audio with another layout or other names than GTZAN's.
     """
     for layout in LAYOUTS:
         root = folder / layout
         paths = [path for path in sorted(root.glob("*/*")) if _is_audio(path)] if root.is_dir() else []
         named = [(match["id"], path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
         named = [(track_id, path) for track_id, path in named if track_id.split(".")[0] == path.parent.name]
-        # The same track may lie there as .au and as .wav: one of them will do.
+        # A track may be there both as .au and as .wav; one is enough.
         unique = dict(named)
         if unique:
             if len(named) < len(paths):
                 others = len(paths) - len(named)
-                warn(f"{root}: {others} files are left out, not being named as blues/blues.00000.wav is")
+                warn(f"{root}: skipped {others} files that are not named like blues/blues.00000.wav")
             rows = [(track_id, str(path.absolute()), path.parent.name) for track_id, path in sorted(unique.items())]
             return pd.DataFrame(rows, columns=["track_id", "path", "genre"])
     stray = next((path for path in sorted(folder.rglob("*")) if _is_audio(path)), None)
     if stray is not None:
         raise UserError(
-            f"{stray}: not laid out as GTZAN's <genre>/<genre>.NNNNN.wav; name the folder that has GTZAN's genre "
-            "folders, or use dataset=folder for music of your own"
+            f"{stray}: does not match GTZAN's layout <genre>/<genre>.NNNNN.wav; set the folder that has GTZAN's genre "
+            "folders, or use dataset=folder for your own music"
         )
     return pd.DataFrame(columns=["track_id", "path", "genre"], dtype=str)
 
 
 def _is_audio(path: Path) -> bool:
-    """Whether it is an audio file; macOS leaves "._blues.00000.wav" beside the real one."""
+    """Return True for audio files, but not for macOS's "._blues.00000.wav"."""
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
 
 
 def _downloaded_audio(key: str) -> Path:
-    """The folder of the unpacked archive, downloaded where it is not there yet."""
+    """Return the folder of the unpacked archive; download it first if needed."""
     unpacked = cache_dir("gtzan") / "audio"
     if unpacked.is_dir():
         return unpacked
@@ -139,22 +139,22 @@ def _downloaded_audio(key: str) -> Path:
         cache_dir("downloads") / "genres.tar.gz",
         md5=os.environ.get("GTZAN_ARCHIVE_MD5") or ARCHIVE_MD5,
         what="GTZAN's audio (1.2 GB)",
-        way_out=f"set {key}.dir to a local copy",
+        remedy=f"set {key}.dir to a local copy",
     )
     return extract_tar(archive, unpacked)
 
 
 def describe(tracks: pd.DataFrame, metadata: str, setting: str) -> pd.DataFrame:
-    """Add what is known of the tracks.
+    """Add artist, title and split to the tracks.
 
     Parameters
     ----------
     tracks : pd.DataFrame
-        As `find_tracks` returns it.
+        Table from `find_tracks`.
     metadata : str
-        "download", "none", or a folder that has the files of `METADATA_FILES`.
+        "download", "none", or a folder with the files of `METADATA_FILES`.
     setting : str
-        What the user sets `metadata` by, for messages: a key of params.yaml or an option.
+        Key of params.yaml or option that sets `metadata`, for messages.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def describe(tracks: pd.DataFrame, metadata: str, setting: str) -> pd.DataFrame:
     Raises
     ------
     UserError
-        Where a metadata file is missing, cannot be downloaded or cannot be read.
+        If a metadata file is missing, unreadable or cannot be downloaded.
     """
     artists: dict[str, tuple[str, str]] = {}
     splits: dict[str, str] = {}
@@ -172,13 +172,13 @@ def describe(tracks: pd.DataFrame, metadata: str, setting: str) -> pd.DataFrame:
         files = _metadata_files(metadata, setting)
         splits = read_splits(files)
         artists = read_index(files[INDEX_NAME])
-        strangers = [track_id for track_id in tracks["track_id"] if track_id not in artists]
-        if strangers:
-            warn(f"{len(strangers)} tracks are not in {INDEX_NAME}, their artists are unknown: {strangers[0]}, ...")
-    known = [artists.get(track_id, ("", "")) for track_id in tracks["track_id"]]
+        missing = [track_id for track_id in tracks["track_id"] if track_id not in artists]
+        if missing:
+            warn(f"{len(missing)} tracks are not in {INDEX_NAME}, so their artists are unknown: {missing[0]}, ...")
+    names = [artists.get(track_id, ("", "")) for track_id in tracks["track_id"]]
     tracks = tracks.assign(
-        artist=[artist for artist, _ in known],
-        title=[title for _, title in known],
+        artist=[artist for artist, _ in names],
+        title=[title for _, title in names],
         split=[splits.get(track_id, "") for track_id in tracks["track_id"]],
         source="gtzan",
     )
@@ -194,9 +194,9 @@ def _metadata_files(metadata: str, setting: str) -> dict[str, Path]:
                 cache_dir("downloads") / "gtzan_metadata" / name,
                 sha256=sha256,
                 what=f"GTZAN's {name}",
-                way_out=f"offline? put the four files {', '.join(METADATA_FILES)} into a folder and set "
-                f"{setting} to it, or to `none` to go without (each track then counts as its own "
-                "artist, and the artist protocol cannot keep artists apart)",
+                remedy=f"offline? put the four files {', '.join(METADATA_FILES)} into a folder and set "
+                f"{setting} to it, or to `none` to do without (each track then counts as its own "
+                "artist, so the artist filter has no effect)",
             )
             for name, (base, sha256) in METADATA_FILES.items()
         }
@@ -204,48 +204,49 @@ def _metadata_files(metadata: str, setting: str) -> dict[str, Path]:
     missing = [name for name in METADATA_FILES if not (folder / name).is_file()]
     if missing:
         raise UserError(
-            f"{setting}: {folder} has no {', '.join(missing)}; it is to be a folder with "
-            f"{', '.join(METADATA_FILES)}, or `download`, or `none`"
+            f"{setting}: {folder} has no {', '.join(missing)}; set it to a folder with "
+            f"{', '.join(METADATA_FILES)}, to `download` or to `none`"
         )
     return {name: folder / name for name in METADATA_FILES}
 
 
 def read_splits(files: dict[str, Path]) -> dict[str, str]:
-    """Read the three lists, whose lines are such as "blues/blues.00029.wav".
+    """Read the three split lists, whose lines are like "blues/blues.00029.wav".
 
     Returns
     -------
     dict
-        From track_id to train, val or test.
+        Split (train, val or test) by track_id.
     """
     splits: dict[str, str] = {}
     for name, split in SPLIT_NAMES.items():
         for number, line in _lines(files[name]):
             match = _FILE_NAME.fullmatch(re.split(r"[/\\]", line)[-1])
             if match is None:
-                raise UserError(f"{files[name]}: line {number} is not such as blues/blues.00029.wav: '{line}'")
+                raise UserError(f"{files[name]}: line {number} must be like blues/blues.00029.wav; received '{line}'")
             if splits.setdefault(match["id"], split) != split:
-                raise UserError(f"{files[name]}: {match['id']} is also in the list for {splits[match['id']]}")
+                raise UserError(f"{files[name]}: {match['id']} is also in the {splits[match['id']]} list; keep one")
     return splits
 
 
 def read_index(path: Path) -> dict[str, tuple[str, str]]:
-    """Read Sturm's index, whose lines are "blues.00029.wav ::: artist ::: title"; what is unknown is empty there.
+    """Read Sturm's index, whose lines are "blues.00029.wav ::: artist ::: title"; unknown fields are empty.
 
     Returns
     -------
     dict
-        From track_id to artist and title. Different spellings of one artist ("Earth Wind and Fire",
-        "Earth, Wind & Fire") become the first of them, so that the artist filter sees one artist.
+        Artist and title by track_id. Spellings of one artist ("Earth Wind and Fire", "Earth, Wind & Fire") become the
+        first of them, so that the artist filter sees one artist.
     """
     index: dict[str, tuple[str, str]] = {}
     spelling: dict[str, str] = {}
     for number, line in _lines(path):
-        # An unknown artist leaves "::: :::", so blanks cannot be taken for part of the separator.
+        # An unknown artist leaves "::: :::", so spaces are not part of the separator.
         name, *rest = (" ".join(field.split()) for field in line.split(":::", 2))
         match = _FILE_NAME.fullmatch(name)
         if match is None or len(rest) != 2:
-            raise UserError(f"{path}: line {number} is not such as 'blues.00029.wav ::: artist ::: title': '{line}'")
+            wanted = "blues.00029.wav ::: artist ::: title"
+            raise UserError(f"{path}: line {number} must be like '{wanted}'; received '{line}'")
         artist, title = rest
         letters = re.sub(r"[\W_]+", "", artist.casefold().replace("&", "and"))
         index[match["id"]] = (spelling.setdefault(letters or artist, artist), title)
@@ -253,7 +254,7 @@ def read_index(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """Return number and text of the lines that say something, whatever system and encoding they were written with."""
+    """Return number and text of the lines that are neither blank nor comments, in any line ending, UTF-8 or Latin-1."""
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")

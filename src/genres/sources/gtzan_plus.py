@@ -1,4 +1,4 @@
-"""The paper's second data set: GTZAN, and genres that it does not have from Spotify playlists."""
+"""The paper's second data set: GTZAN plus further genres from Spotify playlists."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from genres.sources import gtzan
 from genres.sources.spotify import playlists
 
 
-def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services, how: Compute = LOCAL) -> pd.DataFrame:
-    """List GTZAN's tracks and the songs of the playlists; a song of GTZAN's is not taken from a playlist again.
+def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services, options: Compute = LOCAL) -> pd.DataFrame:
+    """List GTZAN's tracks and the songs of the playlists, without playlist songs that GTZAN already has.
 
     Returns
     -------
@@ -21,7 +21,7 @@ def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services, how: Com
     Raises
     ------
     UserError
-        Where one of the two cannot be had.
+        If GTZAN or the playlists cannot be read.
     """
     part = GtzanRecipe(
         source="gtzan",
@@ -33,4 +33,4 @@ def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services, how: Com
         train={},
     )
     tracks = gtzan.collect(part, raw_dir, "datasets.gtzan_plus")
-    return playlists.collect(recipe, raw_dir, services, how, known=tracks)
+    return playlists.collect(recipe, raw_dir, services, options, existing=tracks)

@@ -1,6 +1,6 @@
-"""What every song goes through: can it be used, how long is it, what does it sound like.
+"""Inspection of songs: decoding check, duration and audio fingerprint.
 
-Only files that are new or changed are opened.
+Results are cached: only new and changed files are opened.
 """
 
 import base64
@@ -21,36 +21,37 @@ from genres.core.files import read_json, sha256_of, write_json
 from genres.core.params import Compute, MelsRecipe
 from genres.core.paths import cache_dir
 
-# Part of the cache key: raise it when what is checked or how the fingerprint is made changes.
+# Part of the cache key: raise it when the checks or the fingerprint change.
 VERSION = 2
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out about one file."""
+    """Result of the inspection of one file."""
 
-    rejected: str = ""  # why it cannot be used; empty: it can
+    rejected: str = ""  # reason why it is not usable; empty if it is
     sha256: str = ""
     duration_s: float = 0.0
     fingerprint: str = ""  # base64 of the int8 vector
 
     def vector(self) -> np.ndarray:
-        """The fingerprint: int8 [shape=(BANDS * SEGMENTS,)]."""
+        """Return the fingerprint, int8 [shape=(BANDS * SEGMENTS,)]."""
         return np.frombuffer(base64.b64decode(self.fingerprint), np.int8)
 
 
-def inspect_files(paths: list[Path], how: Compute = LOCAL, songs: Path | None = None) -> list[Finding]:
-    """Inspect audio files, in the given order; what was inspected before is not opened again.
+def inspect_files(paths: list[Path], options: Compute = LOCAL, songs: Path | None = None) -> list[Finding]:
+    """Inspect audio files and return the results in the same order; unchanged files come from the cache.
 
     Parameters
     ----------
     paths : list of Path
-    how, songs
-        Where: see :func:`genres.compute.pool.run`.
+        Audio files.
+    options, songs
+        Options of the workers: see :func:`genres.compute.pool.run`.
     """
     folder = cache_dir("inspected")
-    records = [_record(path, stamp, folder) for path, stamp in zip(paths, _stamps(paths, how, songs), strict=True)]
-    known, new = {}, {}
+    records = [_record(path, stamp, folder) for path, stamp in zip(paths, _stamps(paths, options, songs), strict=True)]
+    results, new = {}, {}
     for path, record in zip(paths, records, strict=True):
         if isinstance(record, Finding):
             continue
@@ -58,52 +59,52 @@ def inspect_files(paths: list[Path], how: Compute = LOCAL, songs: Path | None = 
         if finding is None:
             new[record] = (path,)
         else:
-            known[record] = finding
-    known |= progress(run(inspect_file, new, _keep, how, songs), total=len(new), what="checking songs")
-    return [record if isinstance(record, Finding) else known[record] for record in records]
+            results[record] = finding
+    results |= progress(run(inspect_file, new, _keep, options, songs), total=len(new), what="checking songs")
+    return [record if isinstance(record, Finding) else results[record] for record in records]
 
 
-def _stamps(paths: list[Path], how: Compute, songs: Path | None) -> list[str]:
-    """What changes whenever a file does; empty where there is none."""
-    stamps, elsewhere = [], None
+def _stamps(paths: list[Path], options: Compute, songs: Path | None) -> list[str]:
+    """Return a stamp of each file that changes with it; empty if the file is missing."""
+    stamps, remote = [], None
     for path in paths:
         try:
             status = path.stat()
-            # The time of change, too, which cannot be set back as that of modification can.
+            # Includes the change time, which cannot be set back as the modification time can.
             stamps.append(f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}")
         except OSError:
-            # It may be where the workers look, and only there.
-            elsewhere = listing(how) if elsewhere is None else elsewhere
+            # The file may exist on the workers only.
+            remote = listing(options) if remote is None else remote
             inside = songs is not None and path.is_relative_to(songs)
-            stamps.append(elsewhere.get(path.relative_to(songs).as_posix(), "") if songs and inside else "")
+            stamps.append(remote.get(path.relative_to(songs).as_posix(), "") if songs and inside else "")
     return stamps
 
 
 def _record(path: Path, stamp: str, folder: Path) -> Path | Finding:
-    """Where it is recorded what was found out about a file; or the finding, where it is not to be recorded."""
+    """Return the path of a file's cached result, or the result itself if it must not be cached."""
     if not stamp:
         return Finding(rejected="missing file")
     if path.exists() and not os.access(path, os.R_OK):
-        # What mends it changes neither size nor time of the file.
+        # Not cached, for correcting the permission may leave the stamp unchanged.
         return Finding(rejected="cannot be opened (Permission denied)")
     key = hashlib.sha256(f"{VERSION}\0{path}\0{stamp}".encode()).hexdigest()
     return folder / key[:2] / f"{key}.json"
 
 
 def _recorded(record: Path) -> Finding | None:
-    with suppress(FileNotFoundError, TypeError, ValueError):  # none yet, or damaged: inspected again
+    with suppress(FileNotFoundError, TypeError, ValueError):  # no record or a damaged one: inspect again
         return Finding(**read_json(record))
     return None
 
 
 def _keep(record: Path, finding: Finding) -> Finding:
-    if not finding.rejected.startswith("cannot be opened"):  # a share that was away comes back without a change
+    if not finding.rejected.startswith("cannot be opened"):  # an unmounted share returns with unchanged stamps
         write_json(record, asdict(finding))
     return finding
 
 
 def inspect_file(path: Path) -> Finding:
-    """Decode one file and say what it is."""
+    """Decode one file and return its hash, duration and fingerprint, or the reason for its rejection."""
     try:
         samples = decode.load(path, fingerprint.SAMPLE_RATE)
     except decode.AudioError as error:
@@ -117,7 +118,7 @@ def inspect_file(path: Path) -> Finding:
 
 
 def inspect_spectrograms(tracks: pd.DataFrame, recipe: MelsRecipe) -> list[Finding]:
-    """Inspect the published spectrograms of `tracks` (columns track_id and path, all of one archive)."""
+    """Inspect the published spectrograms of `tracks` (columns track_id and path, all in one archive)."""
     if tracks.empty:
         return []
     ids, arrays, ranges_db = published.read(Path(tracks["path"].iloc[0]), recipe.n_mels)
@@ -143,7 +144,7 @@ def inspect_spectrograms(tracks: pd.DataFrame, recipe: MelsRecipe) -> list[Findi
 
 
 def _whole_bands(power: np.ndarray) -> np.ndarray:
-    """Repeat or cut bands so that their number is a multiple of the fingerprint's."""
+    """Repeat or cut bands to a multiple of the fingerprint's number of bands."""
     bands = len(power)
     if bands < fingerprint.BANDS:
         power = np.repeat(power, -(-fingerprint.BANDS // bands), axis=0)

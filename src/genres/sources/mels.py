@@ -1,8 +1,8 @@
-"""A data set that is published as spectrograms only: ``<dir>/mels.npz`` and ``<dir>/tracks.csv``, read in place.
+"""Data set published as spectrograms only: ``<dir>/mels.npz`` and ``<dir>/tracks.csv``, read in place.
 
 mels.npz holds track_id (n,), mel uint8 (n, n_mels, frames) and range_db float32 (n,): the level in dB relative to the
 track's maximum is ``-range_db * (1 - mel / 255)``. tracks.csv has track_id, genre, artist and split.
-`genres export-mels` makes such a folder from audio.
+`genres export-mels` creates such a folder from audio.
 """
 
 from pathlib import Path
@@ -21,12 +21,12 @@ def collect(recipe: MelsRecipe, raw_dir: Path) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        `CANDIDATE_COLUMNS`; every path is that of mels.npz.
+        `CANDIDATE_COLUMNS`; `path` is that of mels.npz in every row.
 
     Raises
     ------
     UserError
-        Where a file, a column or an asked genre is missing.
+        If a file, a column or a requested genre is missing.
     """
     folder = recipe.dir.expanduser().absolute()
     archive = folder / "mels.npz"

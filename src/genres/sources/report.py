@@ -1,4 +1,4 @@
-"""What was asked for, what was got, and why the rest was not: metrics/ingest.json, a table and a picture."""
+"""Report of the stage `ingest`: songs requested, used and rejected, as metrics/ingest.json, a table and a figure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,30 +15,30 @@ from genres.sources.inspect import Finding
 
 REPORT, PICTURE = Path("metrics/ingest.json"), Path("plots/ingest/coverage.png")
 
-# Lines of one kind that are printed; all of them are in the report.
+# Maximum number of printed warnings of one kind; the report has all.
 SHOWN = 20
 
-# The paper's Spotify sets: 3,200 clips of 3 s a genre, cut from whole songs.
+# The paper's Spotify sets have 3,200 clips of 3 s per genre, cut from whole songs.
 PAPER_CLIPS, CLIP_S = 3200, 3.0
 
 
 def summarise(
     dataset: str, candidates: pd.DataFrame, findings: list[Finding], tracks: pd.DataFrame, expected: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """The report: in total, by genre and by file.
+    """Return the report: totals, counts by genre, and rejected files.
 
     Parameters
     ----------
     dataset : str
-        The recipe's name.
+        Name of the recipe.
     candidates : pd.DataFrame
-        `CANDIDATE_COLUMNS`, what was asked for.
+        Requested songs, `CANDIDATE_COLUMNS`.
     findings : list of Finding
-        One for each candidate.
+        Inspection result of each candidate.
     tracks : pd.DataFrame
-        What is used: the table that goes to tracks.csv.
+        Used tracks, as in tracks.csv.
     expected : iterable of str
-        Genres that are in the report even if nothing of them was found.
+        Genres that the report lists even without any song.
     """
     rejected = [
         {"track": track_id, "genre": genre, "title": title, "path": path, "reason": finding.rejected}
@@ -76,18 +76,17 @@ def summarise(
 
 
 def _kind(reason: str) -> str:
-    """The reason without its figures: "truncated: 3.1 s of …" is "truncated"."""
+    """Return the reason without its figures: "truncated" for "truncated: 3.1 s of …"."""
     return reason.split(":")[0].split(" (")[0]
 
 
 def show(summary: dict[str, Any]) -> None:
-    """Print the report for people."""
-    _warn_of([f"rejected {row['track']}: {row['reason']}" for row in summary["rejected_tracks"] if _is_news(row)])
+    """Print the report as warnings and a table."""
+    _warn_all([f"rejected {row['track']}: {row['reason']}" for row in summary["rejected_tracks"] if _has_file(row)])
     mixed = summary["same_recording_of_two_genres"]
-    _warn_of(
+    _warn_all(
         [
-            f"the same recording{' under different genres' * (group in mixed)}: {', '.join(group)} "
-            "(they will share a fold)"
+            f"same recording{' under different genres' * (group in mixed)}: {', '.join(group)} (kept in one fold)"
             for group in summary["same_recording"]
         ]
     )
@@ -120,63 +119,63 @@ def show(summary: dict[str, Any]) -> None:
     )
 
 
-def _is_news(row: dict[str, Any]) -> bool:
-    """Whether it deserves a line of its own: a file does; what a playlist asks for in vain stands in the table."""
+def _has_file(row: dict[str, Any]) -> bool:
+    """Return True for rejected files; playlist songs without audio are counted in the table only."""
     return bool(row["path"]) and not row["reason"].startswith("balance")
 
 
-def _warn_of(lines: list[str]) -> None:
+def _warn_all(lines: list[str]) -> None:
     for line in lines[:SHOWN]:
         warn(line)
     if len(lines) > SHOWN:
-        warn(f"... and {len(lines) - SHOWN} more of the kind: see {REPORT}")
+        warn(f"... and {len(lines) - SHOWN} more of this kind: see {REPORT}")
 
 
 def write(summary: dict[str, Any]) -> None:
-    """Write the report and its picture."""
+    """Write the report and its figure."""
     write_json(REPORT, summary)
     music = " (synthetic music)" if summary["dataset"] == "demo" else ""
     note = f"data set {summary['dataset']}{music}: {summary['got']} of {summary['asked']} songs"
     save(coverage.coverage(summary["genres"], title="Songs by genre", note=note), PICTURE)
 
 
-def check_sizes(summary: dict[str, Any], of_playlists: Sequence[str], min_tracks: int) -> None:
-    """Say how far the songs of playlists get, and stop where a genre has too few.
+def check_sizes(summary: dict[str, Any], playlist_genres: Sequence[str], min_tracks: int) -> None:
+    """Print the size of the smallest playlist genre, and raise an error if a genre has too few songs.
 
     Parameters
     ----------
     summary : dict
-        See :func:`summarise`.
-    of_playlists : sequence of str
-        The genres that playlists stand for, at least one.
+        Report of :func:`summarise`.
+    playlist_genres : sequence of str
+        Genres that have playlists, at least one.
     min_tracks : int
-        That each genre of the data set must have.
+        Minimum number of tracks of each genre.
 
     Raises
     ------
     UserError
-        Names the genres and what can be done.
+        If a genre has fewer than `min_tracks`; names the genres and the remedies.
     """
     genres = summary["genres"]
-    smallest = min(of_playlists, key=lambda genre: genres[genre]["minutes"])
+    smallest = min(playlist_genres, key=lambda genre: genres[genre]["minutes"])
     clips = int(60 * genres[smallest]["minutes"] / CLIP_S)
     print(
-        f"The smallest genre of playlists, {smallest}, has {clips:,} clips of {CLIP_S:g} s; the paper's had "
-        f"{PAPER_CLIPS:,}, from whole songs: that takes {PAPER_CLIPS // 10} previews of 30 s a genre, or whole songs "
-        f"of your own in <songs_dir>/{smallest}/"
+        f"The smallest playlist genre, {smallest}, has {clips:,} clips of {CLIP_S:g} s; the paper has {PAPER_CLIPS:,} "
+        f"per genre, from whole songs: that needs {PAPER_CLIPS // 10} previews of 30 s per genre, or your own whole "
+        f"songs in <songs_dir>/{smallest}/"
     )
-    # What the balance took away was there: not every genre is to blame for the smallest.
+    # Songs removed for balance count as usable: only genres that lack songs themselves are reported.
     usable = {genre: counts["got"] + counts["rejected"].get("balance", 0) for genre, counts in genres.items()}
     few = {genre: counts for genre, counts in genres.items() if usable[genre] < min_tracks}
     if not few:
         return
     for genre, counts in few.items():
-        reasons = ", ".join(f"{n} {kind}" for kind, n in counts["rejected"].items()) or "no more were asked for"
+        reasons = ", ".join(f"{n} {kind}" for kind, n in counts["rejected"].items()) or "no more were requested"
         warn(f"{genre}: {counts['got']} songs of {counts['asked']} ({reasons})")
     dataset = summary["dataset"]
     raise UserError(
-        f"too few songs (min_tracks: {min_tracks}) of {', '.join(few)}. What to do: add playlists "
+        f"too few songs (min_tracks: {min_tracks}) of {', '.join(few)}. Remedies: add playlists "
         f"(datasets.{dataset}.playlists), add songs to <songs_dir>/<genre>/, try another store "
         f"(datasets.{dataset}.market), leave the genre out (datasets.{dataset}.exclude_genres), or lower "
-        f"datasets.{dataset}.min_tracks; {REPORT} says what became of each song, docs/spotify.md what is possible"
+        f"datasets.{dataset}.min_tracks; {REPORT} lists the rejected songs, docs/spotify.md explains the options"
     )

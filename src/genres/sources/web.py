@@ -1,6 +1,6 @@
-"""Asking web services politely: at a set pace, again where a fault may pass, later where they say so.
+"""Requests to web services: rate limits, retries of temporary faults, and Retry-After.
 
-Retries are made here and nowhere else: spotipy's and urllib3's own sleep for hours without a word and lose the reason.
+All retries are made here, for those of spotipy and urllib3 sleep silently for hours and lose the reason.
 """
 
 import email.utils
@@ -24,13 +24,13 @@ from genres.core.params import Host, Services
 T = TypeVar("T")
 
 USER_AGENT = "music-genre-experiments/1.0 (python-requests)"
-TIMEOUTS_S = (5.0, 30.0)  # for the connection, and for the next bytes
+TIMEOUTS_S = (5.0, 30.0)  # of the connection, and of each read
 FIRST_BACKOFF_S = 1.0
 
-# Statuses that pass by themselves, besides all of 5xx: too slow, too early, too many.
+# Temporary statuses, besides 5xx: request timeout, too early, too many requests.
 PASSING = (408, 425, 429)
 
-# What requests raises where another try may help: lost connections, and bodies that are damaged on the way.
+# Exceptions of requests after which a retry may help: lost connections and damaged bodies.
 FAULTS = (
     requests.ConnectionError,
     requests.Timeout,
@@ -40,15 +40,15 @@ FAULTS = (
 )
 
 
-class TryAgainError(Exception):
-    """A fault that may be gone at the next try.
+class RetryableError(Exception):
+    """A temporary fault: the request may be retried.
 
     Parameters
     ----------
     reason : str
-        In a few words.
+        Short reason.
     after_s : float or None
-        When the service says it may be asked again; None: it does not say.
+        Seconds that the service asks to wait; None if it does not say.
     """
 
     def __init__(self, reason: str, after_s: float | None = None) -> None:
@@ -56,21 +56,21 @@ class TryAgainError(Exception):
         self.after_s = after_s
 
 
-class ComeBackLaterError(UserError):
-    """A service asks for more patience than `services.longest_wait_s`: the run stops, what has come is kept."""
+class UnavailableError(UserError):
+    """A service asks to wait longer than `services.longest_wait_s`; the run stops and keeps its downloads."""
 
     status = 3
 
 
 class ServiceError(UserError):
-    """A service that gives no usable answer however often it is asked.
+    """A service gave no usable answer in all attempts.
 
     Parameters
     ----------
     message : str
-        One line for people.
+        Message of one line.
     asks_to_wait : bool
-        Whether the service itself asked for more time to the end.
+        True if the service asked to wait in its last answer.
     """
 
     def __init__(self, message: str, asks_to_wait: bool = False) -> None:
@@ -79,14 +79,14 @@ class ServiceError(UserError):
 
 
 class Service:
-    """One web service: its pace is shared by all threads, and so is a pause that it asks for.
+    """One web service, whose rate limit and requested pauses are shared by all threads.
 
     Parameters
     ----------
     name : Host
-        Whose pace it keeps.
+        Name of the service, for its rate limit.
     settings : Services
-        Pace, attempts and patience.
+        Rate limits, number of attempts and longest wait.
     """
 
     def __init__(self, name: Host, settings: Services) -> None:
@@ -96,19 +96,19 @@ class Service:
         self.session = new_session()
 
     def call(self, ask: Callable[[], T], what: str) -> T:
-        """Ask until there is an answer.
+        """Return the answer to a request, retrying temporary faults.
 
         Parameters
         ----------
         ask : callable
-            Asks once. Raises TryAgainError, or what requests raises for lost connections, where another try may help.
+            Function that sends one request. It raises RetryableError or an exception of `FAULTS` to be retried.
         what : str
-            What is asked for, for people: begins each message.
+            Name of the request, at the start of messages.
 
         Raises
         ------
-        ComeBackLaterError
-            Where the service asks to wait longer than `longest_wait_s`.
+        UnavailableError
+            If the service asks to wait longer than `longest_wait_s`.
         ServiceError
             After `attempts` failures.
         """
@@ -116,31 +116,31 @@ class Service:
             self._take_turn()
             try:
                 return ask()
-            except TryAgainError as error:
+            except RetryableError as error:
                 reason, after_s = str(error), error.after_s
             except FAULTS as error:
-                reason, after_s = lost(error), None
+                reason, after_s = connection_fault(error), None
             except HTTPError as error:
-                reason, after_s = lost(error), None
+                reason, after_s = connection_fault(error), None
             if after_s is not None and after_s > self._settings.longest_wait_s:
-                raise ComeBackLaterError(come_back(self.name, what, reason, after_s))
+                raise UnavailableError(wait_message(self.name, what, reason, after_s))
             if attempt < self._settings.attempts:
                 pause_s = after_s if after_s is not None else FIRST_BACKOFF_S * 2 ** (attempt - 1) * jitter()
                 self._hold(pause_s)
                 countdown(min(pause_s, self._settings.longest_wait_s), f"{what}: {reason}")
-        message = f"{what}: {self.name} gives no answer ({reason}, {self._settings.attempts} times)"
+        message = f"{what}: no answer from {self.name} in {self._settings.attempts} attempts ({reason})"
         raise ServiceError(message, asks_to_wait=bool(after_s))
 
     def get(self, url: str, what: str, params: Mapping[str, Any] | None = None, **options: Any) -> requests.Response:
-        """GET with :meth:`call`; statuses that pass are tried again, all others are returned as they are."""
+        """GET with :meth:`call`: retry temporary statuses and return responses of any other status."""
         return self.call(lambda: self.get_once(url, params, **options), what)
 
     def get_once(self, url: str, params: Mapping[str, Any] | None = None, **options: Any) -> requests.Response:
-        """GET, to be used inside of :meth:`call`; raises TryAgainError for statuses that pass."""
+        """GET once, for use inside of :meth:`call`; raises RetryableError for temporary statuses."""
         return get_once(self.session, url, params, **options)
 
     def _take_turn(self) -> None:
-        """Wait until this request keeps the pace."""
+        """Wait for this request's turn under the rate limit."""
         with self._lock:
             now = time.monotonic()
             start = max(now, self._free_at)
@@ -148,13 +148,13 @@ class Service:
         time.sleep(max(0.0, start - now))
 
     def _hold(self, seconds: float) -> None:
-        """Let no thread ask before `seconds` have passed."""
+        """Delay the requests of all threads by `seconds`."""
         with self._lock:
             self._free_at = max(self._free_at, time.monotonic() + min(seconds, self._settings.longest_wait_s))
 
 
 def new_session() -> requests.Session:
-    """A session that says who asks."""
+    """Return a session with the project's User-Agent."""
     session = requests.Session()
     session.headers["User-Agent"] = USER_AGENT
     return session
@@ -163,20 +163,20 @@ def new_session() -> requests.Session:
 def get_once(
     session: requests.Session, url: str, params: Mapping[str, Any] | None = None, **options: Any
 ) -> requests.Response:
-    """GET; raises TryAgainError for statuses that pass."""
+    """GET once; raises RetryableError for temporary statuses."""
     response = session.get(url, params=params, timeout=TIMEOUTS_S, **options)
     if response.status_code in PASSING or response.status_code >= 500:
-        raise TryAgainError(f"HTTP {response.status_code}", retry_after_s(response.headers))
+        raise RetryableError(f"HTTP {response.status_code}", retry_after_s(response.headers))
     return response
 
 
 def jitter() -> float:
-    """A factor of 0.75 to 1.25, so that threads that failed together do not ask together."""
+    """Return a random factor of 0.75 to 1.25, so that threads that failed together do not retry together."""
     return random.uniform(0.75, 1.25)
 
 
 def countdown(seconds: float, reason: str) -> None:
-    """Sleep, and say so: a bar that counts down on a terminal, one line elsewhere; nothing below a second."""
+    """Sleep, with a progress bar on a terminal and one printed line elsewhere; silent below a second."""
     if seconds < 1:
         time.sleep(seconds)
         return
@@ -190,18 +190,18 @@ def countdown(seconds: float, reason: str) -> None:
             bar.update()
 
 
-def come_back(service: str, what: str, reason: str, after_s: float) -> str:
-    """The message for a service that asks for a long pause, with the local time at which to go on."""
+def wait_message(service: str, what: str, reason: str, after_s: float) -> str:
+    """Return the message for a service that asks for a long pause, with the local time at which to continue."""
     at = datetime.fromtimestamp(time.time() + after_s).strftime("%Y-%m-%d %H:%M")
     hours = f"{after_s / 3600:.1f} hours" if after_s >= 3600 else f"{after_s / 60:.0f} minutes"
     return (
-        f"{what}: {service} asks to wait {hours} ({reason}). Everything that has come is kept: "
-        f"run the same again at {at} or later, and it goes on from here"
+        f"{what}: {service} asks to wait {hours} ({reason}). All downloads are kept: "
+        f"run the same command again at {at} or later to continue"
     )
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a Retry-After header asks for, which may be a number or a date; None: absent or unreadable."""
+    """Return the seconds of a Retry-After header, a number or a date; None if absent or unreadable."""
     value = (headers.get("Retry-After") or "").strip()
     try:
         seconds = float(value)
@@ -214,23 +214,23 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return max(0.0, seconds) if seconds == seconds and abs(seconds) != float("inf") else None
 
 
-def lost(error: Exception) -> str:
-    """A lost connection in a few words."""
+def connection_fault(error: Exception) -> str:
+    """Return a short reason for a lost connection."""
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
     if "refused" in str(error):
         return "connection refused"
     if "resolve" in str(error) or "resolution" in str(error):
-        return "the host's name is not known: offline?"
+        return "the host's name cannot be resolved: offline?"
     return "connection lost"
 
 
 def base_url(variable: str, default: str) -> str:
-    """A service's address: the environment's if it names another one; without a slash at its end."""
+    """Return a service's URL without a trailing slash: that of the environment variable, else the default."""
     return (os.environ.get(variable) or default).rstrip("/")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine by its number; no name is trusted to be."""
-    # Of "http://a\\@127.0.0.1" this reads the second as the host, and requests the first.
+    """Return True if a URL's host is a numeric loopback address; names are not trusted."""
+    # In "http://a\\@127.0.0.1" urlsplit takes the second as the host, and requests the first.
     return "\\" not in url and urlsplit(url).hostname in ("127.0.0.1", "::1")

@@ -220,7 +220,7 @@ def test_there_has_to_be_music(tmp_path: Path):
     with pytest.raises(UserError) as raised:
         songs.find(tmp_path, 3)
     assert str(raised.value) == (
-        f"{tmp_path}: no music in it (.wav, .au, .flac, .ogg, .mp3, .m4a): name a folder that has some"
+        f"{tmp_path}: no music in it (.wav, .au, .flac, .ogg, .mp3, .m4a); name a folder with music"
     )
 
 

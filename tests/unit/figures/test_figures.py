@@ -158,7 +158,7 @@ DRAWN = {
     "remix pair": lambda: remix.versions(PAIRS[0], GENRES, PALETTE, **ABOUT),
     "remix overview": lambda: remix.overview(HEARD, pairs.shifts(HEARD, GENRES), **ABOUT),
     "remix, none": lambda: remix.overview(HEARD[:0], HEARD[:0], **ABOUT),
-    "evidence": lambda: evidence.evidence(LOOKED, FORM, "brazilian_funk", **ABOUT),
+    "evidence": lambda: evidence.saliency_maps(LOOKED, FORM, "brazilian_funk", **ABOUT),
     "source, one": lambda: confounding.source(CONFOUNDING | {"families": 1}, ARCHITECTURES, **ABOUT),
 }
 
@@ -462,7 +462,7 @@ def test_evidence_is_red_for_and_blue_against_on_one_scale(drawn):
     images = [np.asarray(image.get_array()) for image in named(drawn["evidence"], "evidence")]
     for image, part in zip(images, LOOKED, strict=True):
         is_red = image[..., 0] > image[..., 2]
-        np.testing.assert_array_equal(is_red, part.evidence.T > 0)
+        np.testing.assert_array_equal(is_red, part.saliency.T > 0)
     assert images[1][..., 3].max() == pytest.approx(evidence.OPACITY)
     assert images[0][..., 3].max() < 0.75 * evidence.OPACITY  # its evidence is half as strong
     labels = [label for axes in drawn["evidence"].axes for label in axes.get_yticklabels()]

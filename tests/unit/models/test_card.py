@@ -68,7 +68,7 @@ def test_what_is_no_model_is_one_line(model_file: Path, tmp_path: Path) -> None:
     whole = model_file.read_bytes()
     for content in (b"", b"no zip", whole[: len(whole) // 2], whole[:-10]):
         (tmp_path / "cut.keras").write_bytes(content)
-        with pytest.raises(UserError, match=r"cut\.keras: damaged, cut off, or no Keras model") as caught:
+        with pytest.raises(UserError, match=r"cut\.keras: damaged, truncated, or not a Keras model") as caught:
             read_card(tmp_path / "cut.keras")
         assert "\n" not in str(caught.value)
     (tmp_path / "other.keras").write_bytes(b"")

@@ -120,7 +120,7 @@ def test_what_cannot_be_used_is_skipped_with_a_line(tmp_path: Path, capsys: pyte
     run(audio, tmp_path / "out")
     captured = capsys.readouterr()
     short, silent, unreadable = captured.err.splitlines()
-    assert "blues.00000.wav: only 1.4 s; --seconds 1 would take it" in short
+    assert "blues.00000.wav: only 1.4 s long; use --seconds 1 to include it" in short
     assert "blues.00001.wav: silent" in silent
     assert "blues.00003.wav: " in unreadable
     assert "1 spectrograms of 128 x 26, 3 files skipped" in captured.out
@@ -167,7 +167,7 @@ def test_nothing_of_the_users_is_touched(audio: Path, tmp_path: Path) -> None:
         (["--columns", "5000"], "--columns: must be 1 to 86"),
         (["--columns", "0"], "--columns: must be 1 to 86"),
         (["--seconds", "0"], "--seconds"),
-        (["--seconds", "60"], "none of the 3 tracks can be used"),
+        (["--seconds", "60"], "none of the 3 tracks is usable"),
     ],
 )
 def test_impossible_wishes_are_one_line(

@@ -196,7 +196,7 @@ def test_one_original_may_have_several_remixes(music: Path) -> None:
         ("song,original,remix\n ,pop/a.wav,pop/b.mp3\n", "pop/b.mp3 has no song"),
         (
             "song,original,remix\nHit,pop/a.wav,jazz/e.ogg\nOther,pop/a.wav,rock/d.Au\n",
-            "pop/a.wav is the original of 'Other' and the original of 'Hit'; several remixes",
+            "pop/a.wav is the original of 'Other' and the original of 'Hit'; give all remixes",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def test_reasons_beyond_the_greys_are_put_together():
 
 def test_a_genre_with_too_few_songs_stops_with_what_to_do(summary, capsys):
     report.check_sizes(summary, ["rap", "pop"], 1)
-    assert "pop, has 10 clips of 3 s; the paper's had 3,200" in capsys.readouterr().out
+    assert "pop, has 10 clips of 3 s; the paper has 3,200" in capsys.readouterr().out
     with pytest.raises(UserError, match="too few songs") as error:
         report.check_sizes(summary, ["rap", "pop"], 2)
     assert "of pop." in str(error.value)

@@ -1,8 +1,8 @@
-"""The demo data set: songs made by the program, so that a clone runs without an account or a download.
+"""Demo data set of synthesised songs, so that a clone runs without an account or a download.
 
-A recipe in, Ogg Vorbis files and a table of them out. The songs prove the machinery; accuracies on them say nothing
-about music. How a genre sounds stands in styles.py, how a song is written in composition.py, how it is played in
-synthesis.py, percussion.py and mixing.py, all beside this file.
+The input is a recipe, the output Ogg Vorbis files and their table. The songs test the pipeline; accuracies on them say
+nothing about real music. styles.py defines the genres, composition.py writes the songs, and synthesis.py, percussion.py
+and mixing.py render them.
 """
 
 import shutil
@@ -25,7 +25,7 @@ from genres.sources.demo.mixing import render
 from genres.sources.demo.styles import STYLES
 from genres.sources.demo.synthesis import SAMPLE_RATE
 
-HIGHEST_PEAK = 0.95  # of the decoded files, full scale is 1
+HIGHEST_PEAK = 0.95  # maximum of the decoded files; full scale is 1
 REMIX = {"original": "pop", "remix": "brazilian_funk"}  # version: genre
 
 
@@ -33,7 +33,8 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
-# Who may use which first words, so that names are unique and yet do not depend on which other genres are asked for.
+# First words of artists' names are divided among these owners, so that names are unique and yet independent of which
+# other genres are requested.
 OWNERS = (*sorted(STYLES), *REMIX)
 ARTIST_FIRST = _words(
     "Amber Arctic Ashen Bramble Candle Cinder Clover Cobalt Copper Coral Cotton Crimson Dapper Distant Dusty Ember "
@@ -61,7 +62,7 @@ TITLE_LAST = _words(
 
 @dataclass(frozen=True)
 class Song:
-    """What is known of a song before it is made; of a pair, `artist` is its number and `song` its version."""
+    """Identity of a song; for a remix pair, `artist` is the pair's number and `song` the version."""
 
     track_id: str
     genre: str
@@ -70,28 +71,28 @@ class Song:
 
     @property
     def path(self) -> Path:
-        """Where its file lies, relative to the data set's folder."""
+        """Path of the file, relative to the data set's folder."""
         return Path("audio") / ("remixes" if isinstance(self.song, str) else self.genre) / f"{self.track_id}.ogg"
 
 
 def collect(recipe: DemoRecipe, raw_dir: Path) -> pd.DataFrame:
-    """Make the songs of the demo data set.
+    """Generate the songs of the demo data set.
 
-    The same recipe gives the same bytes, and a song does not depend on which other genres, artists or songs there are.
-    What an earlier run left is removed and made again: a minute is cheaper than trusting it.
+    The same recipe gives the same bytes, and a song does not depend on the other genres, artists or songs. Files of an
+    earlier run are removed and generated again, which takes about a minute.
 
     Parameters
     ----------
     recipe : DemoRecipe
-        Which genres, how many artists and songs, how long. Remix pairs come on top, from artists of their own, where
-        both pop and brazilian_funk are asked for; else there are none, and a warning says so.
+        Genres, numbers of artists and songs, and length. Remix pairs are added, with their own artists, if both pop and
+        brazilian_funk are requested; else there are none, with a warning.
     raw_dir : Path
-        The audio goes to audio/ in it: Ogg Vorbis, mono, 22,050 Hz.
+        Folder for audio/: Ogg Vorbis, mono, 22,050 Hz.
 
     Returns
     -------
     pd.DataFrame
-        One row a song with the columns of :data:`genres.sources.CANDIDATE_COLUMNS`, all strings.
+        One row per song with the columns of :data:`genres.sources.CANDIDATE_COLUMNS`, all strings.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def collect(recipe: DemoRecipe, raw_dir: Path) -> pd.DataFrame:
     songs = list_songs(recipe)
     shutil.rmtree(raw_dir / "audio", ignore_errors=True)
     jobs = (delayed(_make)(recipe.seed, recipe.song_seconds, song, raw_dir) for song in songs)
-    # One process a core; each song is made by one thread, so that the cores are not asked for twice.
+    # One process per core and one thread per song, to avoid oversubscription.
     made = Parallel(n_jobs=-1, return_as="generator_unordered")(jobs)
     for _ in progress(made, total=len(songs), what="making music", unit="song"):
         pass
@@ -110,16 +111,16 @@ def collect(recipe: DemoRecipe, raw_dir: Path) -> pd.DataFrame:
 
 
 def _check(genres: list[str]) -> None:
-    known = ", ".join(STYLES)
+    available = ", ".join(STYLES)
     for genre in genres:
         if genre not in STYLES:
-            raise UserError(f"datasets.demo.genres: no style '{genre}'; known are {known}")
+            raise UserError(f"datasets.demo.genres: no style '{genre}'; choose among {available}")
         if genres.count(genre) > 1:
-            raise UserError(f"datasets.demo.genres: '{genre}' is there twice; give each genre once")
+            raise UserError(f"datasets.demo.genres: '{genre}' is listed twice; list each genre once")
 
 
 def list_songs(recipe: DemoRecipe) -> list[Song]:
-    """All songs of a recipe: the genres in its order, then the remix pairs."""
+    """List all songs of a recipe: the genres in its order, then the remix pairs."""
     songs = [
         Song(f"{genre}.{artist * recipe.songs_per_artist + song:05d}", genre, artist, song)
         for genre in recipe.genres
@@ -127,7 +128,7 @@ def list_songs(recipe: DemoRecipe) -> list[Song]:
         for song in range(recipe.songs_per_artist)
     ]
     if recipe.remixes and not set(REMIX.values()) <= set(recipe.genres):
-        warn("datasets.demo: remixes need both pop and brazilian_funk in genres; none are made")
+        warn("datasets.demo: no remix pairs, for they need both pop and brazilian_funk in genres")
         return songs
     pairs = range(recipe.remixes)
     return songs + [
@@ -136,7 +137,7 @@ def list_songs(recipe: DemoRecipe) -> list[Song]:
 
 
 def score_of(seed: int, song: Song, seconds: float) -> Score:
-    """What is played: notes, tempo, instruments."""
+    """Compose a song and return its score."""
     if isinstance(song.song, str):
         return dict(zip(REMIX, compose_pair(seed, song.artist, seconds), strict=True))[song.song]
     return compose(seed, song.genre, song.artist, song.song, seconds)
@@ -147,7 +148,7 @@ def _make(seed: int, seconds: float, song: Song, raw_dir: Path) -> None:
     with atomic(raw_dir / song.path) as temporary:
         while True:
             _write_ogg(temporary, samples, serial=zlib.crc32(song.track_id.encode()))
-            # Vorbis keeps the spectrum, not the peaks: what comes out higher is encoded again, softer.
+            # Vorbis does not preserve peaks: a file with a too high peak is encoded again at a lower level.
             peak = np.abs(soundfile.read(temporary)[0]).max()
             if peak <= HIGHEST_PEAK:
                 break
@@ -176,13 +177,13 @@ def _row(seed: int, song: Song) -> dict[str, str]:
 
 
 def artist_name(seed: int, owner: str, number: int) -> str:
-    """Invented name of an artist, unique in the data set; `owner` is a genre, original or remix."""
+    """Return an invented artist's name, unique in the data set; `owner` is a genre, original or remix."""
     first = ARTIST_FIRST[OWNERS.index(owner) :: len(OWNERS)]
     return _name(random_numbers(seed, "names", owner), number, first, ARTIST_LAST)
 
 
 def _name(rng: np.random.Generator, number: int, first: Sequence[str], last: Sequence[str]) -> str:
-    """Name `number` of a shuffled list of all pairs of words; when they are used up, the pairs are counted."""
+    """Return name `number` of a shuffled list of all pairs of words; repetitions of a pair get a number."""
     rounds, place = divmod(number, len(first) * len(last))
     index = int(rng.permutation(len(first) * len(last))[place])
     name = f"{first[index // len(last)]} {last[index % len(last)]}"
@@ -191,12 +192,12 @@ def _name(rng: np.random.Generator, number: int, first: Sequence[str], last: Seq
 
 # ── Ogg Vorbis with reproducible bytes ───────────────────────────────────────────────────────────────────────────
 
-_BLOCK = 1 << 16  # samples; libsndfile's Vorbis encoder keeps a whole write on the stack
+_BLOCK = 1 << 16  # samples; libsndfile's Vorbis encoder puts a whole write on the stack
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _write_ogg(path: Path, samples: np.ndarray, serial: int) -> None:
-    """Write Ogg Vorbis; `serial` replaces the stream's number, which libsndfile draws at random."""
+    """Write Ogg Vorbis; `serial` replaces the stream's serial number, which libsndfile draws at random."""
     with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, format="OGG", subtype="VORBIS") as file:
         for start in range(0, len(samples), _BLOCK):
             file.write(samples[start : start + _BLOCK])
@@ -204,7 +205,7 @@ def _write_ogg(path: Path, samples: np.ndarray, serial: int) -> None:
 
 
 def _with_serial(stream: bytes, serial: int) -> bytes:
-    """Number all pages of an Ogg stream anew (RFC 3533, section 6: serial in bytes 14 to 17, checksum in 22 to 25)."""
+    """Set the serial of all pages of an Ogg stream (RFC 3533, section 6: serial in bytes 14-17, checksum in 22-25)."""
     pages = []
     start = 0
     while start < len(stream):
@@ -218,6 +219,6 @@ def _with_serial(stream: bytes, serial: int) -> bytes:
 
 
 def _ogg_checksum(page: bytes) -> int:
-    """Ogg's CRC-32: zlib's polynomial, but bits in the other order and neither start nor end value inverted."""
+    """Compute Ogg's CRC-32: zlib's polynomial with reversed bit order and without inversion at start and end."""
     mirrored = zlib.crc32(page.translate(_REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)

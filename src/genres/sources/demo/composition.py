@@ -1,7 +1,6 @@
-"""Songs on paper: a style (src/genres/sources/styles.py), an artist and random numbers in, a score out.
+"""Composition: compute a score from a style (src/genres/sources/demo/styles.py), an artist and random numbers.
 
-Tunes come from tunes.py; here they get players, a form and accompaniment. Nothing makes a sound yet: mixing.py plays
-the score.
+Tunes come from tunes.py and are arranged here with instruments, a form and accompaniment. mixing.py renders the score.
 """
 
 import math
@@ -14,31 +13,31 @@ from genres.sources.demo.percussion import DRUMS, KITS, Kit
 from genres.sources.demo.styles import LAYERS, STYLES, Layer, Melody, Style
 from genres.sources.demo.tunes import Chord, Tune, make_tune, onsets
 
-# Sections and their bars; a song that outlasts its form begins it again.
+# Sections and their numbers of bars; a longer song repeats its form.
 FORMS = (
     (("intro", 2), ("verse", 4), ("chorus", 4), ("verse", 4), ("chorus", 4), ("break", 2), ("chorus", 4)),
     (("intro", 2), ("chorus", 4), ("verse", 4), ("break", 2), ("chorus", 8)),
     (("verse", 4), ("chorus", 4), ("break", 2), ("verse", 4), ("chorus", 8)),
     (("chorus", 4), ("verse", 8), ("chorus", 4), ("break", 4)),
 )
-SHORTEST_FORM = 6  # bars; what is shorter is all chorus
+SHORTEST_FORM = 6  # bars; a song of up to this length is all chorus
 EQUALISER_HZ = (40.0, 80.0, 160.0, 320.0, 640.0, 1280.0, 2560.0, 5120.0, 10240.0)
 STROKES = {"X": 1.0, "x": 0.75, "o": 0.42, "r": 0.5}
 
 
 @dataclass(frozen=True)
 class Artist:
-    """A sound that all songs of an artist share."""
+    """Sound that all songs of an artist share."""
 
-    tempo_share: float  # 0 the slowest of the style, 1 the fastest
-    keys: tuple[int, ...]  # favourites, semitones above C
+    tempo_share: float  # 0 for the slowest tempo of the style, 1 for the fastest
+    keys: tuple[int, ...]  # preferred keys, semitones above C
     instruments: dict[str, str]  # layer: instrument
-    colours: dict[str, float]  # layer: how bright its instrument is; about 1
-    balance_db: dict[str, float]  # layer: louder or softer than usual
+    colours: dict[str, float]  # layer: brightness of its instrument, about 1
+    balance_db: dict[str, float]  # layer: gain relative to the style's
     kit: Kit
     drum_balance_db: dict[str, float]
     equaliser_db: tuple[float, ...]  # at EQUALISER_HZ
-    register: int  # semitones that the melody lies higher
+    register: int  # transposition of the melody in semitones
     reverb_s: float
     reverb_db: float
     echo_db: float
@@ -48,7 +47,7 @@ class Artist:
 
 @dataclass(frozen=True)
 class Note:
-    """A note of a pitched part; seconds, MIDI pitch, velocity 0 to 1."""
+    """A note of a pitched part: seconds, MIDI pitch, velocity 0 to 1."""
 
     start_s: float
     length_s: float
@@ -67,29 +66,29 @@ class Hit:
 
 @dataclass(frozen=True)
 class Score:
-    """All that is to be played."""
+    """A composed song."""
 
     genre: str
     artist: Artist
     tune: Tune
-    tempo: float  # quarter notes a minute
+    tempo: float  # quarter notes per minute
     groove: dict[str, str]
     instruments: dict[str, str]  # layer: instrument
     notes: dict[str, tuple[Note, ...]]  # layer: notes
     hits: tuple[Hit, ...]
-    seed: int  # of what the players leave to chance
+    seed: int  # of the random numbers of the rendering
 
 
 def random_numbers(seed: int, *names: str | int) -> np.random.Generator:
-    """A generator of its own for each combination of names, the same on every machine and in every process."""
+    """Return the generator of a combination of names, the same on every machine and in every process."""
     words = [zlib.crc32(str(name).encode()) for name in names]
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))
 
 
 def make_artist(rng: np.random.Generator, style: Style) -> Artist:
-    """Draw an artist.
+    """Draw an artist at random.
 
-    The equaliser and the balance vary as much between artists as between genres: the spectrum's average then says
+    The equaliser and the balance vary as much between artists as between genres, so that the average spectrum says
     little about the genre.
     """
     octaves = np.log2(np.array(EQUALISER_HZ) / 640)
@@ -129,14 +128,14 @@ def make_artist(rng: np.random.Generator, style: Style) -> Artist:
 @dataclass(frozen=True)
 class _Bar:
     layers: frozenset[str]
-    first: bool  # of its section
+    first: bool  # in its section
     last: bool
-    chords: tuple[Chord, Chord, Chord]  # of both halves, and what follows
-    melody: tuple[tuple[int, int, int], ...]  # positions from the beginning of the bar
+    chords: tuple[Chord, Chord, Chord]  # of both halves and of the next bar
+    melody: tuple[tuple[int, int, int], ...]  # positions relative to the start of the bar
 
 
 class _Clock:
-    """Seconds of a position in sixteenths: swing and rubato."""
+    """Conversion of a position in sixteenths to seconds, with swing and rubato."""
 
     def __init__(self, tempo: float, swing: float, swing_steps: int, rubato: float):
         self.step_s = 15.0 / tempo
@@ -152,18 +151,18 @@ class _Clock:
 
 
 def compose(seed: int, genre: str, artist: int, song: int, seconds: float) -> Score:
-    """Write a song.
+    """Compose a song.
 
     Parameters
     ----------
     seed : int
-        Of the data set.
+        Seed of the data set.
     genre : str
-        A key of :data:`genres.sources.demo.styles.STYLES`.
+        Key of :data:`genres.sources.demo.styles.STYLES`.
     artist, song : int
-        Which artist of the genre, and which song of the artist.
+        Number of the artist in the genre, and number of the song of the artist.
     seconds : float
-        Length; the score ends with the last bar that begins before it.
+        Length in seconds; the score ends with the last bar that begins before it.
     """
     style = STYLES[genre]
     player = make_artist(random_numbers(seed, "artist", genre, artist), style)
@@ -173,7 +172,7 @@ def compose(seed: int, genre: str, artist: int, song: int, seconds: float) -> Sc
 
 
 def compose_pair(seed: int, pair: int, seconds: float) -> tuple[Score, Score]:
-    """Write a pop song and its Brazilian funk remix: the same tune, arranged by two styles and two artists."""
+    """Compose a pop song and its Brazilian funk remix: the same tune in two styles, by two artists."""
     rng = random_numbers(seed, "pair", pair)
     tune = make_tune(rng, STYLES["pop"], int(rng.integers(12)))
     scores = []
@@ -195,7 +194,7 @@ def _arrange(rng: np.random.Generator, genre: str, artist: Artist, tune: Tune, s
     notes: dict[str, tuple[Note, ...]] = {}
     for name in ("bass", "chords", "colour"):
         layer: Layer = getattr(style, name)
-        if rng.random() < 0.2:  # now and then a guest
+        if rng.random() < 0.2:  # sometimes another instrument than the artist's own
             instruments[name] = str(rng.choice(layer.instruments))
         pattern = str(rng.choice(layer.patterns))
         notes[name] = tuple(_play_layer(rng, name, layer, pattern, style, bars, clock))
@@ -205,7 +204,7 @@ def _arrange(rng: np.random.Generator, genre: str, artist: Artist, tune: Tune, s
 
 
 def _plan_bars(rng: np.random.Generator, style: Style, tune: Tune, n_bars: int) -> list[_Bar]:
-    """Lay out the form: who plays in which bar, and what."""
+    """Plan the form: layers, chords and melody of each bar."""
     form = FORMS[rng.integers(len(FORMS))] if n_bars > SHORTEST_FORM else (("chorus", n_bars),)
     choices = {
         "intro": style.intros,
@@ -262,7 +261,7 @@ def _play_layer(
 
 
 def _bass_ladder(chord: Chord, layer: Layer) -> list[int]:
-    """Root, third, fifth, seventh (else sixth), octave, tenth."""
+    """Return root, third, fifth, seventh (else sixth), octave and tenth of a chord for the bass."""
     root = layer.register - 6 + (chord[0] - layer.register + 6) % 12
     third, fifth = chord[1] - chord[0], chord[2] - chord[0]
     fourth = chord[3] - chord[0] if len(chord) > 3 else 9
@@ -270,7 +269,7 @@ def _bass_ladder(chord: Chord, layer: Layer) -> list[int]:
 
 
 def _voicing(chord: Chord, layer: Layer) -> list[int]:
-    """The chord's notes within an octave about the layer's register, so that voices move little between chords."""
+    """Return a chord's notes within an octave about the layer's register, so that voices move little between chords."""
     if layer.power:
         root = layer.register - 6 + (chord[0] - layer.register + 6) % 12
         return [root, root + 7, root + 12]

@@ -1,6 +1,6 @@
-"""Songs as sound: a score in, the mixed samples out.
+"""Rendering of scores to mixed samples.
 
-Each part is played, brought to a set level, then balanced, coloured and put into a room as its artist would.
+Each part is rendered, set to a level, and mixed with the balance, equaliser and reverb of its artist.
 """
 
 import numpy as np
@@ -11,27 +11,27 @@ from genres.sources.demo.percussion import drum
 from genres.sources.demo.styles import STYLES
 from genres.sources.demo.synthesis import INSTRUMENTS, SAMPLE_RATE, distorted
 
-PEAK_DB = -1.0  # of the finished song, dB of full scale
+PEAK_DB = -1.0  # peak of the finished song, dB of full scale
 LEVELS_DB = {"drums": 1.5, "bass": -2.0, "chords": -3.0, "colour": -6.0, "melody": -2.0}
 REVERB_SENDS = {"drums": 0.35, "bass": 0.0, "chords": 1.0, "colour": 1.0, "melody": 1.0}
-VARIANTS = 3  # recordings of each drum, so that no two strokes in a row need be equal
+VARIANTS = 3  # recordings of each drum, so that successive strokes can differ
 FADE_OUT_S = 0.8
 
 
 def gain(decibels: float) -> float:
-    """Factor of a level in dB."""
+    """Return the amplitude factor of a level in dB."""
     return float(10 ** (decibels / 20))
 
 
 def render(score: Score, seconds: float) -> np.ndarray:
-    """Play and mix a score.
+    """Render and mix a score.
 
     Parameters
     ----------
     score : Score
-        From :func:`genres.sources.demo.composition.compose`.
+        Score from :func:`genres.sources.demo.composition.compose`.
     seconds : float
-        Length of the result.
+        Length of the result in seconds.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def render(score: Score, seconds: float) -> np.ndarray:
     for layer in ("bass", "chords", "colour", "melody"):
         parts[layer] = _part(score, layer, length, rng)
         style_db.setdefault(layer, getattr(style, layer).gain_db if layer != "melody" else 0.0)
-    # Silent parts are left out, for a song may have no drums.
+    # Silent parts are dropped, for a song may have no drums.
     parts = {
         layer: samples
         * gain(LEVELS_DB[layer] + style_db[layer] + artist.balance_db[layer] + rng.normal(0, 1.0))
@@ -72,18 +72,18 @@ def _add(track: np.ndarray, samples: np.ndarray, start_s: float, level: float) -
 
 
 def _part(score: Score, layer: str, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Play a layer; notes alike in pitch, length and force are rendered once."""
+    """Render a layer; notes of equal pitch and of similar length and velocity are synthesised once."""
     instrument = INSTRUMENTS[score.instruments[layer]]
     colour = score.artist.colours[layer]
     track = np.zeros(length)
-    known: dict[tuple[int, int, int], np.ndarray] = {}
+    tones: dict[tuple[int, int, int], np.ndarray] = {}
     for note in score.notes[layer]:
         if note.start_s * SAMPLE_RATE >= length:
             continue
         key = (note.pitch, round(note.length_s / 0.03), round(note.velocity * 4))
-        if key not in known:
-            known[key] = instrument.tone(key[0], max(key[1], 1) * 0.03, key[2] / 4, colour, rng)
-        _add(track, known[key], note.start_s, note.velocity)
+        if key not in tones:
+            tones[key] = instrument.tone(key[0], max(key[1], 1) * 0.03, key[2] / 4, colour, rng)
+        _add(track, tones[key], note.start_s, note.velocity)
     return distorted(track, instrument.drive * colour) if instrument.drive and track.any() else track
 
 
@@ -119,7 +119,7 @@ DRUM_LEVELS_DB = {
 
 
 def _loudness(samples: np.ndarray) -> float:
-    """Root mean square of the louder half of the frames that sound at all: rests do not count."""
+    """Return the root mean square of the louder half of the frames that are not silent."""
     n_frames = max(len(samples) // 2048, 1)
     energy = (samples[: n_frames * (len(samples) // n_frames)].reshape(n_frames, -1) ** 2).mean(axis=1)
     sounding = energy[energy > energy.max() * 1e-4]
@@ -127,7 +127,7 @@ def _loudness(samples: np.ndarray) -> float:
 
 
 def _pumping(score: Score, length: int, depth: float) -> np.ndarray:
-    """Gain of a compressor that listens to the bass drum: down at each stroke, back within three sixteenths."""
+    """Return the gain of a compressor keyed by the kick drum: down at each stroke, back within three sixteenths."""
     level = np.ones(length)
     dip = 1 - depth * np.linspace(1, 0, int(45.0 / score.tempo * SAMPLE_RATE)) ** 1.5
     attack = int(0.005 * SAMPLE_RATE)  # a step would click
@@ -141,7 +141,7 @@ def _pumping(score: Score, length: int, depth: float) -> np.ndarray:
 
 
 def _with_echo(track: np.ndarray, delay_s: float, feedback: float) -> np.ndarray:
-    """Repeat three times, each softer."""
+    """Add three echoes, each softer than the last."""
     wet = track.copy()
     for repeat in (1, 2, 3):
         shift = int(repeat * delay_s * SAMPLE_RATE)
@@ -151,7 +151,7 @@ def _with_echo(track: np.ndarray, delay_s: float, feedback: float) -> np.ndarray
 
 
 def _reverb(send: np.ndarray, artist: Artist, rng: np.random.Generator) -> np.ndarray:
-    """A room as decaying noise (Moorer 1979) that grows duller as it fades; `reverb_s` is the time to -60 dB."""
+    """Convolve with decaying noise (Moorer 1979) that grows duller as it fades; `reverb_s` is the time to -60 dB."""
     time = np.arange(int(artist.reverb_s * SAMPLE_RATE)) / SAMPLE_RATE
     noise = rng.standard_normal((2, len(time))) * 10 ** (-3 * time / artist.reverb_s)
     dull = signal.lfilter([0.12], [1, -0.88], noise[1])
@@ -162,7 +162,7 @@ def _reverb(send: np.ndarray, artist: Artist, rng: np.random.Generator) -> np.nd
 
 
 def _mastered(mix: np.ndarray, artist: Artist, rng: np.random.Generator) -> np.ndarray:
-    """Tape hiss, the artist's equaliser, gentle saturation, level, fades."""
+    """Apply tape hiss, the artist's equaliser, gentle saturation, fades and the final level."""
     level = _loudness(mix)
     mix = mix + rng.standard_normal(len(mix)) * level * gain(artist.hiss_db)
     hz = np.fft.rfftfreq(len(mix), 1 / SAMPLE_RATE)

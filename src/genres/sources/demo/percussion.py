@@ -1,4 +1,4 @@
-"""Drums: a name and a kit in, one stroke out; filtered noise, swept sines and inharmonic square waves."""
+"""Synthesis of drum strokes from filtered noise, swept sines and inharmonic square waves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from genres.sources.demo.synthesis import SAMPLE_RATE, faded, filtered, times
 
 @dataclass(frozen=True)
 class Kit:
-    """What tells one drum set from another."""
+    """Parameters of a drum set."""
 
-    kick_hz: float  # where the sweep of the bass drum ends
+    kick_hz: float  # final frequency of the kick drum's sweep
     kick_s: float
     click: float
     snare_hz: float
     snare_s: float
-    rattle: float  # noise over tone of the snare drum
+    rattle: float  # level of the snare drum's noise relative to its tone
     hat_s: float
-    hat_hz: float  # lower corner of the cymbals
+    hat_hz: float  # lower corner frequency of the cymbals
 
 
 KITS = {
@@ -31,7 +31,7 @@ KITS = {
 
 
 def drum(name: str, kit: Kit, rng: np.random.Generator) -> np.ndarray:
-    """One stroke on a drum or cymbal of a kit.
+    """Synthesise one stroke on a drum or cymbal of a kit.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def _noise(length_s: float, decay_s: float, rng: np.random.Generator) -> np.ndar
 
 
 def _skin(hz: float, decay_s: float, sweep: float, sweep_s: float = 0.025) -> np.ndarray:
-    """A struck skin: a sine that falls from (1 + sweep) times its frequency."""
+    """Synthesise a struck skin: a sine that falls from (1 + sweep) times its frequency."""
     time = times(decay_s * 5)
     cycles = np.cumsum(hz * (1 + sweep * np.exp(-time / sweep_s))) / SAMPLE_RATE
     return np.sin(2 * np.pi * cycles) * np.exp(-time / decay_s)
@@ -76,7 +76,7 @@ def _rim(kit: Kit, rng: np.random.Generator) -> np.ndarray:
 
 
 def _clap(kit: Kit, rng: np.random.Generator) -> np.ndarray:
-    """Several hands, a few milliseconds apart."""
+    """Synthesise a clap of several hands a few milliseconds apart."""
     hands = np.zeros(int(0.3 * SAMPLE_RATE))
     for delay_s in (0.0, 0.011, 0.023, 0.031):
         hand = _noise(0.2, 0.008 if delay_s < 0.03 else 0.06, rng)
@@ -86,7 +86,7 @@ def _clap(kit: Kit, rng: np.random.Generator) -> np.ndarray:
 
 
 def _cymbal(decay_s: float, ring: float, corner: float) -> Callable[[Kit, np.random.Generator], np.ndarray]:
-    """High-passed noise over inharmonic square waves; `decay_s` in units of the kit's closed hi-hat."""
+    """Return a cymbal: high-passed noise and inharmonic square waves; `decay_s` in units of the kit's `hat_s`."""
 
     def stroke(kit: Kit, rng: np.random.Generator) -> np.ndarray:
         length_s = kit.hat_s * decay_s

@@ -1,12 +1,12 @@
-"""What makes a genre: eleven styles as tables, read by src/genres/sources/composition.py.
+"""Definitions of eleven genres as tables, read by src/genres/sources/demo/composition.py.
 
 A pattern is one or more bars of sixteenth notes, one character each. For drums: ``X`` accent, ``x`` stroke, ``o`` soft
 stroke, ``r`` roll, ``.`` rest. For everything with a pitch: ``x`` the whole chord (``X`` accented), ``1`` to ``6`` a
-note of the chord counted from below, ``w`` a semitone before the next chord's root, ``-`` hold, ``.`` rest. For
+note of the chord counted from below, ``w`` a semitone below the next chord's root, ``-`` hold, ``.`` rest. For
 melodies ``x`` is the next note.
 
-No cue is a genre's own: tempo ranges overlap, keys are random, and genres borrow each other's instruments. What they do
-not share is how rhythm, articulation and arrangement go together.
+No single cue identifies a genre: tempo ranges overlap, keys are random, and genres share instruments. Genres differ in
+the combination of rhythm, articulation and arrangement.
 """
 
 from dataclasses import dataclass
@@ -17,51 +17,51 @@ LAYERS = ("drums", "bass", "chords", "colour", "melody")
 
 @dataclass(frozen=True)
 class Layer:
-    """A pitched part of the accompaniment: each song picks one instrument and one pattern of those here."""
+    """A pitched part of the accompaniment: each song draws one instrument and one pattern."""
 
     instruments: tuple[str, ...]
     patterns: tuple[str, ...]
-    register: int  # MIDI pitch about which chords are voiced; for a bass, of its root
+    register: int  # MIDI pitch about which chords are voiced; for a bass, about which its root lies
     gain_db: float = 0.0
-    power: bool = False  # root, fifth and octave only: thirds turn to mud in a distorted amplifier
-    strum_s: float = 0.0  # between the strings of a chord
+    power: bool = False  # root, fifth and octave only: thirds sound muddy through distortion
+    strum_s: float = 0.0  # delay between the strings of a chord
 
 
 @dataclass(frozen=True)
 class Melody:
-    """How tunes move; a phrase form has one letter a bar: equal letters share a rhythm, a dot is a silent bar."""
+    """Parameters of melodies; a form has one letter per bar: equal letters share a rhythm, a dot is a silent bar."""
 
     instruments: tuple[str, ...]
     scales: tuple[str, ...]
     rhythms: tuple[str, ...]
     forms: tuple[str, ...] = ("AABC", "ABAC", "ABAB")
     register: int = 67
-    leap: float = 1.3  # typical step along the scale; 0 for speech, which stays about one pitch
+    leap: float = 1.3  # standard deviation of steps along the scale; 0 for speech, which stays at one pitch
     gain_db: float = 0.0
 
 
 @dataclass(frozen=True)
 class Style:
-    """A genre."""
+    """Definition of a genre."""
 
-    tempo: tuple[float, float]  # quarter notes a minute
+    tempo: tuple[float, float]  # range, quarter notes per minute
     kits: tuple[str, ...]
     grooves: tuple[dict[str, str], ...]  # drum: pattern
-    fills: tuple[dict[str, str], ...]  # replaces the last bar of a section
+    fills: tuple[dict[str, str], ...]  # grooves for the last bar of a section
     bass: Layer
     chords: Layer
     colour: Layer  # a second accompaniment, in choruses
     melody: Melody
-    verses: tuple[str, ...]  # chord progressions, one chord a bar or two joined by a slash
-    choruses: tuple[str, ...]  # empty: the verse's goes on, as in a blues
-    swing: tuple[float, float] = SWING_STRAIGHT  # share of a pair of notes that the first takes
-    swing_steps: int = 1  # what is swung: 1 sixteenths, 2 eighths
-    steps: int = 16  # sixteenths in a bar
+    verses: tuple[str, ...]  # chord progressions, one chord per bar or two joined by a slash
+    choruses: tuple[str, ...]  # empty if the verse continues, as in a blues
+    swing: tuple[float, float] = SWING_STRAIGHT  # range of the first note's share of a pair
+    swing_steps: int = 1  # unit of the swing: 1 for sixteenths, 2 for eighths
+    steps: int = 16  # sixteenths per bar
     looseness_s: float = 0.006  # standard deviation of the players' timing
-    rubato: float = 0.0  # share by which the tempo breathes
+    rubato: float = 0.0  # relative amplitude of the tempo's fluctuation
     drums_db: float = 0.0
-    crash: bool = True  # on the first beat of a section
-    pumping: float = 0.0  # share by which the bass drum pushes the other parts down
+    crash: bool = True  # crash cymbal on the first beat of a section
+    pumping: float = 0.0  # share by which the kick drum ducks the other parts
     intros: tuple[str, ...] = ("drums chords", "drums bass chords", "drums chords colour")
     verse_layers: tuple[str, ...] = ("drums bass chords melody",)
     chorus_layers: tuple[str, ...] = ("drums bass chords colour melody",)
@@ -97,7 +97,7 @@ SYNCOPATED_RHYTHMS = (
 )
 
 STYLES: dict[str, Style] = {
-    # Twelve bars over a shuffle, a walking bass, and a guitar that answers itself.
+    # Twelve bars over a shuffle, a walking bass, and call-and-response guitar.
     "blues": Style(
         tempo=(72, 138),
         swing=(0.62, 0.68),
@@ -142,7 +142,7 @@ STYLES: dict[str, Style] = {
         looseness_s=0.01,
         crash=False,
     ),
-    # The tamborzão: 3 + 3 + 4 + 3 + 3 on kick and hand drums, hardly any harmony, chanted fragments.
+    # Tamborzão rhythm: 3 + 3 + 4 + 3 + 3 on kick and hand drums, hardly any harmony, chanted fragments.
     "brazilian_funk": Style(
         tempo=(96, 142),
         kits=("machine", "club"),
@@ -200,7 +200,7 @@ STYLES: dict[str, Style] = {
         chorus_layers=("drums bass chords colour melody", "drums bass colour melody"),
         breaks=("drums", "drums colour"),
     ),
-    # No drums: broken chords, a singing line, a tempo that breathes.
+    # No drums: broken chords, a lyrical melody, rubato.
     "classical": Style(
         tempo=(66, 140),
         kits=("acoustic",),
@@ -347,7 +347,7 @@ STYLES: dict[str, Style] = {
         drums_db=1,
         looseness_s=0.005,
     ),
-    # Swung sixteenths under a loop of electric piano; sparse, with much air.
+    # Swung sixteenths under an electric piano loop; sparse.
     "hiphop": Style(
         tempo=(74, 116),
         swing=(0.56, 0.64),
@@ -487,7 +487,7 @@ STYLES: dict[str, Style] = {
         pumping=0.7,
         verse_layers=("drums bass chords colour melody", "drums bass colour melody"),
     ),
-    # Half-time claps, rolling hi-hats, long bass notes, and words on almost every sixteenth.
+    # Half-time claps, rolling hi-hats, long bass notes, and syllables on almost every sixteenth.
     "rap": Style(
         tempo=(76, 152),
         kits=("machine", "club", "tight"),
@@ -540,7 +540,7 @@ STYLES: dict[str, Style] = {
         verse_layers=("drums bass chords melody", "drums bass melody"),
         breaks=("drums bass chords", "drums melody"),
     ),
-    # One drop on the third beat, chords cut short on every off-beat, a bass that sings.
+    # One drop on the third beat, short chords on every off-beat, a melodic bass.
     "reggae": Style(
         tempo=(70, 148),
         swing=(0.5, 0.58),

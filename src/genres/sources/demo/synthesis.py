@@ -1,8 +1,7 @@
-"""Instruments: a pitch, a length and a loudness in, samples out.
+"""Synthesis of pitched instruments: compute samples from pitch, length and velocity.
 
-Four ways to make a tone (plucked string, frequency modulation, wavetable, voice) give all pitched instruments; the
-drums stand in percussion.py. Everything is mono float64 at 22,050 Hz and about full scale; how loud an instrument is
-in a song is the business of mixing.py.
+All instruments use one of four methods: plucked string, frequency modulation, wavetable or voice. Drums are in
+percussion.py. Samples are mono float64 at 22,050 Hz and about full scale; mixing.py sets the levels.
 """
 
 from collections.abc import Callable
@@ -13,19 +12,19 @@ import numpy as np
 from scipy import signal
 
 SAMPLE_RATE = 22050  # Hz
-HIGHEST_PARTIAL = 9500.0  # Hz; leaves room below half the sample rate for vibrato
+HIGHEST_PARTIAL = 9500.0  # Hz; leaves headroom below the Nyquist frequency for vibrato
 TABLE_LENGTH = 2048
 
 Tone = Callable[[float, float, float, float, np.random.Generator], np.ndarray]
 
 
 def frequency(pitch: float) -> float:
-    """Hz of a MIDI pitch in equal temperament; 69 is the A of 440 Hz."""
+    """Return the frequency in Hz of a MIDI pitch in equal temperament; 69 is A at 440 Hz."""
     return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
 
 
 def filtered(samples: np.ndarray, kind: str, hz: float | tuple[float, float], order: int = 2) -> np.ndarray:
-    """Butterworth filter; `kind` is lowpass, highpass or bandpass."""
+    """Apply a Butterworth filter; `kind` is lowpass, highpass or bandpass."""
     return signal.sosfilt(_sections(kind, hz, order), samples)
 
 
@@ -35,12 +34,12 @@ def _sections(kind: str, hz: float | tuple[float, float], order: int) -> np.ndar
 
 
 def times(length_s: float) -> np.ndarray:
-    """Seconds of the samples of a sound."""
+    """Return the times of a sound's samples in seconds, at least 64."""
     return np.arange(max(int(length_s * SAMPLE_RATE), 64)) / SAMPLE_RATE
 
 
 def faded(samples: np.ndarray, attack_s: float, release_s: float) -> np.ndarray:
-    """Half-cosine ramps at both ends, so that no note begins or ends with a click."""
+    """Apply half-cosine ramps at both ends in place, so that no note begins or ends with a click."""
     for ramp_s, where in ((attack_s, slice(None)), (release_s, slice(None, None, -1))):
         length = min(max(int(ramp_s * SAMPLE_RATE), 2), len(samples))
         samples[where][:length] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(length) / length)
@@ -48,7 +47,7 @@ def faded(samples: np.ndarray, attack_s: float, release_s: float) -> np.ndarray:
 
 
 # ── Pitched tones: (pitch, length_s, velocity, colour, rng, **character) ─────────────────────────────────────────
-# `pitch` is MIDI, `velocity` 0 to 1 (also makes brighter), `colour` about 1: how bright this artist's instrument is.
+# `pitch` is MIDI; `velocity` is 0 to 1 and also raises brightness; `colour` is the artist's brightness, about 1.
 
 
 def pluck(
@@ -63,21 +62,21 @@ def pluck(
     release_s: float = 0.04,
     position: float = 0.14,
 ) -> np.ndarray:
-    """Plucked string: noise in a delay line with a low-pass filter (Karplus and Strong 1983, Jaffe and Smith 1983).
+    """Synthesise a plucked string: noise in a low-passed delay line (Karplus and Strong 1983, Jaffe and Smith 1983).
 
-    y[n] = x[n] + g ((1 - d) y[n - N] + d y[n - N - 1]), here with a third tap that tunes the period to a fraction of a
-    sample; x is one period of noise, combed by where the string is picked.
+    y[n] = x[n] + g ((1 - d) y[n - N] + d y[n - N - 1]), with a third tap that tunes the period to a fraction of a
+    sample; x is one period of noise, comb-filtered by the picking position.
 
     Parameters
     ----------
     brightness : float
-        0 (nylon) to 1 (steel): how little the loop damps the high partials.
+        Brightness from 0 (nylon) to 1 (steel); reduces the damping of the high partials.
     decay_s : float
-        Seconds in which the fundamental falls by 60 dB.
+        Time in which the fundamental falls by 60 dB, seconds.
     release_s : float
-        Seconds of the fade after `length_s`.
+        Length of the fade after `length_s`, seconds.
     position : float
-        Where the string is picked, as a share of its length.
+        Picking position as a share of the string's length.
     """
     time = times(length_s + release_s)
     period = SAMPLE_RATE / frequency(pitch)
@@ -115,12 +114,12 @@ def modulated(
     attack_s: float = 0.002,
     release_s: float = 0.08,
 ) -> np.ndarray:
-    """Frequency modulation with a decaying index (Chowning 1973): sin(w t + I(t) sin(ratio w t)).
+    """Synthesise by frequency modulation with a decaying index (Chowning 1973): sin(w t + I(t) sin(ratio w t)).
 
     Parameters
     ----------
     ratio : float
-        Frequency of the modulator over that of the carrier.
+        Frequency ratio of modulator to carrier.
     index : float
         Modulation index at the attack, radians; it falls to 15 % with the time constant `index_decay_s`.
     decay_s : float
@@ -128,7 +127,7 @@ def modulated(
     """
     time = times(length_s + release_s)
     angle = 2 * np.pi * frequency(pitch) * time
-    # High notes take less: the side bands of a large index would fold over.
+    # High notes get a lower index, to avoid aliasing of the side bands.
     index = index * colour * (0.4 + 0.6 * velocity) * min(1.0, 1500 / (frequency(pitch) * ratio + 1))
     depth = index * (0.15 + 0.85 * np.exp(-time / index_decay_s))
     tone = np.sin(angle + depth * np.sin(ratio * angle)) * np.exp(-time / decay_s)
@@ -136,7 +135,7 @@ def modulated(
 
 
 def _table(amplitudes: np.ndarray) -> np.ndarray:
-    """One period with these amplitudes of the partials 1, 2, …, one sample repeated for the interpolation."""
+    """Return one period with these amplitudes of partials 1, 2, …, plus the first sample for the interpolation."""
     spectrum = np.zeros(TABLE_LENGTH // 2 + 1, complex)
     spectrum[1 : len(amplitudes) + 1] = -1j * amplitudes
     period = np.fft.irfft(spectrum)
@@ -182,22 +181,22 @@ def wavetable(
     scoop: float = 0.0,
     breath: float = 0.0,
 ) -> np.ndarray:
-    """Band-limited waveform that fades from a bright to a dark filter setting: a subtractive synthesiser's voice.
+    """Synthesise a band-limited waveform that fades from a bright to a dark filter, as in subtractive synthesis.
 
     Parameters
     ----------
     wave : str
-        One of :data:`WAVEFORMS`.
+        Key of :data:`WAVEFORMS`.
     cutoff : tuple of float
-        Corner of a 12 dB an octave low-pass, in partials of the note: at the attack, and after the sweep.
+        Corners of a low-pass of 12 dB per octave, in partials of the note, at the attack and after the sweep.
     sweep_s : float
         Time constant of the sweep, seconds.
     voices : int
-        Slightly detuned oscillators.
+        Number of slightly detuned oscillators.
     vibrato, scoop : float
-        Semitones: depth of the vibrato; how far below its pitch the note begins.
+        Depth of the vibrato, and initial pitch deviation below the note, semitones.
     breath : float
-        Share of noise.
+        Level of noise.
     """
     time = times(length_s + release_s)
     hz = frequency(pitch)
@@ -222,7 +221,7 @@ def wavetable(
     return faded(tone * np.exp(-time / decay_s), attack_s, release_s)
 
 
-# Formant frequencies in Hz after Peterson and Barney (1952), men.
+# Formant frequencies of men in Hz (Peterson and Barney 1952).
 VOWELS = {
     "a": (730, 1090, 2440),
     "e": (530, 1840, 2480),
@@ -246,18 +245,18 @@ def voice(
     attack_s: float = 0.025,
     release_s: float = 0.05,
 ) -> np.ndarray:
-    """Syllable: a glottal source through three formants that glide from one vowel to another.
+    """Synthesise a syllable: a glottal source with three formants that glide from one vowel to another.
 
     Parameters
     ----------
     tract : float
-        Scale of the formant frequencies: 1 a man, 1.2 a woman.
+        Scale of the formant frequencies: 1 for a man, 1.2 for a woman.
     consonant : float
-        Loudness of the noise that begins the syllable.
+        Level of the noise at the start of the syllable.
     fall : float
-        Semitones that the pitch falls over the syllable, as in speech.
+        Fall of the pitch over the syllable, as in speech, semitones.
     vibrato : float
-        Semitones, on held notes.
+        Depth of the vibrato on held notes, semitones.
     """
     time = times(length_s + release_s)
     hz = frequency(pitch)
@@ -283,10 +282,10 @@ def voice(
 
 @dataclass(frozen=True)
 class Instrument:
-    """A tone and what the player's amplifier does to it."""
+    """A tone generator and the drive of its amplifier."""
 
     tone: Tone
-    drive: float = 0.0  # 0: clean; else the gain before the clipping of :func:`distorted`
+    drive: float = 0.0  # 0 for clean; else the gain before the clipping of :func:`distorted`
 
 
 def _guitar(
@@ -362,9 +361,9 @@ INSTRUMENTS = {
 
 
 def distorted(track: np.ndarray, drive: float) -> np.ndarray:
-    """Overdriven amplifier and loudspeaker: hyperbolic tangent at twice the rate (fewer aliases), then a band-pass."""
+    """Simulate an overdriven amplifier and loudspeaker: tanh at twice the rate (against aliasing), then a band-pass."""
     level = np.sqrt((track**2).mean() / max((np.abs(track) > 1e-4).mean(), 1e-3)) + 1e-9
     shaped = signal.resample_poly(np.tanh(signal.resample_poly(track, 2, 1) * (drive / level / 2)), 1, 2)
-    if drive < 2.5:  # a bass: keep its bottom
+    if drive < 2.5:  # a bass keeps its low frequencies
         return shaped
     return filtered(filtered(shaped, "highpass", 80.0), "lowpass", 4800.0)

@@ -1,6 +1,6 @@
-"""Tunes: chords and a melody, invented as a style would.
+"""Generation of tunes: chords and a melody in a style.
 
-A tune knows nothing of the style that plays it, so that a remix is the same tune arranged by another style.
+A tune does not depend on the style of its arrangement, so that a remix is the same tune in another style.
 """
 
 import re
@@ -10,7 +10,7 @@ import numpy as np
 
 from genres.sources.demo.styles import Melody, Style
 
-Chord = tuple[int, ...]  # MIDI pitches from the root upwards, the root between 36 and 47
+Chord = tuple[int, ...]  # MIDI pitches from the root upwards; the root is 36 to 47
 
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -28,7 +28,7 @@ SEVENTHS = {"": (), "7": (10,), "maj7": (11,)}
 
 @dataclass(frozen=True)
 class Phrase:
-    """Chords, two a bar, and the melody of a section; positions and lengths in sixteenths."""
+    """Chords, two per bar, and the melody of a section; positions and lengths in sixteenths."""
 
     chords: tuple[Chord, ...]
     melody: tuple[tuple[int, int, int], ...]  # position, length, pitch
@@ -40,28 +40,28 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Tune:
-    """What a song and its remix have in common."""
+    """Key, verse and chorus, which a song and its remix share."""
 
     key: int
     verse: Phrase
-    chorus: Phrase | None  # None: the verse goes on
+    chorus: Phrase | None  # None if the verse continues
 
 
 def chord_of(numeral: str, key: int) -> Chord:
-    """Pitches of a chord that is written as a Roman numeral: upper case major, lower case minor, then 7 or maj7."""
+    """Return the pitches of a chord in Roman numerals: upper case for major, lower for minor, then 7 or maj7."""
     match = re.fullmatch(r"(b?)([ivIV]+)(7|maj7)?", numeral)
     if match is None or match[2].lower() not in NUMERALS:
-        raise ValueError(f"'{numeral}' is no chord")
+        raise ValueError(f"'{numeral}' is not a chord; write a Roman numeral such as bVI or ii7")
     root = 36 + (key + NUMERALS[match[2].lower()] - len(match[1])) % 12
     third = 4 if match[2].isupper() else 3
     return tuple(root + interval for interval in (0, third, 7, *SEVENTHS[match[3] or ""]))
 
 
 def make_tune(rng: np.random.Generator, style: Style, key: int) -> Tune:
-    """Invent a tune as the style would."""
+    """Generate a tune in a style."""
     scale = str(rng.choice(style.melody.scales))
     minor_scale = 3 in SCALES[scale] and scale not in ("blues", "minor pentatonic")
-    # A minor tune over major chords, or the other way round, would be out of tune; pentatonics go with both.
+    # The scale and the chords must both be minor or both major; pentatonics and blues fit both.
     fitting = [
         (verse, chorus)
         for verse in style.verses
@@ -89,7 +89,7 @@ def _make_phrase(rng: np.random.Generator, style: Style, key: int, scale: str, p
 def _make_melody(
     rng: np.random.Generator, melody: Melody, steps: int, key: int, scale: str, chords: list[Chord]
 ) -> tuple[tuple[int, int, int], ...]:
-    """Walk along the scale in repeated motifs; long notes on the beat land on a note of the chord."""
+    """Generate a walk along the scale in repeated motifs; long notes on the beat are chord notes."""
     ladder = [p for p in range(melody.register - 9, melody.register + 11) if (p - key) % 12 in SCALES[scale]]
     form = str(rng.choice(melody.forms))
     rhythms = {letter: str(rng.choice(melody.rhythms)) for letter in sorted(set(form))}
@@ -111,13 +111,13 @@ def _make_melody(
 
 
 def _nearest(ladder: list[int], place: int, classes: set[int]) -> int:
-    """Index of the nearest step of the ladder that is in the chord; `place` itself if none is."""
+    """Return the index of the nearest pitch of the ladder that is in the chord; `place` if there is none."""
     fitting = [index for index, pitch in enumerate(ladder) if pitch % 12 in classes]
     return min(fitting, key=lambda index: (abs(index - place), index)) if fitting else place
 
 
 def onsets(pattern: str, characters: str) -> list[tuple[int, int]]:
-    """Position and length, with the holds that follow, of each of these characters."""
+    """Return position and length, including holds, of each of these characters in a pattern."""
     return [
         (match.start(), match.end() - match.start()) for match in re.finditer(f"[{re.escape(characters)}]-*", pattern)
     ]

@@ -1,8 +1,8 @@
-"""Songs of Spotify playlists: what is in them comes from the Web API or a manifest, the audio from stores' previews.
+"""Songs of Spotify playlists: lists from the Web API or a manifest, audio from the previews of stores.
 
-links, account and client read playlists; manifest stands in for them without an account; selection says which songs
-are taken; matching, sources and previews find and fetch their audio; playlists brings it all together.
-docs/spotify.md says what is possible and what is allowed.
+links, account and client read playlists; manifest replaces them without an account; selection chooses the songs;
+matching, sources and previews find and download the audio; playlists combines the steps. docs/spotify.md explains what
+is possible and what is allowed.
 """
 
 from pathlib import Path
@@ -13,9 +13,9 @@ from genres.compute.pool import LOCAL
 from genres.core.params import Compute, Services, SpotifyRecipe
 
 
-def collect(recipe: SpotifyRecipe, raw_dir: Path, services: Services, how: Compute = LOCAL) -> pd.DataFrame:
-    """List the songs of a recipe and bring their audio: see :func:`genres.sources.spotify.playlists.collect`."""
-    # Not above: links and manifest are of use without the rest, which loads the web services' libraries.
+def collect(recipe: SpotifyRecipe, raw_dir: Path, services: Services, options: Compute = LOCAL) -> pd.DataFrame:
+    """List the songs of a recipe and download their audio: see :func:`genres.sources.spotify.playlists.collect`."""
+    # Imported here, so that links and manifest do not load the libraries of the web services.
     from genres.sources.spotify import playlists
 
-    return playlists.collect(recipe, raw_dir, services, how)
+    return playlists.collect(recipe, raw_dir, services, options)

@@ -1,8 +1,8 @@
-"""The Spotify app and who uses it: configuration from the environment or .env, and tokens for the Web API.
+"""Spotify app and user: configuration from the environment or .env, and access tokens of the Web API.
 
-Two ways to be let in: as the app itself (client credentials), where there is a secret; or as a user who has logged in
-with `make spotify-login` (src/genres/sources/spotify/login.py), which is needed for all that only a user may read, and
-preferred where there is both.
+There are two ways to authenticate: as the app (client credentials), if there is a secret; or as a user who has logged
+in with `make spotify-login` (src/genres/sources/spotify/login.py). A login is needed for data that only a user may read
+and is preferred if both are available.
 """
 
 import os
@@ -31,16 +31,16 @@ API_URL = "https://api.spotify.com/v1"
 ACCOUNTS_URL = "https://accounts.spotify.com"
 REDIRECT_URI = "http://127.0.0.1:8888/callback"
 
-WAY_OUT = "docs/spotify.md says how to get them, and how to go without: list the songs in <songs_dir>/manifest.csv"
+REMEDY = "docs/spotify.md explains how to get them; or list the songs in <songs_dir>/manifest.csv without an account"
 
 
 class AccountError(UserError):
-    """The app or the login is missing or refused, so that no playlist can be read."""
+    """The app or the login is missing or refused: no playlist can be read."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One app, and the addresses of Spotify's services."""
+    """Credentials of an app, and the URLs of Spotify's services."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -50,18 +50,18 @@ class Configuration:
 
 
 def read_configuration() -> Configuration:
-    """Read the environment, and `.env` in the user's own checkout for what is not in it; an empty value is none.
+    """Read the configuration from the environment, else from `.env` in the user's checkout; empty values do not count.
 
     Names begin with SPOTIPY_, as spotipy's own, or SPOTIFY_.
 
     Raises
     ------
     AccountError
-        Names the variable that is missing or of no use.
+        If a variable is missing or invalid; names it.
     """
     path = project_root() / ".env"
     try:
-        # Taken by their letters: a $ in a secret is a $.
+        # No interpolation: a secret may contain a $.
         stored = dotenv.dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
@@ -70,20 +70,20 @@ def read_configuration() -> Configuration:
     def value(name: str, default: str = "") -> str:
         for values in (os.environ, stored):
             for prefix in ("SPOTIPY_", "SPOTIFY_"):
-                found = (values.get(prefix + name) or "").strip()
-                if found:
-                    return found
+                text = (values.get(prefix + name) or "").strip()
+                if text:
+                    return text
         return default
 
     client_id = value("CLIENT_ID")
     if not client_id:
         raise AccountError(
-            f"SPOTIPY_CLIENT_ID is set neither in the environment nor in {path} (and older apps need "
-            f"SPOTIPY_CLIENT_SECRET): {WAY_OUT}"
+            f"SPOTIPY_CLIENT_ID is set neither in the environment nor in {path} (older apps also need "
+            f"SPOTIPY_CLIENT_SECRET): {REMEDY}"
         )
-    # It becomes part of a file's name.
+    # The client id becomes part of a file name.
     if not re.fullmatch(r"[0-9A-Za-z_-]+", client_id):
-        raise AccountError("SPOTIPY_CLIENT_ID: is no client id, which has only letters and digits; see docs/spotify.md")
+        raise AccountError("SPOTIPY_CLIENT_ID: must have only letters and digits; see docs/spotify.md")
     return Configuration(
         client_id,
         value("CLIENT_SECRET"),
@@ -94,7 +94,7 @@ def read_configuration() -> Configuration:
 
 
 def _service_url(variable: str, url: str) -> str:
-    """Check an address that secrets are sent to: encrypted, or on this machine."""
+    """Check a URL to which secrets are sent: it must be encrypted or on this machine."""
     try:
         split = urlsplit(url)
         usable = bool(split.hostname) and (split.scheme == "https" or (split.scheme == "http" and is_loopback(url)))
@@ -106,24 +106,24 @@ def _service_url(variable: str, url: str) -> str:
 
 
 class Account:
-    """Gives access tokens for the Web API, new ones when they are due; can be shared by threads.
+    """Provider of access tokens of the Web API, renewed before they expire; thread-safe.
 
     Parameters
     ----------
     services : Services
-        Pace and patience.
+        Rate limits and retries.
     configuration : Configuration, optional
-        The app; by default what :func:`read_configuration` finds.
+        Configuration of the app; by default from :func:`read_configuration`.
 
     Attributes
     ----------
     is_user : bool
-        Whether a user is logged in; else the app acts for itself.
+        True if a user is logged in; else requests are made as the app.
 
     Raises
     ------
     AccountError
-        Where there is neither a login nor a secret.
+        If there is neither a login nor a secret.
     """
 
     def __init__(self, services: Services, configuration: Configuration | None = None) -> None:
@@ -136,17 +136,17 @@ class Account:
         self.is_user = self._token is not None
         if not self.is_user and not self.configuration.client_secret:
             raise AccountError(
-                "no one is logged in to Spotify and SPOTIPY_CLIENT_SECRET is not set: `make spotify-login`, or set it "
-                f"if your app is from before 2026; {WAY_OUT}"
+                "no Spotify login and SPOTIPY_CLIENT_SECRET is not set: run `make spotify-login`, or set the secret if "
+                f"your app is from before 2026; {REMEDY}"
             )
 
     def token(self) -> str:
-        """An access token that is good for a minute at least.
+        """Return an access token that is valid for at least a minute.
 
         Raises
         ------
         AccountError
-            Where the app or the login is refused.
+            If the app or the login is refused.
         """
         with self._lock:
             if self._token is None or not self._token.is_fresh:
@@ -154,7 +154,7 @@ class Account:
             return self._token.access
 
     def renew(self, rejected: str) -> str:
-        """Another access token than the one that was rejected; asked for only once however many threads ask."""
+        """Return another access token than the rejected one; requested once for all threads."""
         with self._lock:
             if self._token is None or self._token.access == rejected:
                 self._token = self._new()
@@ -172,12 +172,12 @@ class Account:
 
 
 def explain(error: TokenRefusedError, is_user: bool) -> str:
-    """What a refusal of the accounts service means, and its cure."""
+    """Return the cause of a refusal of the accounts service, and its remedy."""
     if error.code == "invalid_client":
         names = "SPOTIPY_CLIENT_ID" if is_user else "SPOTIPY_CLIENT_ID or SPOTIPY_CLIENT_SECRET"
         return (
-            f"{error}: {names} is wrong, or the app was deleted; compare with https://developer.spotify.com/dashboard"
+            f"{error}: {names} is wrong, or the app was deleted; check them at https://developer.spotify.com/dashboard"
         )
     if error.code == "invalid_grant":
-        return f"{error}: the login has been withdrawn or has expired; log in again with `make spotify-login`"
+        return f"{error}: the login was revoked or has expired; log in again with `make spotify-login`"
     return f"{error}; see docs/spotify.md"

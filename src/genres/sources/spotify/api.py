@@ -1,7 +1,7 @@
-"""Requests to the Spotify Web API through spotipy; what goes wrong there is told apart here.
+"""Requests to the Spotify Web API through spotipy, with classified errors.
 
-spotipy's own retries sleep for hours without a word and lose the reason, so it gets a session without any, and
-:class:`genres.sources.web.Service` asks again where that helps.
+spotipy's own retries sleep silently for hours and lose the reason. So it gets a session without retries, and
+:class:`genres.sources.web.Service` retries instead.
 """
 
 import threading
@@ -13,13 +13,21 @@ import spotipy
 
 from genres.core.params import Services
 from genres.sources.spotify.account import Account, AccountError
-from genres.sources.web import PASSING, TIMEOUTS_S, ComeBackLaterError, Service, TryAgainError, come_back, retry_after_s
+from genres.sources.web import (
+    PASSING,
+    TIMEOUTS_S,
+    RetryableError,
+    Service,
+    UnavailableError,
+    retry_after_s,
+    wait_message,
+)
 
-DAY_S = 86_400.0  # the quota's period, where Spotify does not say when it begins anew
+DAY_S = 86_400.0  # period of the quota, if Spotify does not say when it is reset
 
 
 class RefusedError(Exception):
-    """The Web API says no: an HTTP status, and a message, which may be empty."""
+    """A refusal of the Web API: an HTTP status and a message, which may be empty."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(status, message)
@@ -27,44 +35,44 @@ class RefusedError(Exception):
 
 
 class Api:
-    """Asks the Web API as an account.
+    """Client of the Web API for one account.
 
     Parameters
     ----------
     services : Services
-        Pace and patience.
+        Rate limits and retries.
     account : Account
-        Who asks.
+        Account that makes the requests.
     """
 
     def __init__(self, services: Services, account: Account) -> None:
         self._account = account
         self._service = Service("spotify", services)
-        self._last = threading.local()  # the response that spotipy makes its errors of, and loses parts of
+        self._last = threading.local()  # the last response, of which spotipy's errors lose parts
         self._service.session.hooks["response"].append(self._remember)
         self._spotify = spotipy.Spotify(requests_session=self._service.session, requests_timeout=TIMEOUTS_S)
         self._spotify.prefix = account.configuration.api_url + "/"
 
     def get(self, path: str, what: str, is_right: Callable[[Any], bool], **query: Any) -> dict[str, Any]:
-        """Ask until there is an answer.
+        """Return the answer to a GET request, retrying temporary faults.
 
         Parameters
         ----------
         path : str
-            Below the API's address.
+            Path below the API's URL.
         what : str
-            What is asked for, for people: begins each message.
+            Name of the request, at the start of messages.
         is_right : callable
-            Whether an answer has the shape that is needed.
+            Check of the answer's structure.
         **query
-            None is left out.
+            Query parameters; None is left out.
 
         Raises
         ------
         RefusedError
-            Where another try would not help.
-        AccountError, ComeBackLaterError, ServiceError
-            Where nothing else could be read now, either.
+            If a retry would not help.
+        AccountError, UnavailableError, ServiceError
+            If other requests would fail now, too.
         """
         renewed = False
 
@@ -74,15 +82,15 @@ class Api:
             try:
                 return self._once(token, path, what, is_right, query)
             except RefusedError as refusal:
-                # The other 401 is for what only a user may read: no new token would change it.
+                # A 401 for data that only a user may read: a new token would not help.
                 if refusal.status != 401 or "user authentication" in refusal.message.lower():
                     raise
                 if renewed:
-                    reason = f"Spotify refuses the token that it has just given ({refusal.message})"
+                    reason = f"Spotify refuses a token that it has just issued ({refusal.message}); try again later"
                     raise AccountError(f"{what}: {reason}") from None
             renewed = True
             self._account.renew(token)
-            raise TryAgainError("the token has expired", 0.0)
+            raise RetryableError("the token has expired", 0.0)
 
         return self._service.call(ask, what)
 
@@ -92,9 +100,9 @@ class Api:
         self._spotify.set_auth(token)
         self._last.response = None
         try:
-            # Not its methods of the playlist's own: they know no older endpoint, and other limits.
+            # Not spotipy's playlist methods, which lack the older endpoint and have other limits.
             answer = self._spotify._get(path, **query)
-        except (spotipy.SpotifyException, AttributeError):  # the latter where an error has another form than usual
+        except (spotipy.SpotifyException, AttributeError):  # AttributeError for error bodies of unusual form
             response = self._last.response
             if response is None or response.status_code < 400:
                 raise
@@ -102,9 +110,9 @@ class Api:
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
             raise
         except requests.RequestException:
-            raise TryAgainError("an answer that cannot be read") from None
-        if not is_right(answer):  # spotipy makes None of what is no JSON
-            raise TryAgainError("an answer that cannot be read")
+            raise RetryableError("unreadable answer") from None
+        if not is_right(answer):  # spotipy returns None if the body is not JSON
+            raise RetryableError("unreadable answer")
         return answer
 
     def _remember(self, response: requests.Response, *arguments: Any, **options: Any) -> None:
@@ -112,19 +120,19 @@ class Api:
 
 
 def _fault(what: str, response: requests.Response) -> Exception:
-    """What an error's answer means: come back later, try again, or no."""
-    message, reason = _said(response)
-    after_s = retry_after_s(response.headers) or None  # 0 would be no wait at all
+    """Return the exception for an error response: exhausted quota, temporary fault, or refusal."""
+    message, reason = _error_fields(response)
+    after_s = retry_after_s(response.headers) or None  # 0 would mean no wait
     if reason == "QUOTA_EXCEEDED":
         reason = "the quota of all apps of the developer account is used up"
-        return ComeBackLaterError(come_back("spotify", what, reason, after_s or DAY_S))
+        return UnavailableError(wait_message("spotify", what, reason, after_s or DAY_S))
     if response.status_code in PASSING or response.status_code >= 500:
-        return TryAgainError(f"HTTP {response.status_code}", after_s)
+        return RetryableError(f"HTTP {response.status_code}", after_s)
     return RefusedError(response.status_code, message)
 
 
-def _said(response: requests.Response) -> tuple[str, str]:
-    """An error's message and reason, whatever form its body has."""
+def _error_fields(response: requests.Response) -> tuple[str, str]:
+    """Return the message and the reason of an error response, for any form of body."""
     try:
         error = response.json()
     except ValueError:

@@ -1,7 +1,7 @@
 """Playlists and tracks from the Spotify Web API.
 
-Pages are kept as they come: what a killed or rate-limited run has read is not asked for again, and a playlist that has
-not changed costs one request.
+Pages are cached as they arrive: a run resumes after a kill or a rate limit, and an unchanged playlist costs one
+request.
 """
 
 import hashlib
@@ -22,50 +22,50 @@ from genres.sources.spotify.entries import NOT_SENT, song_of_track, songs_of
 from genres.sources.spotify.links import playlist_id, track_id
 from genres.sources.spotify.song import Song
 
-# Where a playlist's entries are, and how many a page may have. The second is for apps made before 2026, of which some
-# are refused the first.
+# Endpoints of a playlist's entries, and their page sizes. The second is for apps made before 2026, some of which may
+# not use the first.
 ITEMS, TRACKS = ("items", 50), ("tracks", 100)
 
-READINGS = 3  # of a playlist that changes while it is read
-MOST_ENTRIES = 20_000  # about twice what Spotify allows: a bound for a total that makes no sense
+READINGS = 3  # attempts for a playlist that changes while it is read
+MOST_ENTRIES = 20_000  # about twice Spotify's limit: a bound for implausible totals
 
 
 class PlaylistError(UserError):
-    """One playlist cannot be read; others may be."""
+    """One playlist cannot be read; others may be readable."""
 
 
 class TrackError(UserError):
-    """One track cannot be read; others may be."""
+    """One track cannot be read; others may be readable."""
 
 
 @dataclass(frozen=True)
 class Playlist:
-    """A playlist as it was at one moment; its songs and what is left out add up to `total`."""
+    """Snapshot of a playlist; songs and excluded entries add up to `total`."""
 
     id: str
     name: str
     snapshot_id: str
     total: int  # entries of any kind
-    songs: list[Song]  # each once, in the playlist's order
-    left_out: dict[str, int]  # entries that are no songs, or not taken, by reason
+    songs: list[Song]  # without duplicates, in the playlist's order
+    left_out: dict[str, int]  # number of excluded entries by reason
 
 
 class Client:
-    """Reads playlists and tracks.
+    """Reader of playlists and tracks.
 
     Parameters
     ----------
     services : Services
-        Pace and patience.
+        Rate limits and retries.
     account : Account, optional
-        Who asks; by default as the environment and `.env` say.
+        Account that makes the requests; by default that of the environment and `.env`.
     market : str, optional
-        A country (ISO 3166) in which songs have to be playable; by default anywhere.
+        Country (ISO 3166) in which songs must be playable; by default any.
 
     Raises
     ------
     AccountError
-        Where there is no account.
+        If no account is configured.
     """
 
     def __init__(self, services: Services, account: Account | None = None, market: str | None = None) -> None:
@@ -80,9 +80,9 @@ class Client:
         Raises
         ------
         PlaylistError
-            Where this one cannot be read: says why, and what to do.
-        AccountError, ComeBackLaterError, ServiceError
-            Where none could be read now.
+            If this playlist cannot be read; names the cause and a remedy.
+        AccountError, UnavailableError, ServiceError
+            If no playlist can be read now.
         """
         try:
             identity = playlist_id(link)
@@ -100,13 +100,13 @@ class Client:
         Raises
         ------
         TrackError
-            Where there is no such track.
-        AccountError, ComeBackLaterError, ServiceError
-            Where none could be read now.
+            If there is no such track.
+        AccountError, UnavailableError, ServiceError
+            If no track can be read now.
         """
         identity = track_id(link)
         path = cache_dir("spotify") / "tracks" / f"{identity}{'-' + self._market if self._market else ''}.json"
-        track = _kept(path, _is_track)
+        track = _cached(path, _is_track)
         if track is None:
             try:
                 track = self._api.get(f"tracks/{identity}", f"track {identity}", _is_track, market=self._market)
@@ -119,39 +119,39 @@ class Client:
         return song
 
     def _read(self, identity: str) -> Playlist:
-        """Read a playlist, again where it has changed meanwhile: its pages would be of different states."""
+        """Read a playlist, and read it again if it changed meanwhile, for its pages would be of different states."""
         head = self._head(identity)
         for _ in range(READINGS):
             folder = self._folder(identity, head)
-            kept = _kept(folder / "whole.json", _is_page)
-            if kept is not None:
-                return _playlist(head, kept["total"], kept["items"])
+            cached = _cached(folder / "whole.json", _is_page)
+            if cached is not None:
+                return _playlist(head, cached["total"], cached["items"])
             total, entries, is_steady = self._entries(identity, folder)
             before, head = head, self._head(identity)
             if head["snapshot_id"] != before["snapshot_id"]:
                 shutil.rmtree(folder, ignore_errors=True)
             elif is_steady:
                 write_json(folder / "whole.json", {"total": total, "items": entries})
-                _forget_all_but(folder / "whole.json")
+                _remove_superseded(folder / "whole.json")
                 return _playlist(head, total, entries)
-        warn(f"playlist {identity}: changes while it is read, or does not come whole; taken as last seen")
+        warn(f"playlist {identity}: changes while it is read, or is sent incompletely; its last state is used")
         return _playlist(head, total, entries)
 
     def _head(self, identity: str) -> dict[str, Any]:
-        """What is known of a playlist besides its entries, of which some may come, too."""
+        """Read a playlist's metadata; the answer may include some of its entries."""
         return self._api.get(f"playlists/{identity}", f"playlist {identity}", _is_playlist, market=self._market)
 
     def _entries(self, identity: str, folder: Path) -> tuple[int, list[Any], bool]:
-        """How many entries there should be, those that came, and whether these are all, and of one state."""
+        """Return the expected number of entries, the received ones, and True if they are complete and of one state."""
         page = self._first_page(identity, folder)
         total, limit = page["total"], self._endpoint[1]
         entries, is_steady = list(page["items"]), _is_full(page, 0, limit)
-        # By own offsets: the address of the next page that Spotify gives may lead elsewhere, or nowhere.
+        # Offsets are computed here, for Spotify's link to the next page may be wrong or missing.
         offsets = range(limit, min(total, MOST_ENTRIES), limit)
         for offset in progress(offsets, total=len(offsets), what=f"playlist {identity}", unit="page"):
             page = self._page(self._endpoint, identity, offset, folder)
             if page["total"] != total:
-                shutil.rmtree(folder, ignore_errors=True)  # the pages kept are of two states
+                shutil.rmtree(folder, ignore_errors=True)  # the cached pages are of two states
                 return max(total, len(entries)), entries, False
             entries += page["items"]
             is_steady &= _is_full(page, offset, limit)
@@ -160,7 +160,7 @@ class Client:
         return max(total, len(entries)), entries, is_steady and len(entries) == total
 
     def _first_page(self, identity: str, folder: Path) -> dict[str, Any]:
-        """The first page, of the endpoint that worked last, else of the other one, which is then kept to."""
+        """Read the first page from the current endpoint, else from the other one, which then becomes the current."""
         other = TRACKS if self._endpoint == ITEMS else ITEMS
         try:
             return self._page(self._endpoint, identity, 0, folder)
@@ -177,7 +177,7 @@ class Client:
     def _page(self, endpoint: tuple[str, int], identity: str, offset: int, folder: Path) -> dict[str, Any]:
         name, limit = endpoint
         path = folder / f"{name}-{offset}.json"
-        page = _kept(path, _is_page)
+        page = _cached(path, _is_page)
         if page is None:
             query = {"limit": limit, "offset": offset, "market": self._market, "additional_types": "track"}
             page = self._api.get(f"playlists/{identity}/{name}", f"playlist {identity}", _is_page, **query)
@@ -186,7 +186,7 @@ class Client:
         return page
 
     def _folder(self, identity: str, head: dict[str, Any]) -> Path:
-        """Where a state of a playlist is kept; snapshot ids may hold a slash."""
+        """Return the cache folder of a playlist's state; the snapshot id is hashed, for it may hold a slash."""
         state = hashlib.sha256(f"{head['snapshot_id']} {self._market}".encode()).hexdigest()[:16]
         return cache_dir("spotify") / "playlists" / identity / state
 
@@ -204,7 +204,7 @@ def _is_page(answer: Any) -> bool:
 
 
 def _is_full(page: dict[str, Any], offset: int, limit: int) -> bool:
-    """Whether a page is the one asked for and holds all that it should."""
+    """Return True if a page has the requested offset and all its entries."""
     expected = max(0, min(limit, page["total"] - offset))
     return page.get("offset", offset) == offset and len(page["items"]) == expected
 
@@ -217,8 +217,8 @@ def _playlist(head: dict[str, Any], total: int, entries: list[Any]) -> Playlist:
     return Playlist(identity, str(head.get("name") or identity), head["snapshot_id"], total, songs, left_out)
 
 
-def _kept(path: Path, is_right: Callable[[Any], bool]) -> dict[str, Any] | None:
-    """What an earlier run has kept; None where it has not, or it is damaged."""
+def _cached(path: Path, is_right: Callable[[Any], bool]) -> dict[str, Any] | None:
+    """Read a cached answer; None if it is missing or damaged."""
     try:
         value = read_json(path)
     except (OSError, ValueError):
@@ -226,8 +226,8 @@ def _kept(path: Path, is_right: Callable[[Any], bool]) -> dict[str, Any] | None:
     return value if is_right(value) else None
 
 
-def _forget_all_but(whole: Path) -> None:
-    """Remove the pages that stand in `whole` now, and earlier states of the playlist."""
+def _remove_superseded(whole: Path) -> None:
+    """Remove the pages that `whole` now contains, and earlier states of the playlist."""
     for path in [*whole.parent.iterdir(), *whole.parent.parent.iterdir()]:
         if path.is_dir() and path != whole.parent:
             shutil.rmtree(path, ignore_errors=True)

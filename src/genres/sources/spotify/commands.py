@@ -1,4 +1,4 @@
-"""Spotify beside the pipeline: log in, see which playlists can be read, save them as a manifest.
+"""Spotify commands: log in, check which playlists can be read, export playlists as a manifest.
 
 genres spotify login
 genres spotify check [--dataset NAME]
@@ -25,21 +25,21 @@ def main(argv: list[str] | None = None) -> None:
         prog="genres spotify", description=__doc__.splitlines()[0], epilog="See docs/spotify.md."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    login = commands.add_parser("login", help="log in as the user whose playlists are to be read")
+    login = commands.add_parser("login", help="log in as the user whose playlists are read")
     login.add_argument("--timeout", type=float, default=300.0, metavar="S", help="seconds to wait (default: 300)")
-    check = commands.add_parser("check", help="which of a recipe's playlists can be read, and how many songs they have")
-    export = commands.add_parser("export", help="save playlists as a manifest that needs no account to be ingested")
-    export.add_argument("playlists", nargs="*", metavar="PLAYLIST", help="URL, URI or id; none: all of the recipe's")
-    export.add_argument("--genre", help="of the songs of all PLAYLISTs (default: as the recipe has them)")
+    check = commands.add_parser("check", help="list a recipe's playlists, with songs or the reason for an error")
+    export = commands.add_parser("export", help="save playlists as a manifest, which `ingest` reads without an account")
+    export.add_argument("playlists", nargs="*", metavar="PLAYLIST", help="URL, URI or id (default: all of the recipe)")
+    export.add_argument("--genre", help="genre of all PLAYLISTs (default: that of the recipe)")
     export.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help=f"default: <songs_dir>/{NAME} of the recipe; songs that are there already stay",
+        help=f"manifest to write (default: <songs_dir>/{NAME} of the recipe); its existing songs stay",
     )
     for subparser in (check, export):
         subparser.add_argument(
-            "--dataset", help="the recipe (default: `dataset` of params.yaml if it has playlists, else spotify14)"
+            "--dataset", help="recipe (default: `dataset` of params.yaml if it has playlists, else spotify14)"
         )
     arguments = parser.parse_args(argv)
     settings = params.load()
@@ -57,17 +57,17 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def recipe_of(settings: Params, name: str | None) -> SpotifyRecipe:
-    """The recipe of that name, which must have playlists."""
+    """Return the recipe of that name; raise UserError if it has no playlists."""
     name = name or (settings.dataset if isinstance(settings.recipe, SpotifyRecipe) else "spotify14")
     recipe = settings.datasets.get(name)
     if not isinstance(recipe, SpotifyRecipe):
         able = [key for key, value in settings.datasets.items() if isinstance(value, SpotifyRecipe)]
-        raise UserError(f"--dataset: '{name}' is no recipe with playlists; those are {', '.join(able)}")
+        raise UserError(f"--dataset: '{name}' is not a recipe with playlists; choose one of {', '.join(able)}")
     return recipe
 
 
 def show_playlists(recipe: SpotifyRecipe, settings: Params) -> None:
-    """Print a row for each playlist: its name and songs, or why it cannot be read."""
+    """Print a row for each playlist: its name and number of songs, or the reason why it cannot be read."""
     from genres.sources.spotify.client import Client, PlaylistError
 
     client, rows, unreadable = Client(settings.services), [], 0
@@ -81,7 +81,7 @@ def show_playlists(recipe: SpotifyRecipe, settings: Params) -> None:
                 rows.append([genre, link, "", str(error)])
     print_table("Playlists", ["genre", "playlist", "songs", "not usable"], rows)
     if unreadable:
-        raise UserError(f"{unreadable} of {len(rows)} playlists cannot be read; docs/spotify.md has the cures")
+        raise UserError(f"{unreadable} of {len(rows)} playlists cannot be read; docs/spotify.md lists the remedies")
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -91,19 +91,19 @@ def _counts(counts: dict[str, int]) -> str:
 def exported(
     links: list[str], genre: str | None, recipe: SpotifyRecipe, settings: Params
 ) -> Iterator[tuple[str, Song]]:
-    """The songs of playlists, each with its genre."""
+    """Yield the songs of playlists, each with its genre."""
     from genres.sources.spotify.client import Client, PlaylistError
 
     if genre is not None and not links:
-        raise UserError("--genre goes with PLAYLISTs; without any, the recipe says which genre its playlists are")
+        raise UserError("--genre needs PLAYLISTs; without any, the genres are those of the recipe")
     ours = [(label, link) for label in recipe.playlist_genres for link in recipe.playlists[label]]
-    known = {playlist_id(link): label for label, link in ours}
-    asked = [(genre or known.get(playlist_id(link), ""), link) for link in links] or ours
-    for label, link in asked:
+    genre_of = {playlist_id(link): label for label, link in ours}
+    requested = [(genre or genre_of.get(playlist_id(link), ""), link) for link in links] or ours
+    for label, link in requested:
         if not label:
-            raise UserError(f"{link}: is none of the recipe's playlists: say what genre it is, with --genre NAME")
+            raise UserError(f"{link}: not a playlist of the recipe; give its genre with --genre NAME")
     client = Client(settings.services)
-    for label, link in asked:
+    for label, link in requested:
         try:
             playlist = client.playlist(link)
         except PlaylistError as error:
@@ -115,12 +115,12 @@ def exported(
 
 
 def save(songs: list[tuple[str, Song]], output: Path) -> None:
-    """Add songs to a manifest; what it has already stays as it is."""
+    """Add songs to a manifest; its existing rows stay as they are."""
     if not songs:
-        raise UserError("no songs to save, see the reasons above; docs/spotify.md has the cures")
+        raise UserError("no songs to save; see the warnings above, and docs/spotify.md for the remedies")
     kept = read_manifest(output) if output.exists() else []
     seen = {(genre, name_of(song)) for genre, song in kept}
-    # A song may stand in a playlist twice.
+    # A playlist may contain a song twice.
     new = {(genre, name_of(song)): (genre, song) for genre, song in songs if (genre, name_of(song)) not in seen}
     write_manifest(output, [*kept, *new.values()])
     print(f"{output}: {len(new)} songs added, {len(kept) + len(new)} in all")

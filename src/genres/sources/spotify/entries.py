@@ -1,7 +1,7 @@
-"""What stands in playlists: entries of the Web API become songs, or a reason why not.
+"""Conversion of the Web API's playlist entries to songs, or to the reason why an entry is not a song.
 
-An entry holds its track under `item` (since 2026), `track` (before), or both. What else comes: nothing at all, episodes
-of podcasts, files of the owner's own machine, and tracks that are no longer sold, whose id or name is gone.
+An entry holds its track under `item` (since 2026), `track` (before), or both. Other entries are empty, podcast
+episodes, local files of the owner, or delisted tracks without id or name.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ NOT_SENT = "not sent by Spotify"
 
 
 def songs_of(entries: Iterable[Any]) -> tuple[list[Song], dict[str, int]]:
-    """The songs of a playlist, each once, and how many entries were left out for which reason."""
+    """Return the songs of a playlist without duplicates, and the number of excluded entries by reason."""
     songs: dict[str, Song] = {}
     left_out: Counter[str] = Counter()
     for entry in entries:
@@ -35,7 +35,7 @@ def songs_of(entries: Iterable[Any]) -> tuple[list[Song], dict[str, int]]:
 
 
 def song_of_entry(entry: Any) -> Song | str:
-    """The song of one entry, or the reason why there is none."""
+    """Return the song of an entry, or the reason why there is none."""
     if not isinstance(entry, dict):
         return GONE
     track = next((entry[key] for key in ("item", "track") if isinstance(entry.get(key), dict)), None)
@@ -45,9 +45,9 @@ def song_of_entry(entry: Any) -> Song | str:
 
 
 def song_of_track(track: dict[str, Any]) -> Song | str:
-    """The song of a track object, or the reason why there is none.
+    """Return the song of a track object, or the reason why there is none.
 
-    Beware: track objects of playlists have boolean keys `track` and `episode`.
+    Track objects of playlists also have boolean keys `track` and `episode`.
     """
     if track.get("is_local") is True:
         return LOCAL
@@ -56,7 +56,7 @@ def song_of_track(track: dict[str, Any]) -> Song | str:
     identity, title = _text(track.get("id")), _text(track.get("name"))
     external = track.get("external_ids")
     isrc = clean_isrc(_text(external.get("isrc")) if isinstance(external, dict) else "")
-    # Delisted tracks keep an id at times, but lose their name.
+    # Some delisted tracks keep the id but lose the name.
     if not ID.fullmatch(identity) or not (title or isrc):
         return GONE
     if track.get("is_playable") is False or track.get("restrictions"):

@@ -1,4 +1,4 @@
-"""Links to playlists and tracks, in all the forms in which people paste them."""
+"""Parsing of links to playlists and tracks: URLs, URIs and bare ids."""
 
 import re
 import reprlib
@@ -17,18 +17,18 @@ _shown.maxstring = 120
 
 
 def playlist_id(text: str) -> str:
-    """The id of the playlist that a link, a URI or a bare id names.
+    """Return the id of the playlist of a link, a URI or a bare id.
 
     Raises
     ------
     UserError
-        Says what was received, and which forms are understood.
+        If the text is not understood; names the accepted forms.
     """
     return _id("playlist", text)
 
 
 def track_id(text: str) -> str:
-    """The id of a track: see :func:`playlist_id`."""
+    """Return the id of a track: see :func:`playlist_id`."""
     return _id("track", text)
 
 
@@ -38,7 +38,7 @@ def _id(kind: str, text: str) -> str:
     if ID.fullmatch(text):
         return text
     if _host(text) in SHORT_HOSTS:
-        raise UserError(f"{received} is a short link: open it in a browser and paste the long address that it leads to")
+        raise UserError(f"{received} is a short link; open it in a browser and paste the long URL that it leads to")
     parts = _parts(text)
     # Legacy forms name the owner before the playlist: user/NAME/playlist/ID.
     if len(parts) >= 4 and parts[0] == "user" and parts[2] in KINDS:
@@ -54,25 +54,25 @@ def _id(kind: str, text: str) -> str:
 
 
 def _parts(text: str) -> list[str]:
-    """The kind and the id that a URL or URI holds, each one part; empty where it is neither."""
+    """Split a URL or URI into kind and id; empty if it is neither."""
     if text.lower().startswith("spotify:"):
         return text.split(":")[1:]
     if _host(text) not in HOSTS:
         return []
     path = urlsplit(text if "://" in text else f"https://{text}").path
     parts = [part for part in path.split("/") if part]
-    # In front may stand the page's language, and /embed/ for pages shown inside others.
+    # The path may begin with the page's language, and with /embed/ for embedded pages.
     while parts and (parts[0] in ("embed", "embed-legacy") or re.fullmatch(r"intl-[A-Za-z-]+", parts[0])):
         parts = parts[1:]
     return parts
 
 
 def _host(text: str) -> str:
-    """The host of an address, whose https:// may be left out; empty where there is none."""
+    """Return the host of a URL, whose https:// may be missing; empty if there is none."""
     try:
         split = urlsplit(text if "://" in text else f"https://{text}")
         return (split.hostname or "") if split.scheme in ("http", "https") else ""
-    except ValueError:  # such as an unclosed [
+    except ValueError:  # for example an unclosed [
         return ""
 
 

@@ -1,7 +1,6 @@
-"""A user's login at Spotify: the Authorization Code flow with PKCE, with a redirect to this machine.
+"""User login at Spotify: Authorization Code flow with PKCE (RFC 7636) and a redirect to this machine.
 
-The flow, and why the redirect must be a loopback address: RFC 7636 and RFC 8252; Spotify refuses `localhost` since
-April 2025.
+The redirect must be a numeric loopback address (RFC 8252); Spotify refuses `localhost` since April 2025.
 """
 
 import base64
@@ -33,26 +32,26 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Spotify lo
 
 
 def login(services: Services, timeout_s: float = 300.0, browse: Callable[[str], object] | None = None) -> Path:
-    """Let a user log in with a browser, and keep the token.
+    """Log a user in with a browser, and store the token.
 
     Parameters
     ----------
     services : Services
-        Pace and patience.
+        Rate limits and retries.
     timeout_s : float
-        How long the user's answer is waited for.
+        Time to wait for the user in seconds.
     browse : callable, optional
-        Opens an address in a browser; by default the desktop's, where there is one.
+        Function that opens a URL in a browser; by default the desktop's browser, if there is a desktop.
 
     Returns
     -------
     Path
-        The token's file.
+        File of the token.
 
     Raises
     ------
     AccountError
-        Where the redirect address cannot be used, the user says no or nothing, or Spotify refuses.
+        If the redirect URL is not usable, the user denies or does not answer, or Spotify refuses.
     """
     hide_secrets()
     app = read_configuration()
@@ -84,43 +83,43 @@ def login(services: Services, timeout_s: float = 300.0, browse: Callable[[str], 
     except TokenRefusedError as error:
         raise AccountError(explain(error, is_user=True)) from None
     if not token.refresh:
-        raise AccountError("Spotify login: no lasting login was given (no refresh token); try again")
+        raise AccountError("Spotify login: Spotify sent no refresh token; try again")
     try:
         save_token(path, token, app.client_id, app.accounts_url)
     except OSError as error:
-        raise AccountError(f"{path}: the login cannot be written ({error.strerror})") from None
-    print(f"Logged in to Spotify; the login is kept in {path}")
+        raise AccountError(f"{path}: cannot write the login ({error.strerror}); make it writable") from None
+    print(f"Logged in to Spotify; the login is stored in {path}")
     return path
 
 
 def _check_writable(path: Path) -> None:
-    """Find out before the user has taken the trouble."""
+    """Check before the user logs in that the token can be written."""
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         probe = path.with_suffix(f".{os.getpid()}.probe")
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise AccountError(f"{path}: the login could not be kept there ({error.strerror})") from None
+        raise AccountError(f"{path}: cannot write the login there ({error.strerror}); make it writable") from None
 
 
 def _show(address: str, port: int, timeout_s: float, browse: Callable[[str], object] | None) -> None:
-    print(f"Log in to Spotify and agree, in a browser on this machine, within {timeout_s / 60:.0f} minutes:\n{address}")
-    print(f"No browser here? From a machine that has one: ssh -L {port}:127.0.0.1:{port} <this machine>, then open it.")
+    print(f"Within {timeout_s / 60:.0f} minutes, log in to Spotify and agree in a browser on this machine:\n{address}")
+    print(f"No browser here? On a machine with one: ssh -L {port}:127.0.0.1:{port} <this machine>, then open the URL.")
     sys.stdout.flush()
     browse = browse or (webbrowser.open if _has_desktop() else None)
     if browse:
-        with contextlib.suppress(webbrowser.Error, OSError):  # the address stands above
+        with contextlib.suppress(webbrowser.Error, OSError):  # the URL is printed above
             browse(address)
 
 
 def _has_desktop() -> bool:
-    """Whether a browser would open beside the terminal; without a desktop, lynx and its like would take it over."""
+    """Return True if there is a desktop; without one, a text browser such as lynx would take over the terminal."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 class _Listener(ThreadingHTTPServer):
-    """Waits for the browser to come back; in threads, since browsers also open connections that they never use."""
+    """Server of the redirect; threaded, because browsers also open connections that they never use."""
 
     daemon_threads = True
     block_on_close = False
@@ -130,10 +129,10 @@ class _Listener(ThreadingHTTPServer):
         host = split.hostname or ""
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.path, self.state = split.path or "/", state
-        self.answers: queue.Queue[tuple[str, str]] = queue.Queue()  # what it is, and the code or the reason
+        self.answers: queue.Queue[tuple[str, str]] = queue.Queue()  # ("code", code) or ("error", reason)
         super().__init__((host, split.port or 0), _Handler)
         self.port = self.server_address[1]
-        # An address that is registered without a port may be used with any.
+        # A redirect URL that is registered without a port may be used with any.
         netloc = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.redirect_uri = split._replace(netloc=netloc).geturl()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
@@ -143,42 +142,42 @@ class _Listener(ThreadingHTTPServer):
         self.server_close()
 
     def wait(self, timeout_s: float) -> str:
-        """The authorization code that the browser brings."""
+        """Wait for the browser's redirect and return its authorization code."""
         try:
             kind, value = self.answers.get(timeout=timeout_s)
         except queue.Empty:
             raise AccountError(
-                f"Spotify login: no answer within {timeout_s:.0f} s; where the browser showed INVALID_CLIENT or "
+                f"Spotify login: no answer within {timeout_s:.0f} s; if the browser showed INVALID_CLIENT or "
                 f"'redirect_uri: Not matching configuration', add {self.redirect_uri} to your app's redirect URIs at "
                 "https://developer.spotify.com/dashboard; then try again"
             ) from None
         if kind == "code":
             return value
         if value == "access_denied":
-            raise AccountError("Spotify login: permission was not given in the browser; try again and agree")
+            raise AccountError("Spotify login: permission was denied in the browser; try again and agree")
         raise AccountError(f"Spotify login: Spotify reports {value[:80]!r}; see docs/spotify.md")
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that hangs up is none of the user's business."""
+        """Print nothing when a browser closes the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Listener
-    timeout = 10  # s; for connections that a browser opens and does not use
+    timeout = 10  # seconds, for connections that a browser opens but never uses
 
     def do_GET(self) -> None:
         split = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(split.query).items()}
         if split.path != self.server.path:
             self._page(404, "Not here", "This address only waits for a login at Spotify.")
-        # Else another page could slip in somebody else's login. It may also be an old tab: go on waiting.
+        # A wrong state may be a forged login, or an old tab: keep waiting.
         elif not hmac.compare_digest(query.get("state", "").encode(), self.server.state.encode()):
-            self._page(400, "Not this login", "Please open the address that the terminal printed last.")
+            self._page(400, "Not this login", "Please open the URL that the terminal printed last.")
         elif query.get("code"):
             self._page(200, "Thank you", "You can close this page and go back to the terminal.")
             self.server.answers.put(("code", query["code"]))
         else:
-            self._page(200, "Not logged in", "No permission was given. The terminal says how to go on.")
+            self._page(200, "Not logged in", "Permission was denied. See the terminal for how to continue.")
             self.server.answers.put(("error", query.get("error", "no code")))
 
     def _page(self, status: int, title: str, text: str) -> None:
@@ -186,17 +185,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Referrer-Policy", "no-referrer")  # the address holds the code
+        self.send_header("Referrer-Policy", "no-referrer")  # the URL contains the code
         self.end_headers()
-        with contextlib.suppress(OSError):  # a browser that hangs up has brought its answer all the same
+        with contextlib.suppress(OSError):  # the code has arrived even if the browser hangs up
             self.wfile.write(content)
 
     def log_message(self, *arguments: object) -> None:
-        """Nothing: the address holds the code."""
+        """Log nothing, because the URL contains the code."""
 
 
 def _listen(redirect_uri: str, state: str) -> _Listener:
-    """Open the port that the redirect leads to."""
+    """Open the port of the redirect URL."""
     try:
         split = urlsplit(redirect_uri)
         usable = split.scheme == "http" and is_loopback(redirect_uri) and not split.query and not split.fragment
@@ -205,13 +204,13 @@ def _listen(redirect_uri: str, state: str) -> _Listener:
         usable, port = False, None
     if not usable:
         raise AccountError(
-            f"SPOTIPY_REDIRECT_URI: Spotify takes, and this login can serve, only a loopback address by its number, "
-            f"such as {REDIRECT_URI}, registered in the same form; received {redirect_uri!r}"
+            f"SPOTIPY_REDIRECT_URI: must be a numeric loopback address such as {REDIRECT_URI}, registered in the app "
+            f"in the same form; received {redirect_uri!r}"
         )
     try:
         return _Listener(redirect_uri, state)
     except OSError as error:
         raise AccountError(
-            f"Spotify login: port {port} cannot be opened ({error.strerror}); set SPOTIPY_REDIRECT_URI to one with "
-            "another port, such as http://127.0.0.1:8899/callback, and register it in the app's settings, too"
+            f"Spotify login: port {port} cannot be opened ({error.strerror}); set SPOTIPY_REDIRECT_URI to a URL with "
+            "another port, such as http://127.0.0.1:8899/callback, and register it in the app's settings"
         ) from None

@@ -1,8 +1,8 @@
-"""Manifests: songs of playlists as a table, so that another machine, or a person without an account, can ingest them.
+"""Manifests: songs of playlists as a table, to be ingested on another machine or without an account.
 
-``<songs_dir>/manifest.csv`` as `genres spotify export` writes it (spotify_id, isrc, title, artist,
-artist_id, duration_s, genre; several artists are separated by ";"), made by hand, or as Exportify and its like save a
-playlist. A table ``<songs_dir>/<genre>.csv`` needs no column `genre`: its name says it.
+``<songs_dir>/manifest.csv`` is written by `genres spotify export` (spotify_id, isrc, title, artist, artist_id,
+duration_s, genre; several artists are separated by ";"), by hand, or by tools such as Exportify. A table
+``<songs_dir>/<genre>.csv`` needs no column `genre`: the file name gives it.
 """
 
 import re
@@ -18,7 +18,7 @@ from genres.sources.spotify.song import Song, clean_isrc
 NAME = "manifest.csv"
 COLUMNS = ["spotify_id", "isrc", "title", "artist", "artist_id", "duration_s", "genre"]
 
-# What others call our columns, in lower case. Exportify's "Genres" are the artist's and no label of the song.
+# Other tools' names of the columns, in lower case. Exportify's "Genres" are the artist's, not labels of the song.
 _NAMES = {
     "spotify_id": ("spotify_id", "spotify id", "track uri", "spotify uri", "track id", "uri", "id"),
     "isrc": ("isrc",),
@@ -31,43 +31,41 @@ _NAMES = {
 
 
 def read_manifests(folder: Path) -> list[tuple[str, Song]]:
-    """The songs of all tables of a folder, each with its genre, in the order of the files' names and rows.
+    """Read the songs of all tables of a folder, each with its genre, in the order of file names and rows.
 
     Raises
     ------
     UserError
-        Where a table has neither titles and artists nor ISRCs, or no genre.
+        If a table has neither titles and artists nor ISRCs, or no genre.
     """
     return [row for path in sorted(folder.glob("*.csv")) for row in read_manifest(path)]
 
 
 def read_manifest(path: Path) -> list[tuple[str, Song]]:
-    """The songs of one table, each with its genre; rows that say too little are left out with a warning."""
+    """Read the songs of a table, each with its genre; incomplete rows are skipped with a warning."""
     table = read_table(path, dtype=str)
-    columns = {str(name).lstrip("\ufeff").strip().casefold(): str(name) for name in table}
-    found = {ours: columns[name] for ours, names in _NAMES.items() for name in reversed(names) if name in columns}
-    if not ({"title", "artist"} <= set(found) or "isrc" in found):
-        raise UserError(
-            f"{path}: has neither the columns title and artist nor isrc; it has {', '.join(map(str, table))}"
-        )
+    by_name = {str(name).lstrip("\ufeff").strip().casefold(): str(name) for name in table}
+    columns = {ours: by_name[name] for ours, names in _NAMES.items() for name in reversed(names) if name in by_name}
+    if not ({"title", "artist"} <= set(columns) or "isrc" in columns):
+        raise UserError(f"{path}: needs the columns title and artist, or isrc; it has {', '.join(map(str, table))}")
     genre_of_file = "" if path.name == NAME else path.stem
-    if "genre" not in found and not genre_of_file:
+    if "genre" not in columns and not genre_of_file:
         raise UserError(f"{path}: has no column 'genre'; add one, or name the file after its genre, such as rap.csv")
-    in_ms = "ms" in found.get("duration_s", "")
+    in_ms = "ms" in columns.get("duration_s", "")
     songs = []
     for number, row in enumerate(table.to_dict("records"), 2):
-        cells = {ours: str(row[name]).strip() for ours, name in found.items()}
+        cells = {ours: str(row[name]).strip() for ours, name in columns.items()}
         try:
             song = _song(cells, in_ms)
-        except UserError as error:  # an episode's, mostly
-            warn(f"{path}: line {number} is left out: {error}")
+        except UserError as error:  # mostly links to episodes
+            warn(f"{path}: skipped line {number}: {error}")
             continue
         genre = genre_of_file or cells["genre"]
         problem = "no genre" if not genre else "neither an ISRC nor a title and an artist"
         if genre and (song.isrc or (song.title and song.artists)):
             songs.append((genre, song))
         else:
-            warn(f"{path}: line {number} is left out: {problem}")
+            warn(f"{path}: skipped line {number}: {problem}")
     return songs
 
 
@@ -85,16 +83,16 @@ def _song(cells: dict[str, str], in_ms: bool) -> Song:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Names of artists; a comma separates them only where there is no semicolon ("Tyler, The Creator; Kali Uchis")."""
-    # Exportify writes a comma that belongs to a name as "\\,".
+    """Split artists' names at semicolons, else at commas ("Tyler, The Creator; Kali Uchis" are two)."""
+    # Exportify escapes a comma within a name as "\\,".
     separator = ";" if ";" in text else r"(?<!\\),"
     parts = tuple(filter(None, (part.replace("\\,", ",").strip() for part in re.split(separator, text))))
-    # The whole is tried as a name, too: "Earth, Wind & Fire" is one.
+    # The whole text is added as a name, for "Earth, Wind & Fire" is one artist.
     return (*parts, text) if separator != ";" and len(parts) > 1 and "\\," not in text else parts
 
 
 def _seconds(text: str, in_ms: bool) -> float:
-    """A duration as "215.3", "3:35" or, `in_ms`, "215300"; 0 where it is unknown."""
+    """Parse a duration such as "215.3", "3:35" or, if `in_ms`, "215300"; return 0 if unknown."""
     if match := re.fullmatch(r"(?:(\d+):)?(\d+):(\d\d)", text):
         hours, minutes, seconds = (int(part or 0) for part in match.groups())
         return 3600.0 * hours + 60 * minutes + seconds

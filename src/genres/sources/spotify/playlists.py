@@ -1,4 +1,4 @@
-"""From playlists to candidates of the stage `ingest`: songs asked for, selected, found, and laid into data/raw."""
+"""Candidates of the stage `ingest` from playlists: list and select songs, download previews, link them to data/raw."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from genres.sources.spotify.client import Client, PlaylistError, TrackError
 from genres.sources.spotify.manifest import read_manifests
 from genres.sources.spotify.matching import normalised_artist
 from genres.sources.spotify.previews import Outcome, check_decoders, fetch_all
-from genres.sources.spotify.selection import Entry, keys_of, select, take_turns
+from genres.sources.spotify.selection import Entry, interleave, keys_of, select
 from genres.sources.spotify.song import Song, name_of
 
 
@@ -27,73 +27,73 @@ def collect(
     recipe: SpotifyRecipe,
     raw_dir: Path,
     services: Services,
-    how: Compute = LOCAL,
-    known: pd.DataFrame | None = None,
+    options: Compute = LOCAL,
+    existing: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Ask for the songs of all genres and bring their audio to ``<raw_dir>/audio/``.
+    """List the songs of all genres and download their audio to ``<raw_dir>/audio/``.
 
     Parameters
     ----------
     recipe : SpotifyRecipe
-        Playlists, sources of audio, what to take.
+        Playlists, sources of audio, and rules of the selection.
     raw_dir : Path
-        data/raw/<dataset>.
+        Folder data/raw/<dataset>.
     services : Services
-        Pace and patience.
-    how : Compute
-        Where downloads run.
-    known : pd.DataFrame, optional
-        `CANDIDATE_COLUMNS` of songs that stand in the data set already.
+        Rate limits and retries.
+    options : Compute
+        Options of the workers that download.
+    existing : pd.DataFrame, optional
+        `CANDIDATE_COLUMNS` of songs that are already in the data set.
 
     Returns
     -------
     pd.DataFrame
-        `CANDIDATE_COLUMNS`: `known`, the user's own songs, and one row for each song asked for; what was not taken
-        or not found has `rejected`.
+        `CANDIDATE_COLUMNS` of `existing`, the user's own songs and all requested songs; `rejected` is set for those
+        that were excluded or have no audio.
 
     Raises
     ------
     UserError
-        Where the recipe or the account has to be mended.
-    ComeBackLaterError
-        Where a service asks for a long pause; a second run goes on from there.
+        If the recipe or the account is wrong.
+    UnavailableError
+        If a service asks for a long pause; the next run continues from there.
     """
     check_decoders(recipe.audio_from)
     folder = songs_dir(recipe)
     entries = gather(recipe, folder, services)
-    others = _owned(recipe, folder, set() if known is None else set(known["genre"]))
-    if known is not None:
-        others = pd.concat([known, others], ignore_index=True)
+    others = _own_songs(recipe, folder, set() if existing is None else set(existing["genre"]))
+    if existing is not None:
+        others = pd.concat([existing, others], ignore_index=True)
     entries = select(entries, recipe, zip(others["genre"], others["artist"], others["title"], strict=True))
     songs = list(dict.fromkeys(entry.song for entry in entries if not entry.left_out))
-    outcomes = fetch_all(songs, recipe.audio_from, recipe.market, services, how)
-    # What is taken comes first, so that it has the plain names.
+    outcomes = fetch_all(songs, recipe.audio_from, recipe.market, services, options)
+    # Selected songs come first, so that their track_ids get no suffix.
     rows = [_row(entry, outcomes, raw_dir) for entry in sorted(entries, key=lambda entry: entry.left_out != "")]
-    asked = pd.DataFrame(rows, columns=CANDIDATE_COLUMNS).fillna("")
-    others["rejected"] = _of_pairs(others, [entry.song for entry in entries if entry.pair])
-    tracks = pd.concat([others, asked], ignore_index=True)
+    requested = pd.DataFrame(rows, columns=CANDIDATE_COLUMNS).fillna("")
+    others["rejected"] = _reject_pairs(others, [entry.song for entry in entries if entry.pair])
+    tracks = pd.concat([others, requested], ignore_index=True)
     return _unique(_with_one_name_an_artist(tracks, (entry.song for entry in entries)))
 
 
 def songs_dir(recipe: SpotifyRecipe) -> Path:
-    """The user's own folder; a relative one is the project's, also in a temporary experiment, which has no copy of it.
+    """Return the user's folder; a relative path is below the project, for temporary experiments have no copy of it.
 
     Raises
     ------
     UserError
-        Where there is none.
+        If the folder does not exist.
     """
     folder = project_root() / recipe.songs_dir.expanduser()
     if not folder.is_dir():
-        raise UserError(f"songs_dir: {folder}: no such folder")
+        raise UserError(f"songs_dir: {folder}: no such folder; create it or set another")
     return folder
 
 
 def gather(recipe: SpotifyRecipe, folder: Path, services: Services) -> list[Entry]:
-    """Ask for the songs of remix pairs and genres: of a manifest where it has the genre, else of the playlists."""
+    """List the songs of remix pairs and genres, from a manifest if it has the genre, else from the playlists."""
     listed = read_manifests(folder)
     in_manifest = {genre for genre, _ in listed}
-    _warn_of_strangers("manifests", in_manifest - set(recipe.playlist_genres), recipe.playlist_genres)
+    _warn_unknown_genres("manifests", in_manifest - set(recipe.playlist_genres), recipe.playlist_genres)
     spotify = _LazyClient(services)
     entries = [
         Entry(genre, _track(spotify, link, pair.song), pair=pair.song, version=version)
@@ -111,7 +111,7 @@ def gather(recipe: SpotifyRecipe, folder: Path, services: Services) -> list[Entr
         for link in recipe.playlists[genre]:
             try:
                 playlist = spotify().playlist(link)
-            except PlaylistError as error:  # the others may be readable
+            except PlaylistError as error:  # other playlists may be readable
                 warn(f"{genre}: {error}")
                 blank = Song("", f"playlist {link}", ())
                 entries.append(Entry(genre, blank, left_out=f"unreadable playlist: {error}"))
@@ -121,26 +121,26 @@ def gather(recipe: SpotifyRecipe, folder: Path, services: Services) -> list[Entr
             for reason, count in playlist.left_out.items():
                 blank = Song("", f"an entry of {playlist.name}", ())
                 entries += [Entry(genre, blank, left_out=reason)] * count
-        entries += [Entry(genre, song) for song in take_turns(playlists)]
+        entries += [Entry(genre, song) for song in interleave(playlists)]
     return entries
 
 
-def _warn_of_strangers(where: str, genres: set[str], known: Iterable[str]) -> None:
+def _warn_unknown_genres(where: str, genres: set[str], expected: Iterable[str]) -> None:
     if genres:
-        warn(f"songs_dir: {where} of {', '.join(sorted(genres))} are left out; the recipe has {', '.join(known)}")
+        warn(f"songs_dir: skipped {where} of {', '.join(sorted(genres))}; the recipe has {', '.join(expected)}")
 
 
 def _track(spotify: "_LazyClient", link: str, pair: str) -> Song:
     try:
         return spotify().track(link)
     except UserError as error:
-        if not isinstance(error, TrackError) and type(error) is not UserError:  # TrackError, or a link that is none
+        if not isinstance(error, TrackError) and type(error) is not UserError:  # TrackError, or UserError of a bad link
             raise
         raise UserError(f"remixes: {pair}: {error}") from None
 
 
 class _LazyClient:
-    """Connects at the first call: a recipe whose genres all stand in manifests needs no account."""
+    """Client that connects at the first call: a recipe with manifests for all genres needs no account."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -152,19 +152,19 @@ class _LazyClient:
         return self._client
 
 
-def _owned(recipe: SpotifyRecipe, folder: Path, other_genres: set[str]) -> pd.DataFrame:
-    """Whole songs that the user has: ``<songs_dir>/<genre>/…``, of all genres of the data set."""
+def _own_songs(recipe: SpotifyRecipe, folder: Path, other_genres: set[str]) -> pd.DataFrame:
+    """List the user's own songs, ``<songs_dir>/<genre>/…``, of all genres of the data set."""
     genres = {*recipe.playlist_genres, *other_genres}
     folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    _warn_of_strangers("folders", folders - genres, sorted(genres))
+    _warn_unknown_genres("folders", folders - genres, sorted(genres))
     table = list_songs(folder, genres.__contains__)
     table["path"] = [str(folder / name) for name in table["track_id"]]
     table["source"] = "folder"
     return table.reindex(columns=CANDIDATE_COLUMNS, fill_value="").fillna("")
 
 
-def _of_pairs(tracks: pd.DataFrame, songs: list[Song]) -> list[str]:
-    """Why songs of other sources are out: those that are one of a remix pair, which would be trained on here."""
+def _reject_pairs(tracks: pd.DataFrame, songs: list[Song]) -> list[str]:
+    """Return the `rejected` column of other sources' songs: songs of remix pairs must not be trained on."""
     pairs = {key for song in songs for key in keys_of(song)}
     return [
         "one of a remix pair" if pairs & set(keys_of(Song("", title, (artist,)))) else rejected
@@ -191,11 +191,11 @@ def _row(entry: Entry, outcomes: dict[Song, Outcome], raw_dir: Path) -> dict[str
     if outcome.path is None:
         reasons = "; ".join(f"{source}: {reason}" for source, reason in outcome.refused.items())
         return row | {"rejected": f"no audio found: {reasons}"}
-    return row | {"path": str(_place(outcome.path, raw_dir).relative_to(raw_dir)), "source": outcome.source}
+    return row | {"path": str(_link_file(outcome.path, raw_dir).relative_to(raw_dir)), "source": outcome.source}
 
 
-def _place(stored: Path, raw_dir: Path) -> Path:
-    """Lay a downloaded file into the stage's output; the same bytes on disk where the file system can."""
+def _link_file(stored: Path, raw_dir: Path) -> Path:
+    """Link a downloaded file into the stage's output; copy it if the file system has no hard links."""
     target = raw_dir / "audio" / stored.name
     with atomic(target) as temporary:
         try:
@@ -206,13 +206,13 @@ def _place(stored: Path, raw_dir: Path) -> Path:
 
 
 def _with_one_name_an_artist(tracks: pd.DataFrame, songs: Iterable[Song]) -> pd.DataFrame:
-    """Name artists by their Spotify id also where a source knows them by name only, as GTZAN, tags and manifests do.
+    """Replace artists' names, as in GTZAN, tags and manifests, by their Spotify ids.
 
-    Else the artist filter would take them for two.
+    Otherwise the artist filter would treat the name and the id as two artists.
     """
     ids: dict[str, str] = {}
     for song in songs:
-        # A manifest whose names cannot be told apart has as many names as ids, or the whole as one name more.
+        # A manifest's names may include the unsplit text as one extra name.
         if len(song.artists) - len(song.artist_ids) in (0, 1):
             for name, identity in zip(song.artists, song.artist_ids, strict=False):
                 if identity:
@@ -221,7 +221,7 @@ def _with_one_name_an_artist(tracks: pd.DataFrame, songs: Iterable[Song]) -> pd.
 
 
 def _unique(tracks: pd.DataFrame) -> pd.DataFrame:
-    """Let each row have a track_id of its own, also what was asked for twice and what has no name."""
+    """Make track_ids unique with a suffix, for duplicates and for songs without a name."""
     seen: Counter[str] = Counter()
     names = []
     for name in tracks["track_id"]:

@@ -1,8 +1,8 @@
-"""Audio of songs: found at the sources in their order, downloaded, checked, and kept for every later run.
+"""Previews of songs: searched at the sources in order, downloaded, checked and cached for later runs.
 
-Files lie in .cache/spotify/audio/, outside of DVC's outputs: <name>.mp3 or .m4a, and <name>.json, which says where it
-is from, or why no source had it. A file gets its name only when it is whole and decodes; so whatever kills a run, what
-it had is not asked for again.
+The cache is .cache/spotify/audio/, outside of DVC's outputs: <name>.mp3 or .m4a, and <name>.json with its origin or the
+reasons why no source had it. A file gets its name only when it is complete and decodes, so that a killed run resumes
+without repeating downloads.
 """
 
 import hashlib
@@ -22,39 +22,39 @@ from genres.core.params import Compute, Services
 from genres.core.paths import cache_dir
 from genres.sources.spotify.downloads import (
     ExpiredError,
-    NotNowError,
     RefusedError,
+    TemporaryError,
     Transfer,
     download,
     fetch_once,
     host_of,
 )
 from genres.sources.spotify.song import Song, name_of
-from genres.sources.spotify.sources import NotFoundError, Offer, Sources, UnclearError
+from genres.sources.spotify.sources import NoAnswerError, NotFoundError, Offer, Sources
 from genres.sources.web import Service, ServiceError
 
-SHORTEST_S = 10.0  # previews have 30 s; less than this is no excerpt of a song
-ASK_AGAIN_AFTER_S = 30 * 86400.0  # for a song that no source had
+SHORTEST_S = 10.0  # previews have 30 s; shorter ones are rejected
+ASK_AGAIN_AFTER_S = 30 * 86400.0  # lifetime of the note that no source has a song
 
-_CHECK_RATE = 11025  # Hz; any would do to see that a file decodes
+_CHECK_RATE = 11025  # Hz; any rate would do to check that a file decodes
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a song."""
+    """Result of the search for a song's audio."""
 
-    path: Path | None  # None: no source has it
-    source: str = ""  # of `audio_from`
-    refused: dict[str, str] = field(default_factory=dict)  # why the sources before it, or all, did not do
+    path: Path | None  # None if no source has it
+    source: str = ""  # one of `audio_from`
+    refused: dict[str, str] = field(default_factory=dict)  # reasons of the sources that failed
 
 
 def check_decoders(audio_from: Sequence[str]) -> None:
-    """See at the start whether what will come can be decoded.
+    """Check at the start that the sources' formats can be decoded.
 
     Raises
     ------
     UserError
-        Where it cannot.
+        If the AAC decoder does not work.
     """
     if not any(source.startswith("itunes") for source in audio_from):
         return
@@ -64,55 +64,55 @@ def check_decoders(audio_from: Sequence[str]) -> None:
         av.Codec("aac", "r")
     except Exception as error:  # a broken installation fails in many ways
         raise UserError(
-            f"previews of iTunes are AAC in m4a files, which PyAV decodes, and it does not work here ({error}): "
-            "install it anew (pip install --force-reinstall av), or take iTunes out of audio_from"
+            f"PyAV, which decodes iTunes previews (AAC in m4a files), does not work here ({error}): "
+            "reinstall it (pip install --force-reinstall av), or remove iTunes from audio_from"
         ) from None
 
 
 def fetch_all(
-    songs: list[Song], audio_from: Sequence[str], market: str, services: Services, how: Compute = LOCAL
+    songs: list[Song], audio_from: Sequence[str], market: str, services: Services, options: Compute = LOCAL
 ) -> dict[Song, Outcome]:
     """Find and download the audio of songs.
 
     Parameters
     ----------
     songs : list of Song
-        Those of one name (see :func:`~genres.sources.spotify.song.name_of`) share what the first of them gets.
+        Songs; those of the same :func:`~genres.sources.spotify.song.name_of` share the first one's result.
     audio_from : list of str
         Sources in the order in which they are tried.
     market : str
         Country of the stores.
     services : Services
-        Pace, patience, and how many songs at a time.
-    how : Compute
-        Where the bytes come in: here, or on the workers of a cluster, which send them on. Who is asked for what, and
-        when, is decided here, for a host counts the requests of all.
+        Rate limits, retries, and number of concurrent songs.
+    options : Compute
+        Options of the workers that download the bytes. Requests are scheduled in this process in any case, because a
+        host's rate limit counts those of all workers.
 
     Returns
     -------
     dict
-        An outcome for each song.
+        Outcome of each song.
 
     Raises
     ------
-    ComeBackLaterError
-        Where a service asks for a long pause or cannot be reached; what has come is kept.
+    UnavailableError
+        If a service asks for a long pause or cannot be reached; finished downloads are kept.
     """
-    shelf = _Shelf(cache_dir("spotify") / "audio", audio_from, market)
-    # One of each name, for that is the name of its files, too: two threads must not write the same.
+    cache = _PreviewCache(cache_dir("spotify") / "audio", audio_from, market)
+    # One song per name, for the name is also the file name: two threads must not write the same file.
     of_name: dict[str, Song] = {}
     for song in songs:
         of_name.setdefault(name_of(song), song)
-    outcomes = {song: kept for song in of_name.values() if (kept := shelf.find(song)) is not None}
+    outcomes = {song: kept for song in of_name.values() if (kept := cache.find(song)) is not None}
     missing = [song for song in of_name.values() if song not in outcomes]
     sources, downloads = Sources(services, market), Service("downloads", services)
     stop = threading.Event()
 
-    with caller(how if missing else LOCAL) as call, ThreadPoolExecutor(services.concurrency) as pool:
-        transfer = None if how.scheduler is None else lambda url: call(fetch_once, url)
+    with caller(options if missing else LOCAL) as call, ThreadPoolExecutor(services.concurrency) as pool:
+        transfer = None if options.scheduler is None else lambda url: call(fetch_once, url)
 
         def work(song: Song) -> Outcome | None:
-            return _fetch(song, audio_from, sources, downloads, transfer, shelf, stop)
+            return _fetch(song, audio_from, sources, downloads, transfer, cache, stop)
 
         try:
             futures: dict[Future[Outcome | None], Song] = {pool.submit(work, song): song for song in missing}
@@ -121,7 +121,7 @@ def fetch_all(
                 if outcome is not None:
                     outcomes[futures[future]] = outcome
         except BaseException:
-            # The others finish what they have begun; what they get is kept.
+            # The other threads finish and keep their current downloads.
             stop.set()
             raise
     return {song: outcomes[of_name[name_of(song)]] for song in songs}
@@ -133,12 +133,12 @@ def _fetch(
     sources: Sources,
     downloads: Service,
     transfer: Transfer | None,
-    shelf: "_Shelf",
+    cache: "_PreviewCache",
     stop: threading.Event,
 ) -> Outcome | None:
-    """Bring the audio of a song from the first source that has it; None where the run is stopped in between."""
+    """Download the audio of a song from the first source that has it; return None if the run is stopped."""
     refused: dict[str, str] = {}
-    passing = False
+    temporary = False
     for source in audio_from:
         if stop.is_set():
             return None
@@ -147,34 +147,34 @@ def _fetch(
             try:
                 content = download(offer, downloads, transfer)
             except ExpiredError:
-                # Deezer's addresses live for a quarter of an hour, less than a pause may take.
+                # Deezer's URLs expire after 15 minutes, and a pause may take longer.
                 offer = sources.offer(source, song)
                 content = download(offer, downloads, transfer)
-            return Outcome(shelf.keep(song, source, offer, content), source, refused)
+            return Outcome(cache.keep(song, source, offer, content), source, refused)
         except (NotFoundError, RefusedError, ServiceError, decode.AudioError) as error:
             refused[source] = str(error)
-            passing = passing or isinstance(error, ServiceError | UnclearError | NotNowError)
-    if not passing:  # else the next run may have more luck
-        shelf.note_missing(song, refused)
+            temporary = temporary or isinstance(error, ServiceError | NoAnswerError | TemporaryError)
+    if not temporary:  # else the next run tries again
+        cache.note_missing(song, refused)
     return Outcome(None, refused=refused)
 
 
-class _Shelf:
-    """The files that have come, and notes of the songs that no source had."""
+class _PreviewCache:
+    """Cache of downloaded files, and of the songs that no source has."""
 
     def __init__(self, folder: Path, audio_from: Sequence[str], market: str) -> None:
         self._folder = folder
         self._asked = {"audio_from": list(audio_from), "market": market}
 
     def find(self, song: Song) -> Outcome | None:
-        """What is known of a song; None: it has to be asked for."""
+        """Return the cached outcome of a song; None if it must be searched."""
         path = self._record(song)
         record = _read(path)
         if record is None:
             return None
         if "file" in record:
             file = self._folder / record["file"]
-            # From a source that is not wanted any more: look again.
+            # Search again if the file's source is no longer in audio_from.
             wanted = record["source"] in self._asked["audio_from"]
             whole = wanted and file.is_file() and sha256_of(file) == record["sha256"]
             return Outcome(file, record["source"]) if whole else None
@@ -184,12 +184,12 @@ class _Shelf:
         return Outcome(None, refused=record["refused"]) if fresh and same else None
 
     def keep(self, song: Song, source: str, offer: Offer, content: bytes) -> Path:
-        """Check and keep a download.
+        """Check and store a download.
 
         Raises
         ------
-        audio.AudioError
-            Where it is no music that could be used.
+        decode.AudioError
+            If it does not decode or is too short.
         """
         suffix = ".m4a" if content[4:8] == b"ftyp" else ".mp3"
         target = self._folder / f"{name_of(song)}{suffix}"
@@ -208,16 +208,16 @@ class _Shelf:
             seconds = len(decode.load(temporary, _CHECK_RATE)) / _CHECK_RATE
             if seconds < SHORTEST_S:
                 raise decode.AudioError(f"only {seconds:.1f} s long")
-            # First, so that a file that has its name is known for what it is.
+            # Written before the rename, so that every finished file has a record.
             write_json(self._record(song), record)
         return target
 
     def note_missing(self, song: Song, refused: dict[str, str]) -> None:
-        """Remember that no source had it."""
+        """Record that no source has a song."""
         write_json(self._record(song), {**self._question(song), "refused": refused})
 
     def _question(self, song: Song) -> dict[str, Any]:
-        """What was asked of whom: another answer may be had where a manifest's title is mended."""
+        """Return the search's parameters: a record is valid only for these, for example until a title is corrected."""
         about = [song.title, *song.artists, song.isrc, song.duration_s]
         return self._asked | {"song": [*about, bool(song.preview_url)]}
 
@@ -226,7 +226,7 @@ class _Shelf:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A record; None where there is none, or another program's disk was full."""
+    """Read a record; None if it is missing or damaged."""
     try:
         record = read_json(path)
     except (FileNotFoundError, ValueError):

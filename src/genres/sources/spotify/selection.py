@@ -1,6 +1,6 @@
-"""Which songs are taken: one row a recording, one genre a song, as many as asked for, genres of one size.
+"""Selection of songs: no duplicate recordings, one genre per song, at most `max_tracks`, genres of equal size.
 
-What is left out keeps its reason, for the report.
+Excluded songs keep the reason, for the report.
 """
 
 import hashlib
@@ -16,44 +16,44 @@ from genres.core.params import SpotifyRecipe
 from genres.sources.spotify.matching import normalised_artist, normalised_title, version_of
 from genres.sources.spotify.song import Song
 
-# Two entries of equal title and artist whose lengths differ by less are one recording under two ids.
+# Entries of equal title and artist whose lengths differ by less are one recording under two ids.
 SAME_LENGTH_S = 2.0
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A song that a genre's playlists ask for."""
+    """A song of a genre's playlists or of a remix pair."""
 
     genre: str
     song: Song
-    left_out: str = ""  # why it is not taken; empty: it is
-    pair: str = ""  # of a remix pair: its name
+    left_out: str = ""  # reason of the exclusion; empty if selected
+    pair: str = ""  # name of the remix pair
     version: str = ""  # original or remix
 
 
-def take_turns(playlists: Iterable[list[Song]]) -> list[Song]:
-    """Songs of several playlists in one order, the playlists taking turns, so that a cut takes from all of them."""
+def interleave(playlists: Iterable[list[Song]]) -> list[Song]:
+    """Interleave the songs of several playlists, so that a cut keeps songs of all."""
     return [song for song in chain.from_iterable(zip_longest(*playlists)) if song is not None]
 
 
-def select(entries: list[Entry], recipe: SpotifyRecipe, known: Iterable[tuple[str, str, str]] = ()) -> list[Entry]:
-    """Leave out what is asked for twice, under two genres, known already, or too much.
+def select(entries: list[Entry], recipe: SpotifyRecipe, existing: Iterable[tuple[str, str, str]] = ()) -> list[Entry]:
+    """Exclude duplicates, songs of two genres, songs of other sources, and songs beyond `max_tracks`.
 
     Parameters
     ----------
     entries : list of Entry
-        Remix pairs (with `pair`) go before the songs of playlists.
+        Songs of remix pairs (with `pair`), then those of playlists.
     recipe : SpotifyRecipe
-        `conflicts` and `max_tracks`.
-    known : iterable of (genre, artist, title)
-        Songs of another source that stand in the data set already.
+        Recipe with `conflicts` and `max_tracks`.
+    existing : iterable of (genre, artist, title)
+        Songs of other sources that are already in the data set.
 
     Returns
     -------
     list of Entry
-        The same entries in the same order, with `left_out` filled in.
+        The same entries in the same order, with `left_out` set.
     """
-    elsewhere = {key: genre for genre, artist, title in known for key in keys_of(Song("", title, (artist,)))}
+    elsewhere = {key: genre for genre, artist, title in existing for key in keys_of(Song("", title, (artist,)))}
     entries = list(entries)
     of_recording = defaultdict(list)
     for index, root in enumerate(_recordings([entry.song for entry in entries])):
@@ -79,7 +79,7 @@ def select(entries: list[Entry], recipe: SpotifyRecipe, known: Iterable[tuple[st
 
 
 def _recordings(songs: list[Song]) -> list[int]:
-    """For each song the index of the first that is the same recording: same id, same ISRC, or same name and length."""
+    """Return the index of each song's first equal recording: equal id, equal ISRC, or equal name and length."""
     groups = Groups(len(songs))
     groups.join_equal(song.spotify_id for song in songs)
     groups.join_equal(song.isrc for song in songs)
@@ -96,14 +96,14 @@ def _recordings(songs: list[Song]) -> list[int]:
 
 
 def keys_of(song: Song) -> list[tuple[str, str, str]]:
-    """Artist, title and version as they are compared, once for each artist, the main one first; none where unknown."""
+    """Return the comparison keys (artist, title, version) of a song, one per artist, the main one first."""
     title = normalised_title(song.title)
     version = version_of(song.title)
     return [(normalised_artist(artist), title, version) for artist in song.artists if artist and title]
 
 
 def _conflicts(entries: list[Entry], policy: str) -> dict[int, str]:
-    """Why the entries of one recording are left out, by their index."""
+    """Return the reasons for the exclusion of entries of one recording, by index."""
     pair = any(entry.pair for entry in entries)
     genres = list(dict.fromkeys(entry.genre for entry in entries if not entry.pair))
     reasons, kept = {}, False
@@ -122,9 +122,9 @@ def _conflicts(entries: list[Entry], policy: str) -> dict[int, str]:
 
 
 def conflicts_by_sound(tracks: pd.DataFrame, policy: str) -> dict[str, str]:
-    """Tracks whose recording (column `recording`) stands under two genres, or twice: track_id to reason.
+    """Return rejection reasons by track_id for recordings (column `recording`) that are there twice or in two genres.
 
-    Sound finds what names do not: a song under two ids, titles and ISRCs. Versions of remix pairs are left alone.
+    Fingerprints find duplicates that names do not: a song under two ids, titles and ISRCs. Remix pairs are kept.
     """
     order = {genre: number for number, genre in enumerate(dict.fromkeys(tracks["genre"]))}
     reasons: dict[str, str] = {}
@@ -133,7 +133,7 @@ def conflicts_by_sound(tracks: pd.DataFrame, policy: str) -> dict[str, str]:
         if (same["version"] != "").any():
             continue
         if len(genres) == 1:
-            # GTZAN's own copies are known faults of it, and stay, in one fold.
+            # GTZAN's own duplicates are its known faults; they are kept, in one fold.
             first, *more = same.sort_values("source", key=lambda source: source != "gtzan", kind="stable")["track_id"]
             copies = set(same["track_id"][same["source"] != "gtzan"])
             reasons |= {name: f"asked for twice: sounds like {first}" for name in more if name in copies}
@@ -146,9 +146,9 @@ def conflicts_by_sound(tracks: pd.DataFrame, policy: str) -> dict[str, str]:
 
 
 def surplus(tracks: pd.DataFrame) -> dict[str, str]:
-    """What is too much for all genres to be as large as the smallest: track_id to reason.
+    """Return rejection reasons by track_id for the tracks beyond the size of the smallest genre.
 
-    Which ones go follows from their ids alone, so that a song more changes one song; remix pairs are not counted.
+    The choice depends on hashes of the ids only, so that one more song changes one song. Remix pairs are not counted.
     """
     songs = tracks[tracks["version"] == ""]
     if songs.empty:

@@ -1,7 +1,7 @@
-"""Where a preview of a song may be had: Spotify itself, Deezer and iTunes, by ISRC or by a search.
+"""Sources of previews: Spotify, Deezer and iTunes, by ISRC or by search.
 
-Each source gives an offer, or says why it has none. Offers pass the gate of matching.py, also those found by ISRC: one
-code can stand for two recordings.
+Each source returns an offer or raises the reason why it has none. All offers are checked by matching.py, also those
+found by ISRC, because one code can stand for two recordings.
 """
 
 from collections import Counter
@@ -13,26 +13,26 @@ import requests
 
 from genres.core.console import UserError
 from genres.core.params import Services
-from genres.sources.spotify.matching import refusal, search_title
+from genres.sources.spotify.matching import mismatch, search_title
 from genres.sources.spotify.song import Song
-from genres.sources.web import ComeBackLaterError, Service, ServiceError, TryAgainError, base_url
+from genres.sources.web import RetryableError, Service, ServiceError, UnavailableError, base_url
 
 DEEZER_URL, ITUNES_URL = "https://api.deezer.com", "https://itunes.apple.com"
 
-# Hits of a search that are looked at; the right one is mostly the first.
+# Number of search hits that are checked; the right one is mostly the first.
 HITS = 10
 
-# Deezer's error codes; errors come with HTTP 200. (developers.deezer.com/api/errors)
+# Deezer's error codes; errors have HTTP status 200. (developers.deezer.com/api/errors)
 DEEZER_NO_DATA, DEEZER_QUOTA, DEEZER_BUSY = 800, 4, 700
-DEEZER_WINDOW_S = 5.0  # of its quota of 50 requests
+DEEZER_WINDOW_S = 5.0  # time window of its quota of 50 requests
 
-# iTunes says nothing when it has had enough but 403 with an empty body, for some minutes.
+# iTunes signals its rate limit only by 403 with an empty body, for some minutes.
 ITUNES_PAUSE_S = 45.0
 
-# Songs in a row about which a store gives no answer, from which on it counts as closed.
+# Number of songs in a row without an answer after which a store counts as unavailable.
 OUTAGE = 5
 
-# What Deezer's search takes for syntax.
+# Characters that Deezer's search treats as syntax.
 _NO_SYNTAX = str.maketrans(dict.fromkeys('"\\', " "))
 
 
@@ -41,31 +41,31 @@ class Offer:
     """A preview that can be downloaded now."""
 
     url: str
-    title: str  # of the store's song
+    title: str  # the store's title
     artist: str
 
 
 class NotFoundError(Exception):
-    """A source does not have the song; the message says why in a few words."""
+    """A source does not have the song; the message is a short reason."""
 
 
-class NothingToAskError(NotFoundError):
-    """What is known of the song is not enough to ask for it."""
+class MissingMetadataError(NotFoundError):
+    """The song's metadata is not enough for a request."""
 
 
-class UnclearError(NotFoundError):
-    """A source does not say whether it has the song: worth asking in the next run."""
+class NoAnswerError(NotFoundError):
+    """A source gave no clear answer; the next run asks again."""
 
 
 class Sources:
-    """The sources of audio, each by its name in `audio_from`.
+    """Sources of audio by their names in `audio_from`.
 
     Parameters
     ----------
     services : Services
-        Pace and patience.
+        Rate limits and retries.
     market : str
-        The country of the iTunes store.
+        Country of the iTunes store.
     """
 
     def __init__(self, services: Services, market: str) -> None:
@@ -83,31 +83,31 @@ class Sources:
         }
 
     def offer(self, source: str, song: Song) -> Offer:
-        """Ask one source for a song.
+        """Return a source's offer for a song.
 
         Raises
         ------
         NotFoundError
-            Where it has none that could be used.
-        ComeBackLaterError
-            Where it cannot be asked now. Going on without it would make another data set of the same recipe.
+            If it has no usable offer.
+        UnavailableError
+            If it is not available. Continuing without it would give another data set for the same recipe.
         """
         store = source.split("_")[0]
         try:
             offer = self._ask[source](song)
-        except NothingToAskError:  # says nothing of the store
+        except MissingMetadataError:  # no request was made
             raise
         except NotFoundError:
             self._unanswered[store] = 0
             raise
         except ServiceError as error:
-            # One song that a store stumbles over whenever it is asked must not stop the others.
+            # One song that always fails at a store must not stop the others.
             self._unanswered[store] += 1
             if self._unanswered[store] < OUTAGE and not error.asks_to_wait:
-                raise UnclearError(str(error)) from None
-            raise ComeBackLaterError(
-                f"{error}. Everything that has come is kept: run the same again later, and it goes on from here; or "
-                f"take {store}'s sources out of audio_from"
+                raise NoAnswerError(str(error)) from None
+            raise UnavailableError(
+                f"{error}. All downloads are kept: run the same command again later to continue, or "
+                f"remove {store}'s sources from audio_from"
             ) from None
         self._unanswered[store] = 0
         return offer
@@ -121,15 +121,15 @@ class Sources:
 
     def _deezer_by_isrc(self, song: Song) -> Offer:
         if not song.isrc:
-            raise NothingToAskError("no ISRC")
+            raise MissingMetadataError("no ISRC")
         track = self._ask_deezer(f"/track/isrc:{song.isrc}", song, needed="id")
-        return _first_that_fits(_like_an_isrc_hit(song, [track], _of_deezer), [track], _of_deezer, same_isrc=True)
+        return _first_match(_completed(song, [track], _of_deezer), [track], _of_deezer, same_isrc=True)
 
     def _deezer_by_search(self, song: Song) -> Offer:
         artist, title = _query_of(song)
         query = f'artist:"{artist.translate(_NO_SYNTAX)}" track:"{title.translate(_NO_SYNTAX)}"'
         answer = self._ask_deezer("/search", song, needed="data", q=query, limit=HITS)
-        return _first_that_fits(song, _list(answer.get("data")), _of_deezer)
+        return _first_match(song, _list(answer.get("data")), _of_deezer)
 
     def _ask_deezer(self, path: str, song: Song, needed: str, **query: Any) -> dict[str, Any]:
         what = f"{song.title} at Deezer"
@@ -139,16 +139,16 @@ class Sources:
             answer = _json(response)
             error = answer.get("error")
             if not error:  # absent, or an empty list
-                return _having(needed, answer, response)
+                return _require(needed, answer, response)
             code = error.get("code") if isinstance(error, dict) else None
             if code in (DEEZER_QUOTA, DEEZER_BUSY):
-                raise TryAgainError(str(error.get("message") or "quota"), DEEZER_WINDOW_S)
+                raise RetryableError(str(error.get("message") or "quota"), DEEZER_WINDOW_S)
             if code == DEEZER_NO_DATA or response.status_code == 404:
                 raise NotFoundError("unknown there")
             message = error.get("message") if isinstance(error, dict) else error
             if code is None:
-                # "An error has occured" says nothing, and as it may be this song's for good, nothing waits for it.
-                raise UnclearError(f"an error without a code ({message})")
+                # "An error has occured" may be permanent for this song, so it is not retried now.
+                raise NoAnswerError(f"an error without a code ({message})")
             raise NotFoundError(f"refused ({message})")
 
         return self._deezer.call(ask, what)
@@ -157,36 +157,36 @@ class Sources:
 
     def _itunes_by_isrc(self, song: Song) -> Offer:
         if not song.isrc:
-            raise NothingToAskError("no ISRC")
+            raise MissingMetadataError("no ISRC")
         hits = self._ask_itunes("/lookup", song, isrc=song.isrc, entity="song", country=self._market)
-        return _first_that_fits(_like_an_isrc_hit(song, hits, _of_itunes), hits, _of_itunes, same_isrc=True)
+        return _first_match(_completed(song, hits, _of_itunes), hits, _of_itunes, same_isrc=True)
 
     def _itunes_by_search(self, song: Song) -> Offer:
         query = {"media": "music", "entity": "song", "country": self._market, "limit": HITS}
         hits = self._ask_itunes("/search", song, term=" ".join(_query_of(song)), **query)
-        return _first_that_fits(song, hits, _of_itunes)
+        return _first_match(song, hits, _of_itunes)
 
     def _ask_itunes(self, path: str, song: Song, **query: Any) -> list[dict[str, Any]]:
         def ask() -> list[dict[str, Any]]:
             response = self._itunes.get_once(self._itunes_url + path, query)
             if response.status_code == 403:
-                raise TryAgainError("asked too often", ITUNES_PAUSE_S)
+                raise RetryableError("asked too often", ITUNES_PAUSE_S)
             answer = _json(response)
             if response.status_code == 400:
                 message = str(answer.get("errorMessage") or "HTTP 400")
-                if "country" in message:  # it would be the same for each song
-                    raise UserError(f"iTunes has no store for market: {self._market} ({message})")
+                if "country" in message:  # the same for all songs
+                    raise UserError(f"iTunes has no store for market: {self._market} ({message}); set another market")
                 raise NotFoundError(f"refused ({message})")
-            hits = _list(_having("results", answer, response)["results"])
+            hits = _list(_require("results", answer, response)["results"])
             return [hit for hit in hits if hit.get("kind", "song") == "song"]
 
         return self._itunes.call(ask, f"{song.title} at iTunes")
 
 
 def _query_of(song: Song) -> tuple[str, str]:
-    """Artist and title to search for: without what stores write differently."""
+    """Return artist and title for a search, without the parts that stores write differently."""
     if not (song.artists and song.title):
-        raise NothingToAskError("neither title nor artist to search for")
+        raise MissingMetadataError("no title or no artist to search for")
     return song.artists[0], search_title(song.title)
 
 
@@ -208,8 +208,8 @@ def _of_itunes(hit: dict[str, Any]) -> tuple[str, str, float, str]:
 Reader = Callable[[dict[str, Any]], tuple[str, str, float, str]]
 
 
-def _like_an_isrc_hit(song: Song, hits: list[dict[str, Any]], read: Reader) -> Song:
-    """What a manifest that gives an ISRC only leaves open is taken from the hit."""
+def _completed(song: Song, hits: list[dict[str, Any]], read: Reader) -> Song:
+    """Complete a song of which a manifest gives only the ISRC with the metadata of the first hit."""
     if not hits or (song.title and song.artists):
         return song
     title, artist, duration_s, _ = read(hits[0])
@@ -221,15 +221,15 @@ def _like_an_isrc_hit(song: Song, hits: list[dict[str, Any]], read: Reader) -> S
     )
 
 
-def _first_that_fits(song: Song, hits: list[dict[str, Any]], read: Reader, *, same_isrc: bool = False) -> Offer:
+def _first_match(song: Song, hits: list[dict[str, Any]], read: Reader, *, same_isrc: bool = False) -> Offer:
     reasons: list[str] = []
     for hit in hits:
         title, artist, duration_s, url = read(hit)
-        reason = refusal(song, title=title, artist=artist, duration_s=duration_s, same_isrc=same_isrc)
+        reason = mismatch(song, title=title, artist=artist, duration_s=duration_s, same_isrc=same_isrc)
         if not reason and url:
             return Offer(url, title, artist)
         reasons.append(reason or "no preview there")
-    # The best hit's reason says most, and a hit without preview was the right one.
+    # A hit that lacks only the preview was the right song; else the first hit's reason is the most telling.
     best = "no preview there" if "no preview there" in reasons else next(iter(reasons), "unknown there")
     raise NotFoundError(best)
 
@@ -238,16 +238,16 @@ def _json(response: requests.Response) -> dict[str, Any]:
     try:
         answer = response.json()
     except ValueError:
-        raise TryAgainError(f"no JSON (HTTP {response.status_code})") from None
+        raise RetryableError(f"not JSON (HTTP {response.status_code})") from None
     if not isinstance(answer, dict):
-        raise TryAgainError(f"not the JSON that was expected (HTTP {response.status_code})")
+        raise RetryableError(f"unexpected JSON (HTTP {response.status_code})")
     return answer
 
 
-def _having(key: str, answer: dict[str, Any], response: requests.Response) -> dict[str, Any]:
-    """The answer, if it is one: half of one must not pass for "has no such song"."""
+def _require(key: str, answer: dict[str, Any], response: requests.Response) -> dict[str, Any]:
+    """Return an answer that has `key`; an incomplete answer must not count as "no such song"."""
     if key not in answer:
-        raise TryAgainError(f"not the JSON that was expected (HTTP {response.status_code})")
+        raise RetryableError(f"unexpected JSON (HTTP {response.status_code})")
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Spotify's access tokens: asked for, kept in a file that only its owner reads, and never shown."""
+"""Spotify's access tokens: request, renew, store in a file that only its owner can read, and hide from logs."""
 
 import json
 import logging
@@ -18,16 +18,16 @@ from requests.auth import HTTPBasicAuth
 from genres.core.console import UserError, warn
 from genres.core.files import atomic
 from genres.core.paths import project_root
-from genres.sources.web import PASSING, TIMEOUTS_S, Service, TryAgainError, retry_after_s
+from genres.sources.web import PASSING, TIMEOUTS_S, RetryableError, Service, retry_after_s
 
-# Renewed so long before its end that no request on its way meets it.
+# Tokens are renewed this long before they expire, so that no request in flight meets the expiry.
 MARGIN_S = 60.0
 USUAL_LIFE_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Token:
-    """What the accounts service gives; `refresh` is empty for an app's own token."""
+    """Access token of the accounts service; `refresh` is empty for an app's own token."""
 
     access: str = field(repr=False)
     expires_at: float  # seconds since 1970
@@ -40,7 +40,7 @@ class Token:
 
 
 class TokenRefusedError(UserError):
-    """The accounts service will give no token, however often it is asked; `code` is OAuth's word for the reason."""
+    """The accounts service refuses a token for good; `code` is OAuth's error code."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -50,44 +50,44 @@ class TokenRefusedError(UserError):
 def request_token(
     service: Service, accounts_url: str, form: Mapping[str, str], secret: tuple[str, str] | None = None
 ) -> Token:
-    """Ask the accounts service for a token.
+    """Request a token from the accounts service.
 
     Parameters
     ----------
     service : Service
-        For pace and retries.
+        Service with the rate limit and the retries.
     accounts_url : str
-        Its address.
+        URL of the accounts service.
     form : mapping
-        The fields of an OAuth grant.
+        Fields of an OAuth grant.
     secret : tuple of str, optional
-        Client id and secret, where the app proves who it is.
+        Client id and secret, to authenticate the app.
 
     Raises
     ------
     TokenRefusedError
-        Where it says no.
-    ComeBackLaterError, ServiceError
-        Where it gives no answer.
+        If the service refuses.
+    UnavailableError, ServiceError
+        If the service does not answer.
     """
-    # As bytes, since requests encodes text as Latin-1, and fails where a secret was pasted with more around it.
-    proof = HTTPBasicAuth(secret[0].encode(), secret[1].encode()) if secret else None
+    # As bytes, because requests encodes text as Latin-1 and fails on secrets pasted with other characters.
+    credentials = HTTPBasicAuth(secret[0].encode(), secret[1].encode()) if secret else None
 
     def ask() -> Token:
-        # A redirect would send the secret on to wherever it leads.
+        # No redirects: they would send the secret to another host.
         response = service.session.post(
-            f"{accounts_url}/api/token", data=dict(form), auth=proof, timeout=TIMEOUTS_S, allow_redirects=False
+            f"{accounts_url}/api/token", data=dict(form), auth=credentials, timeout=TIMEOUTS_S, allow_redirects=False
         )
         if response.status_code in PASSING or response.status_code >= 500:
-            raise TryAgainError(f"HTTP {response.status_code}", retry_after_s(response.headers) or None)
+            raise RetryableError(f"HTTP {response.status_code}", retry_after_s(response.headers) or None)
         answer = _json(response)
         if response.status_code != 200:
             code = str(answer.get("error") or "no reason given")[:80]
             raise TokenRefusedError(f"Spotify login: refused (HTTP {response.status_code}: {code})", code)
-        # Whatever is no visible ASCII could not be sent in a header.
+        # Only visible ASCII can be sent in a header.
         access = answer.get("access_token")
         if not (isinstance(access, str) and re.fullmatch(r"[!-~]+", access)):
-            raise TryAgainError("an answer without a token")
+            raise RetryableError("an answer without a token")
         return Token(
             access,
             time.time() + _seconds(answer.get("expires_in")),
@@ -107,21 +107,21 @@ def _json(response: requests.Response) -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> float:
-    """How long a token lives; the usual time where the answer does not say, as a refused one is renewed anyway."""
+    """Return a token's lifetime in seconds; the usual one if missing, for a refused token is renewed anyway."""
     return float(value) if isinstance(value, int | float) and 0 < value < 1e7 else USUAL_LIFE_S
 
 
 def token_path(client_id: str) -> Path:
-    """Where the login of an app is kept: in the user's own checkout, also for DVC's temporary experiments."""
+    """Return the file of an app's login, in the user's checkout, also for DVC's temporary experiments."""
     return project_root() / ".spotify" / f"token-{client_id[:8]}.json"
 
 
 def load_token(path: Path, client_id: str, accounts_url: str) -> Token | None:
-    """The token of an earlier login of this app; None, with a warning where there is a file, if it is of no use."""
+    """Read the token of an earlier login of this app; None if missing, or, with a warning, if not usable."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if (stored["client_id"], stored["accounts_url"]) != (client_id, accounts_url):
-            problem = "it is another app's"
+            problem = "it belongs to another app"
         elif not (isinstance(stored["access"], str) and isinstance(stored["refresh"], str) and stored["refresh"]):
             problem = "it is damaged"
         else:
@@ -132,17 +132,17 @@ def load_token(path: Path, client_id: str, accounts_url: str) -> Token | None:
         problem = error.strerror or "it cannot be read"
     except (ValueError, KeyError, TypeError):
         problem = "it is damaged"
-    warn(f"{path}: this Spotify login is not used ({problem}); `make spotify-login` makes a new one")
+    warn(f"{path}: this Spotify login is not used ({problem}); run `make spotify-login` for a new one")
     return None
 
 
 def save_token(path: Path, token: Token, client_id: str, accounts_url: str) -> None:
-    """Keep a token for the app and the service that it belongs to; no one else can read it at any moment.
+    """Write a token with its app and service; the file is never readable by other users.
 
     Raises
     ------
     OSError
-        Where it cannot be written.
+        If the file cannot be written.
     """
     stored = {
         "client_id": client_id,
@@ -154,18 +154,18 @@ def save_token(path: Path, token: Token, client_id: str, accounts_url: str) -> N
     }
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with atomic(path) as temporary:
-        temporary.unlink(missing_ok=True)  # of a killed process that had the same number
+        temporary.unlink(missing_ok=True)  # left by a killed process with the same id
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             json.dump(stored, file, indent=2)
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Let only one process at a time renew a token: the first renewal may end the others' refresh token."""
+def renewal_lock(path: Path) -> Iterator[None]:
+    """Hold the lock for renewing a token: a renewal may invalidate the refresh token of other processes."""
     try:
         lock = filelock.FileLock(path.with_suffix(".lock"), mode=0o600)
         lock.acquire()
-    except OSError:  # read-only: renewed all the same, for this run alone
+    except OSError:  # read-only: the token is renewed for this run only
         yield
         return
     try:
@@ -175,14 +175,14 @@ def only_one(path: Path) -> Iterator[None]:
 
 
 def renew_token(service: Service, path: Path, token: Token, client_id: str, accounts_url: str) -> Token:
-    """Exchange a login's token for a new one and keep that; or take the one that another process has just brought.
+    """Renew a login's token and store it, or return the one that another process has just stored.
 
     Raises
     ------
     TokenRefusedError
-        With code "invalid_grant" where the login has been withdrawn.
+        If the login was revoked, with code "invalid_grant".
     """
-    with only_one(path):
+    with renewal_lock(path):
         stored = load_token(path, client_id, accounts_url) or token
         if stored.access != token.access and stored.is_fresh:
             return stored
@@ -197,7 +197,7 @@ def renew_token(service: Service, path: Path, token: Token, client_id: str, acco
 
 
 class _HideSecrets(logging.Filter):
-    """Blacks out what must not be read in logs; spotipy writes whole headers at level DEBUG."""
+    """Filter that masks secrets in logs; spotipy logs whole headers at level DEBUG."""
 
     SECRETS = re.compile(
         r"""((?:Bearer|Basic)\s+|\b(?:access_token|refresh_token|client_secret|code_verifier|code)['"]?\s?[=:]\s?['"]?)"""
@@ -213,10 +213,10 @@ _hide = _HideSecrets()
 
 
 def hide_secrets() -> None:
-    """Keep secrets out of the logs of the libraries below, at every level; doing it twice does no harm."""
+    """Mask secrets in the logs of spotipy and urllib3 at every level; idempotent."""
     for name in ("spotipy", "spotipy.client", "spotipy.oauth2", "urllib3.connectionpool"):
-        logging.getLogger(name).addFilter(_hide)  # a logger takes the same filter only once
-    # Else spotipy's errors would be printed beside the project's own lines.
+        logging.getLogger(name).addFilter(_hide)  # a logger adds the same filter only once
+    # Without a handler, spotipy's errors would be printed in addition to the project's messages.
     spotipy = logging.getLogger("spotipy")
     if not spotipy.handlers:
         spotipy.addHandler(logging.NullHandler())

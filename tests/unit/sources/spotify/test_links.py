@@ -59,7 +59,7 @@ def test_f17_legacy_forms_with_the_owner_give_the_id(text: str) -> None:
         (f"https://open.spotify.com/intl-pt/track/{ID}?si=1", "leads to a track"),
         (f"spotify:episode:{ID}", "leads to an episode"),
         ("https://open.spotify.com/user/somebody", "leads to a user"),
-        ("https://spotify.link/AbCdEf", "open it in a browser and paste the long address"),
+        ("https://spotify.link/AbCdEf", "open it in a browser and paste the long URL"),
         ("spotify.link/AbCdEf", "open it in a browser"),
         ("https://spotify.app.link/x", "open it in a browser"),
     ],

@@ -72,7 +72,7 @@ def test_several_artists(tmp_path, cell, artists):
     ("text", "complaint"),
     [
         ("title,artist\nSong,Someone\n", "has no column 'genre'"),
-        ("genre,title\nrap,Song\n", "neither the columns title and artist nor isrc"),
+        ("genre,title\nrap,Song\n", "needs the columns title and artist, or isrc"),
     ],
 )
 def test_a_bad_table_is_one_line_that_names_it(tmp_path, text, complaint):
@@ -95,9 +95,9 @@ def test_rows_that_say_too_little_are_left_out_with_their_line(tmp_path, capsys)
     path.write_text("\n".join(["genre,title,artist,isrc,spotify_id", *rows]))
     assert [song.title for _, song in read_manifest(path)] == ["", "Local"]
     warned = capsys.readouterr().err
-    assert "line 2 is left out: neither" in warned
-    assert "line 3 is left out: no genre" in warned
-    assert "line 6 is left out: " in warned
+    assert "skipped line 2: neither" in warned
+    assert "skipped line 3: no genre" in warned
+    assert "skipped line 6: " in warned
 
 
 def test_local_files_of_a_playlist_have_no_id(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from genres.sources.spotify.matching import normalised_artist, normalised_title, refusal, search_title, versions
+from genres.sources.spotify.matching import mismatch, normalised_artist, normalised_title, search_title, versions
 from genres.sources.spotify.song import Song
 
 # Letters of several scripts, signs that stand in titles, emoji.
@@ -17,7 +17,7 @@ lengths = st.floats(30, 900)
 
 def offered(asked: str, title: str, artist: str = "Artist", duration_s: float = 200.0, **song) -> str:
     """The reason why a title is refused for a song; the same artist and length unless said otherwise."""
-    return refusal(
+    return mismatch(
         Song("id", asked, **{"artists": ("Artist",), "duration_s": 200.0} | song),
         title=title,
         artist=artist,
@@ -27,15 +27,15 @@ def offered(asked: str, title: str, artist: str = "Artist", duration_s: float = 
 
 @given(titles, names, lengths)
 def test_a_song_is_itself(title, name, length):
-    assert refusal(Song("id", title, (name,), duration_s=length), title=title, artist=name, duration_s=length) == ""
-    assert refusal(Song("id", title, (name,)), title=title, artist=name, duration_s=length) == ""
+    assert mismatch(Song("id", title, (name,), duration_s=length), title=title, artist=name, duration_s=length) == ""
+    assert mismatch(Song("id", title, (name,)), title=title, artist=name, duration_s=length) == ""
 
 
 @given(titles, names, lengths)
 def test_case_and_the_form_of_accents_do_not_matter(title, name, length):
     song = Song("id", title, (name,), duration_s=length)
     for change in (str.upper, str.casefold, lambda text: unicodedata.normalize("NFD", text)):
-        assert refusal(song, title=change(title), artist=change(name), duration_s=length) == ""
+        assert mismatch(song, title=change(title), artist=change(name), duration_s=length) == ""
 
 
 @given(titles)
@@ -46,8 +46,8 @@ def test_no_title_normalises_to_nothing(title):
 
 @given(titles, titles, names, lengths)
 def test_the_gate_is_the_same_from_both_sides(one, other, name, length):
-    forth = refusal(Song("id", one, (name,), duration_s=length), title=other, artist=name, duration_s=length)
-    back = refusal(Song("id", other, (name,), duration_s=length), title=one, artist=name, duration_s=length)
+    forth = mismatch(Song("id", one, (name,), duration_s=length), title=other, artist=name, duration_s=length)
+    back = mismatch(Song("id", other, (name,), duration_s=length), title=one, artist=name, duration_s=length)
     assert bool(forth) == bool(back)
 
 
@@ -58,7 +58,7 @@ def test_the_gate_is_the_same_from_both_sides(one, other, name, length):
 )
 def test_other_titles_are_refused_in_every_script(asked, title, length):
     assume(normalised_title(title) != normalised_title(asked))
-    assert refusal(Song("id", asked, ("A",), duration_s=length), title=title, artist="A", duration_s=length) != ""
+    assert mismatch(Song("id", asked, ("A",), duration_s=length), title=title, artist="A", duration_s=length) != ""
 
 
 @given(st.from_regex(r"[a-zé]{3,12}", fullmatch=True), st.from_regex(r"[a-zé]{3,12}", fullmatch=True))
@@ -71,7 +71,7 @@ def test_two_words_are_two_titles(asked, title):
 def test_the_length_may_differ_by_three_seconds(length, difference):
     assume(abs(difference - 3) > 1e-6)
     song = Song("id", "Song", ("Artist",), duration_s=length)
-    reason = refusal(song, title="Song", artist="Artist", duration_s=length + difference)
+    reason = mismatch(song, title="Song", artist="Artist", duration_s=length + difference)
     assert bool(reason) == (difference > 3)
 
 
@@ -241,18 +241,18 @@ def test_imitators_are_refused(artist):
 
 def test_without_a_length_everything_else_has_to_be_equal():
     assert offered("Song", "SONG", duration_s=0) == ""
-    reason = "a title that is not quite the same, of unknown length"
+    reason = "a slightly different title, of unknown length"
     assert offered("Song", "Song (Radio Edit)", duration_s=0) == reason
     unknown = Song("id", "Song - Remastered 2011", ("Artist",))
-    assert refusal(unknown, title="Song", artist="Artist", duration_s=200) == reason
-    assert refusal(unknown, title="song (remastered 2011)", artist="Artist", duration_s=200) == ""
+    assert mismatch(unknown, title="Song", artist="Artist", duration_s=200) == reason
+    assert mismatch(unknown, title="song (remastered 2011)", artist="Artist", duration_s=200) == ""
 
 
 def test_one_code_can_stand_for_two_recordings_but_names_may_be_written_otherwise():
     song = Song("id", "Dynamite", ("방탄소년단",), isrc="QM6MZ2014927", duration_s=200.0)
 
     def by_isrc(title="Dynamite", artist="BTS", duration_s=199.0):
-        return refusal(song, title=title, artist=artist, duration_s=duration_s, same_isrc=True)
+        return mismatch(song, title=title, artist=artist, duration_s=duration_s, same_isrc=True)
 
     assert by_isrc() == ""
     assert by_isrc("다이너마이트", "방탄소년단") == ""
@@ -261,7 +261,7 @@ def test_one_code_can_stand_for_two_recordings_but_names_may_be_written_otherwis
     assert by_isrc(duration_s=260).startswith("another length")
     assert by_isrc("Dynamite (Mixed)") == "another version (mixed)"
     assert by_isrc(artist="BTS Tribute") == "an imitator"
-    assert refusal(song, title="Dynamite", artist="BTS", duration_s=199.0) == "another artist"
+    assert mismatch(song, title="Dynamite", artist="BTS", duration_s=199.0) == "another artist"
 
 
 def test_a_search_asks_for_the_version_but_not_for_guests():

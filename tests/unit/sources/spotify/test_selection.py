@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genres.sources.spotify.selection import Entry, conflicts_by_sound, select, surplus, take_turns
+from genres.sources.spotify.selection import Entry, conflicts_by_sound, interleave, select, surplus
 from genres.sources.spotify.song import Song
 
 
@@ -25,7 +25,7 @@ def recipe(**changes):
 
 
 def reasons(entries, **changes):
-    known = changes.pop("known", ())
+    known = changes.pop("existing", ())
     return [entry.left_out for entry in select(entries, recipe(**changes), known)]
 
 
@@ -45,7 +45,7 @@ def test_versions_of_a_song_are_songs_of_their_own():
     songs = [song(n, title=title, artists=("Rihanna",), duration_s=0.0) for n, title in enumerate(titles)]
     assert reasons([Entry("pop", s) for s in songs]) == [""] * 5
     known = [("rap", "Rihanna", "Umbrella (Funk Remix)")]
-    assert reasons([Entry("pop", songs[0])], known=known) == [""]
+    assert reasons([Entry("pop", songs[0])], existing=known) == [""]
 
 
 def test_a_song_in_two_genres_is_dropped_from_both_or_kept_in_the_first():
@@ -67,7 +67,7 @@ def test_versions_of_remix_pairs_are_not_taken_for_training():
 def test_songs_of_another_source_are_known_by_artist_and_title():
     known = [("hiphop", "Singer 1", "title 1"), ("rap", "singer 2", "Title 2"), ("rap", "", "Title 3")]
     entries = [Entry("rap", song(number)) for number in (1, 2, 3)]
-    assert reasons(entries, known=known) == ["label conflict: also in hiphop", "known already", ""]
+    assert reasons(entries, existing=known) == ["label conflict: also in hiphop", "known already", ""]
 
 
 def test_max_tracks_counts_what_is_taken_only():
@@ -89,7 +89,7 @@ def test_titles_in_other_scripts_are_told_apart():
 
 
 def test_playlists_take_turns():
-    assert take_turns([[1, 2, 3], [4], [5, 6]]) == [1, 4, 5, 2, 6, 3]
+    assert interleave([[1, 2, 3], [4], [5, 6]]) == [1, 4, 5, 2, 6, 3]
 
 
 def tracks(*rows, source="deezer_isrc"):
