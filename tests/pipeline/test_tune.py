@@ -123,7 +123,7 @@ class TestRealSearch:
         table = project.folder / "plots/tune/baseline/trials.csv"
         undisturbed = table.read_text()
         assert len(pd.read_csv(table)) == 5
-        assert "with --write" in output
+        assert "add --write" in output
         assert (project.folder / "params.yaml").read_text() == before
         assert (project.folder / "plots/tune/baseline/history.png").stat().st_size > 5000
         assert (project.folder / "plots/tune/baseline/slices.png").stat().st_size > 5000

@@ -30,6 +30,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 with _muted_stderr():
     import keras
 
+    if keras.backend.backend() == "tensorflow":
+        keras.ops.convert_to_tensor(0.0)  # looks for devices: where there is no GPU, CUDA says so in a line of its own
+
 # A user's keras.json must not change the networks.
 keras.config.set_floatx("float32")
 keras.config.set_epsilon(1e-7)
