@@ -6,7 +6,6 @@ All runs (`dvc repro`, `dvc exp run`, temporary and queued experiments) are logg
 MLFLOW_TRACKING_URI names another store. Each data set is an experiment.
 """
 
-import logging
 import os
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -15,7 +14,3 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # Retry an unreachable server for half a minute, not for four; wait half a minute for an answer, not two.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-
-# Only warnings and errors, not each of the 50 migrations of a new database.
-for _name in ("mlflow", "alembic"):
-    logging.getLogger(_name).setLevel(logging.WARNING)

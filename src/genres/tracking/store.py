@@ -1,5 +1,6 @@
 """Connection to MLflow's tracking store: the project's own database, or the store in MLFLOW_TRACKING_URI."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from genres.core.console import UserError
 from genres.core.files import atomic
 from genres.core.paths import cache_dir, project_root
+
+# Only problems, not each of the 50 steps that create a database. After the import of MLflow, which sets its own level.
+for _name in ("mlflow", "alembic"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 # URIs that this module set: MLflow copies them to the environment, where they look like the user's choice.
 _own: set[str] = set()
