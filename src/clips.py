@@ -6,7 +6,6 @@ A clip is a window into its track's spectrogram; no audio is cut.
 """
 
 import argparse
-from pathlib import Path
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from genres.core import params
 from genres.core.console import UserError, command, print_table, warn
 from genres.core.files import read_table, write_table
 from genres.core.params import ClipParams, Params
-from genres.core.paths import CLIPS, TRACKS
+from genres.core.paths import CLIPS, TRACKS, raw_dir
 from genres.data import folds, windows
 
 
@@ -23,7 +22,7 @@ def main() -> None:
     """Run the stage."""
     argparse.ArgumentParser(prog="python src/clips.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
-    raw = read_table(Path("data/raw") / settings.dataset / "tracks.csv", dtype=str)
+    raw = read_table(raw_dir(settings.dataset) / "tracks.csv", dtype=str)
     tracks, clips = split_tracks(raw, settings)
     write_table(TRACKS, tracks)
     write_table(CLIPS, clips)

@@ -7,7 +7,6 @@ architectures' probabilities.
 """
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ import pandas as pd
 
 from genres.core import params
 from genres.core.console import UserError, command, print_table
-from genres.core.files import read_table, write_json, write_table
+from genres.core.files import read_predictions, write_json, write_table
 from genres.core.params import Params
-from genres.core.paths import ENSEMBLE, LEADERBOARD, PLOTS, SUMMARY
+from genres.core.paths import ENSEMBLE, LEADERBOARD, PLOTS, SUMMARY, model_path
 from genres.core.text import amount, dataset_note
 from genres.figures import comparison, differences
 from genres.figures.style import save
@@ -35,8 +34,8 @@ def main() -> None:
     """Run the stage."""
     argparse.ArgumentParser(prog="python src/compare.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
-    predictions = {name: _read(Path("predictions") / f"{name}.csv") for name in settings.architectures}
-    cards = {name: read_card(Path("models") / f"{name}.keras") for name in settings.architectures}
+    predictions = {name: predictions_of(name) for name in settings.architectures}
+    cards = {name: read_card(model_path(name)) for name in settings.architectures}
     rows = leaderboard(predictions, cards, settings)
     card = next(iter(cards.values()))
     write_json(LEADERBOARD, rows)
@@ -48,10 +47,9 @@ def main() -> None:
     show(rows, card)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if not path.exists():
-        raise UserError(f"{path}: no such file; run: dvc repro evaluate@{path.stem}")
-    return read_table(path, dtype={"track_id": str}).sort_values(["fold", "track_id"]).reset_index(drop=True)
+def predictions_of(architecture: str) -> pd.DataFrame:
+    """Read the predictions of an architecture, in an order that is the same for all."""
+    return read_predictions(architecture).sort_values(["fold", "track_id"]).reset_index(drop=True)
 
 
 def leaderboard(

@@ -17,7 +17,6 @@ control, and the stage says so.
 import argparse
 from collections.abc import Iterator, Mapping
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,9 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from genres.core import params
-from genres.core.console import UserError, command, print_table
-from genres.core.files import read_table, write_json
-from genres.core.paths import MELS, TRACKS
+from genres.core.console import command, print_table
+from genres.core.files import read_predictions, read_table, write_json
+from genres.core.paths import MELS, METRICS, PLOTS, TRACKS, raw_dir
 from genres.core.text import dataset_note
 from genres.data import folds
 from genres.data.shards import Spectrograms
@@ -39,7 +38,7 @@ from genres.figures import confounding as figures
 from genres.figures.style import save
 from genres.stats import scores
 
-METRICS, PICTURE = Path("metrics/confounding.json"), Path("plots/confounding/source.png")
+SCORES, PICTURE = METRICS / "confounding.json", PLOTS / "confounding" / "source.png"
 
 # Least number of tracks (of at least two artists) with which a source, or a genre of a source, takes part.
 MIN_TRACKS = 5
@@ -57,7 +56,7 @@ def main() -> None:
     argparse.ArgumentParser(prog="python src/confounding.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     tracks = read_tracks(settings.dataset)
-    predictions = {name: _read(Path("predictions") / f"{name}.csv") for name in settings.architectures}
+    predictions = {name: predictions_on_test(name) for name in settings.architectures}
     result: dict[str, Any] = {
         "dataset": settings.dataset,
         "protocol": settings.split.protocol,
@@ -71,7 +70,7 @@ def main() -> None:
     result |= audible(columns, tracks, settings.evaluate.bootstrap, settings.seed)
     result |= explained(tracks, predictions)
     result |= transfer(columns, tracks, settings.evaluate.bootstrap, settings.seed)
-    write_json(METRICS, result)
+    write_json(SCORES, result)
     about = {
         "title": "What the source of the songs explains",
         "note": dataset_note(settings.dataset, settings.split.protocol),
@@ -80,21 +79,20 @@ def main() -> None:
     show(result, tracks, settings.architectures)
 
 
+def predictions_on_test(architecture: str) -> pd.DataFrame:
+    """Read the predictions of an architecture for the test tracks."""
+    table = read_predictions(architecture)
+    return table[table["fold"] == "test"].reset_index(drop=True)
+
+
 def read_tracks(dataset: str) -> pd.DataFrame:
     """Read the tracks that have a fold: track_id, genre, fold, source, family, group (never split between folds)."""
-    raw = read_table(Path("data/raw") / dataset / "tracks.csv", dtype=str)
+    raw = read_table(raw_dir(dataset) / "tracks.csv", dtype=str)
     raw["group"] = folds.group(raw, by_artist=True)
     raw["family"] = raw["source"].str.split("_").str[0]
     fold = read_table(TRACKS, dtype=str)[["track_id", "fold"]]
     tracks = raw[["track_id", "genre", "source", "family", "group"]].merge(fold, on="track_id", validate="one_to_one")
     return tracks[tracks["fold"] != folds.LEFT_OUT].reset_index(drop=True)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.exists():
-        raise UserError(f"{path}: no such file; run: dvc repro evaluate@{path.stem}")
-    table = read_table(path, dtype={"track_id": str, "genre": str, "predicted": str})
-    return table[table["fold"] == "test"].reset_index(drop=True)
 
 
 def features(spectrograms: Spectrograms, track_ids: pd.Series) -> np.ndarray:

@@ -18,7 +18,7 @@ from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.files import read_table, write_json, write_table
 from genres.core.params import EvaluateParams
-from genres.core.paths import MELS, TRACKS, metrics_file
+from genres.core.paths import MELS, PLOTS, TRACKS, metrics_path, model_path, predictions_path
 from genres.core.text import dataset_note
 from genres.data import windows
 from genres.data.shards import Spectrograms
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("architecture", help="one that is trained: models/<architecture>.keras")
     architecture = parser.parse_args().architecture
     settings = params.load()
-    model_file = Path("models") / f"{architecture}.keras"
+    model_file = model_path(architecture)
     if not model_file.exists():
         raise UserError(f"{model_file}: no such model; train it with: dvc repro train@{architecture}")
     card = read_card(model_file)
@@ -66,12 +66,12 @@ def main() -> None:
     if card.get("validation") is not None:
         replace_validation(clips, probabilities, card["validation"])
     tracks = mean_by_track(clips, probabilities, card["genres"])
-    write_table(Path("predictions") / f"{architecture}.csv", tracks)
+    write_table(predictions_path(architecture), tracks)
 
     metrics = score(clips, probabilities, tracks, card, settings.evaluate, settings.seed)
     metrics |= unlike_training(tracks, card, spectrograms)
-    write_json(metrics_file(architecture), {name: metrics[name] for name in METRICS})
-    plots = Path("plots") / architecture
+    write_json(metrics_path(architecture), {name: metrics[name] for name in METRICS})
+    plots = PLOTS / architecture
     draw(plots, tracks, card, metrics, settings.evaluate)
 
     from genres.tracking import runs  # imported here, since loading MLflow takes seconds

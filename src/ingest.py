@@ -18,6 +18,7 @@ from genres.core import params
 from genres.core.console import UserError, command
 from genres.core.files import write_json, write_table
 from genres.core.params import MelsRecipe, Params, SpotifyRecipe
+from genres.core.paths import raw_dir
 from genres.sources import report
 from genres.sources.inspect import Finding, inspect_files, inspect_spectrograms
 from genres.sources.spotify import selection
@@ -29,18 +30,18 @@ def main() -> None:
     argparse.ArgumentParser(prog="python src/ingest.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     recipe = settings.recipe
-    raw_dir = Path("data/raw") / settings.dataset
-    raw_dir.mkdir(parents=True, exist_ok=True)
-    candidates = collect(settings, raw_dir)
+    folder = raw_dir(settings.dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    candidates = collect(settings, folder)
     if isinstance(recipe, MelsRecipe):
         findings = inspect_spectrograms(candidates, recipe)
         # Tells the later stages the format of these spectrograms, for which there is no audio.
         write_json(
-            raw_dir / "spectrogram.json", recipe.model_dump(include={"sample_rate", "n_fft", "n_mels", "frame_rate"})
+            folder / "spectrogram.json", recipe.model_dump(include={"sample_rate", "n_fft", "n_mels", "frame_rate"})
         )
     else:
         opened = candidates["rejected"] == ""
-        paths = [raw_dir / path for path in candidates["path"][opened]]
+        paths = [folder / path for path in candidates["path"][opened]]
         inspected = iter(inspect_files(paths, settings.compute, settings.songs_dir))
         findings = [next(inspected) if reason == "" else Finding(rejected=reason) for reason in candidates["rejected"]]
     tracks = catalogue(candidates, findings)
@@ -62,7 +63,7 @@ def main() -> None:
         raise UserError(f"{settings.dataset}: none of the {len(candidates)} songs can be used; see the reasons above")
     if isinstance(recipe, SpotifyRecipe):
         report.check_sizes(summary, expected, recipe.min_tracks)
-    write_table(raw_dir / "tracks.csv", tracks)
+    write_table(folder / "tracks.csv", tracks)
 
 
 def collect(settings: Params, raw_dir: Path) -> pd.DataFrame:

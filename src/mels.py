@@ -8,13 +8,12 @@ unchanged shards are not written, so that adding a song computes one song and wr
 """
 
 import argparse
-from pathlib import Path
 
 from genres.audio.format import Format, format_of
 from genres.core import params
 from genres.core.console import command
 from genres.core.files import read_json, read_table
-from genres.core.paths import MELS
+from genres.core.paths import MELS, raw_dir
 from genres.data import shards
 from genres.data.cache import VERSION, compute, published_reader
 
@@ -25,15 +24,15 @@ def main() -> None:
     argparse.ArgumentParser(prog="python src/mels.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
     mel_params = settings.mels_of_dataset()
-    raw_dir = Path("data/raw") / settings.dataset
-    tracks = read_table(raw_dir / "tracks.csv", dtype=str)
-    description = raw_dir / "spectrogram.json"
+    folder = raw_dir(settings.dataset)
+    tracks = read_table(folder / "tracks.csv", dtype=str)
+    description = folder / "spectrogram.json"
     if description.exists():
         form = Format(**read_json(description), top_db=mel_params.top_db)
         read, key = published_reader(tracks, form), "published"
     else:
         form = format_of(mel_params)
-        computed = compute(tracks, raw_dir, mel_params, settings.compute, settings.songs_dir)
+        computed = compute(tracks, folder, mel_params, settings.compute, settings.songs_dir)
         read, key = computed.__getitem__, f"{VERSION}"
     seconds = tracks["duration_s"].astype(float).sum()
     n_shards = shards.count(seconds * form.frame_rate, form.n_mels)

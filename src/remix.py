@@ -21,19 +21,19 @@ import pandas as pd
 from genres.core import params
 from genres.core.console import UserError, command, print_table, warn
 from genres.core.files import read_json, read_table, write_json, write_table
-from genres.core.paths import MELS, TRACKS
+from genres.core.paths import MELS, METRICS, PLOTS, SUMMARY, TRACKS, model_path, raw_dir
 from genres.core.text import dataset_note, display_name
 from genres.data.shards import Spectrograms
 from genres.figures import remix as figures
 from genres.figures.style import save
 from genres.inference import saliency
-from genres.inference.classifier import Classifier, read_card
-from genres.models.card import ModelCard
+from genres.inference.classifier import Classifier
+from genres.models.card import ModelCard, read_card
 from genres.stats import pairs
 from genres.stats.pairs import Pair, Song
 
-METRICS, PLOTS, SUMMARY = Path("metrics/remix.json"), Path("plots/remix"), Path("metrics/summary.json")
-PICTURES = PLOTS / "pairs"
+SCORES, FOLDER = METRICS / "remix.json", PLOTS / "remix"
+PICTURES = FOLDER / "pairs"
 
 # Number of pairs, the first of the data set, that get a picture of their own; the tables have all pairs.
 MOST_PICTURED = 12
@@ -55,11 +55,11 @@ def main() -> None:
     """Run the stage."""
     argparse.ArgumentParser(prog="python src/remix.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
-    raw = read_table(Path("data/raw") / settings.dataset / "tracks.csv", dtype=str)
+    raw = read_table(raw_dir(settings.dataset) / "tracks.csv", dtype=str)
     folds = read_table(TRACKS, dtype=str)
     versions = versions_of(raw)
     check_kept_out(versions, folds)
-    cards = {name: read_card(Path("models") / f"{name}.keras") for name in settings.architectures}
+    cards = {name: read_card(model_path(name)) for name in settings.architectures}
     first = cards[settings.architectures[0]]
     about = {"dataset": first["dataset"], "protocol": first["protocol"], "leaky": first["protocol"] == "clip"}
     shutil.rmtree(PICTURES, ignore_errors=True)
@@ -69,7 +69,7 @@ def main() -> None:
         drawn = best(settings.architectures)
         tested = raw[raw["track_id"].isin(folds["track_id"][folds["fold"] == "test"])]
         for architecture in settings.architectures:
-            classifier = Classifier(Path("models") / f"{architecture}.keras")
+            classifier = Classifier(model_path(architecture))
             predictions[architecture] = predict(classifier, Spectrograms(MELS), versions, tested, settings.seed)
             if architecture == drawn:
                 draw(classifier, predictions[architecture], about)
@@ -205,7 +205,7 @@ def note_of(about: dict[str, Any]) -> str:
 
 
 def overview_file() -> Path:
-    return PLOTS / "overview.png"
+    return FOLDER / "overview.png"
 
 
 def picture(number: int, *names: str) -> Path:
@@ -223,13 +223,13 @@ def write(predictions: dict[str, Predictions], about: dict[str, Any], genres: li
             for key, value in result.summary.items()
             if key != "n_pairs"
         }
-    write_json(METRICS, metrics)
+    write_json(SCORES, metrics)
     empty = pairs.table([], [], genres)
-    write_table(PLOTS / "pairs.csv", _joined({name: result.rows for name, result in predictions.items()}, empty))
+    write_table(FOLDER / "pairs.csv", _joined({name: result.rows for name, result in predictions.items()}, empty))
     header = pd.DataFrame(columns=pairs.SHIFT_COLUMNS)
-    write_table(PLOTS / "shifts.csv", _joined({name: result.shifts for name, result in predictions.items()}, header))
+    write_table(FOLDER / "shifts.csv", _joined({name: result.shifts for name, result in predictions.items()}, header))
     windows = {name: windows_of(result.pairs, result.genres) for name, result in predictions.items()}
-    write_table(PLOTS / "windows.csv", _joined(windows, windows_of([], genres)))
+    write_table(FOLDER / "windows.csv", _joined(windows, windows_of([], genres)))
 
 
 def _joined(tables: dict[str, pd.DataFrame], header: pd.DataFrame) -> pd.DataFrame:

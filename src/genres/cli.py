@@ -53,7 +53,3 @@ def app() -> None:
 
     The pipeline itself is DVC's: `dvc repro`, `dvc exp run`. `genres COMMAND --help` has the options of a command.
     """
-
-
-if __name__ == "__main__":
-    app()

@@ -1,4 +1,4 @@
-"""What depends on what: dvc.yaml against the imports, and the order of the packages."""
+"""Compare dvc.yaml with the imports, and hold the order of the packages."""
 
 import ast
 import importlib.metadata

@@ -26,7 +26,7 @@ def declared(root: Path, stages: Iterable[str] | None = None) -> list[Path]:
     Returns
     -------
     list of Path
-        Absolute, sorted.
+        Below `root`, sorted.
     """
     pipeline = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     names = {dep for stage in stages or pipeline for dep in pipeline[stage]["deps"] if dep.startswith("src/")}

@@ -16,7 +16,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from genres.core.console import UserError, warn
-from genres.core.paths import CLIPS, TRACKS
+from genres.core.paths import CLIPS, TRACKS, predictions_path
 
 
 class DamagedFileError(UserError, ValueError):
@@ -106,6 +106,20 @@ def sha256_of(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_predictions(architecture: str) -> pd.DataFrame:
+    """Read predictions/<architecture>.csv: track_id, fold, genre, predicted and a probability column a genre.
+
+    Raises
+    ------
+    UserError
+        If it is missing.
+    """
+    path = predictions_path(architecture)
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run: dvc repro evaluate@{architecture}")
+    return read_table(path, dtype={"track_id": str, "genre": str, "predicted": str})
 
 
 def read_clips() -> pd.DataFrame:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from genres.core.console import UserError
-from genres.core.paths import project_root
+from genres.core.paths import project_root, raw_dir
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -183,7 +183,7 @@ class Services(Strict):
 
 
 class Compute(Strict):
-    """Where parallel work runs (src/genres/compute/pool.py). It changes no result, so no stage depends on it."""
+    """Place of parallel work (src/genres/compute/pool.py). It changes no result, so no stage depends on it."""
 
     scheduler: Annotated[str, Field(pattern=r"^[a-z]+://\S+:\d+$")] | None
     data: Annotated[str, Field(min_length=1)] | None
@@ -224,7 +224,7 @@ class ClipParams(Strict):
 
 
 class SplitParams(Strict):
-    """How tracks are split into training, validation and test folds."""
+    """Split of the tracks into training, validation and test folds."""
 
     protocol: Literal["artist", "track", "predefined", "clip"]
     val: Fraction
@@ -414,7 +414,7 @@ class Params(Strict):
             return recipe.dir.expanduser().absolute()
         if isinstance(recipe, SpotifyRecipe):
             return project_root() / recipe.songs_dir.expanduser()
-        return Path("data/raw", self.dataset).absolute()
+        return raw_dir(self.dataset).absolute()
 
     def mels_of_dataset(self) -> MelParams:
         """Return the spectrogram parameters of the selected data set, with the recipe's overrides."""

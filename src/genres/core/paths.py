@@ -32,16 +32,21 @@ def cache_dir(name: str) -> Path:
     return folder
 
 
-def model_file(architecture: str) -> Path:
+def raw_dir(dataset: str) -> Path:
+    """Return the folder of a data set's songs and of their table, tracks.csv."""
+    return RAW / dataset
+
+
+def model_path(architecture: str) -> Path:
     """Return the path of a trained model."""
     return MODELS / f"{architecture}.keras"
 
 
-def predictions_file(architecture: str) -> Path:
+def predictions_path(architecture: str) -> Path:
     """Return the path of the predictions of an architecture for validation and test tracks."""
     return PREDICTIONS / f"{architecture}.csv"
 
 
-def metrics_file(architecture: str) -> Path:
+def metrics_path(architecture: str) -> Path:
     """Return the path of the scores of an architecture."""
     return METRICS / f"{architecture}.json"

@@ -19,7 +19,7 @@ import pandas as pd
 from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.params import EvaluateParams
-from genres.core.paths import CLIPS, MELS, TRACKS
+from genres.core.paths import CLIPS, MELS, SUMMARY, TRACKS, model_path, predictions_path
 from genres.core.text import dataset_note
 from genres.data.shards import Spectrograms
 from genres.experiments.revisions import Revision
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     settings = params.load()
     before, after = Revision(arguments.without), Revision(arguments.added)
-    architecture = arguments.model or before.json(Path("metrics/summary.json"))["best"]
+    architecture = arguments.model or before.json(SUMMARY)["best"]
     for revision in (before, after):
         trained = [row["arch"] for row in revision.leaderboard if row["n_parameters"] is not None]
         if architecture not in trained:
@@ -52,10 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     cards = [revision.card(architecture) for revision in (before, after)]
     old, new = split_genres(cards[0]["genres"], cards[1]["genres"], before.name, after.name)
 
-    tables = [
-        revision.table(Path("predictions") / f"{architecture}.csv", dtype={"track_id": str})
-        for revision in (before, after)
-    ]
+    tables = [revision.table(predictions_path(architecture), dtype={"track_id": str}) for revision in (before, after)]
     rows = changes(tables[0], tables[1], old, new, settings.evaluate, settings.seed)
     went = taken_for(before, after, architecture, cards[0], new)
     recall = {genre: _recall(_test(tables[1]), genre) for genre in new}
@@ -138,7 +135,7 @@ def taken_for(before: Revision, after: Revision, architecture: str, card: ModelC
     """
     with tempfile.TemporaryDirectory() as folder:
         copies = Path(folder)
-        model = before.fetch(Path("models") / f"{architecture}.keras", copies / "model.keras")
+        model = before.fetch(model_path(architecture), copies / "model.keras")
         mels = Spectrograms(after.fetch(MELS, copies / "mels"))
         if vars(mels.format) != card["spectrogram"]:
             raise UserError(f"{before.name} and {after.name} differ in spectrogram format; use the same `mels` in both")

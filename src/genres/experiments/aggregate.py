@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from genres.core.console import UserError, command, warn
-from genres.core.paths import ENSEMBLE
+from genres.core.paths import ENSEMBLE, SUMMARY
 from genres.core.text import dataset_note, p_value, percent
 from genres.experiments import sweep
 from genres.experiments.revisions import REPETITION, Revision, in_use
@@ -78,7 +78,7 @@ def read(experiments: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     folds: dict[str, list[Folds]] = defaultdict(list)
     for revision in revisions:
-        summary = revision.json(Path("metrics/summary.json"))
+        summary = revision.json(SUMMARY)
         about = {"dataset": summary["dataset"], "protocol": summary["protocol"]}
         rows += [row | about for row in revision.scores()]
         folds[summary["protocol"]].append(revision.folds())

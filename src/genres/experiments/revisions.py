@@ -16,7 +16,7 @@ from dvc.exceptions import DvcException
 from ruamel.yaml import YAML
 
 from genres.core.console import UserError
-from genres.core.paths import CLIPS, LEADERBOARD
+from genres.core.paths import CLIPS, LEADERBOARD, metrics_path, model_path
 from genres.models.card import ModelCard, read_card
 from genres.stats.repeated import Folds
 
@@ -76,8 +76,8 @@ class Revision:
     def card(self, architecture: str) -> ModelCard:
         """Read the card of a trained model."""
         with tempfile.TemporaryDirectory() as folder:
-            name = f"{architecture}.keras"
-            return read_card(self.fetch(Path("models") / name, Path(folder) / name))
+            path = model_path(architecture)
+            return read_card(self.fetch(path, Path(folder) / path.name))
 
     def folds(self) -> Folds:
         """Return the clips of the training and test folds."""
@@ -92,7 +92,7 @@ class Revision:
         rows = []
         for row in sorted(self.leaderboard, key=lambda row: str(row["arch"])):
             # The ensemble has no metrics file.
-            own = self.json(Path("metrics") / f"{row['arch']}.json") if row["n_parameters"] is not None else {}
+            own = self.json(metrics_path(row["arch"])) if row["n_parameters"] is not None else {}
             rows.append(row | own | about)
         return rows
 

@@ -1,6 +1,6 @@
 """Trained models as a Python API: a song or its spectrogram in, genre probabilities out.
 
-:func:`read_card` does not load Keras; creating a :class:`Classifier` does.
+Creating a :class:`Classifier` loads Keras; :func:`choose_model` does not.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,10 @@ from genres.audio.format import Format
 from genres.audio.mel import spectrogram_of
 from genres.core.console import UserError
 from genres.core.files import read_json
-from genres.core.paths import LEADERBOARD, MODELS
+from genres.core.paths import LEADERBOARD, MODELS, model_path
 from genres.data import windows
 from genres.models import out_of_distribution
-from genres.models.card import read_card, write_card
-
-__all__ = ["Classifier", "Timeline", "choose_model", "read_card", "write_card"]
-
+from genres.models.card import read_card
 
 # Number of windows per forward pass.
 BATCH_SIZE = 64
@@ -39,7 +36,7 @@ def choose_model(name: str | None = None) -> Path:
     """
     trained = sorted(path.stem for path in MODELS.glob("*.keras"))
     if name is not None:
-        path = Path(name) if name.endswith(".keras") else MODELS / f"{name}.keras"
+        path = Path(name) if name.endswith(".keras") else model_path(name)
         if not path.is_file():
             hint = f"there is {', '.join(trained)}" if trained else "none is trained yet: run `make repro`"
             raise UserError(f"{path}: no such model; {hint}")
@@ -51,7 +48,7 @@ def choose_model(name: str | None = None) -> Path:
     best = next((row["arch"] for row in rows if row["arch"] in trained), None)
     if best is None:
         raise UserError(f"{LEADERBOARD}: ranks none of the trained models; name one by --model: {', '.join(trained)}")
-    return MODELS / f"{best}.keras"
+    return model_path(best)
 
 
 @dataclass(frozen=True)

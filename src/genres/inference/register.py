@@ -14,7 +14,8 @@ import wave
 import numpy as np
 
 from genres.core.console import command
-from genres.inference.classifier import choose_model, read_card
+from genres.inference.classifier import choose_model
+from genres.models.card import read_card
 
 CHAMPION = "champion"
 

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from genres.core.console import UserError, command, warn
+from genres.core.paths import MODELS
 
 # Age at which uploaded songs are deleted; until then the page can play them.
 DELETE_AFTER_S = 3600
@@ -29,12 +30,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
     parser.add_argument("--open", action="store_true", help="open a browser, too")
     given = parser.parse_args(arguments)
-    from genres.inference.classifier import choose_model, read_card  # imported here, since pandas slows down --help
+    from genres.inference.classifier import choose_model  # imported here, since pandas slows down --help
+    from genres.models.card import read_card
 
     architecture = None
     if given.model:
         file = choose_model(given.model)
-        if file.parent != Path("models"):
+        if file.parent != MODELS:
             raise UserError(f"--model: the page uses the models in models/ only; received {given.model}")
         architecture = read_card(file)["architecture"]
     if given.host not in ("127.0.0.1", "localhost", "::1"):

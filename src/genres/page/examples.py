@@ -6,10 +6,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from genres.core.files import read_table
-from genres.core.paths import TRACKS
+from genres.core.paths import TRACKS, raw_dir
 from genres.core.text import display_name
 
-FOLDER = Path("data/raw/demo")
+FOLDER = raw_dir("demo")
 _MOST = 6
 
 

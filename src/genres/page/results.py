@@ -6,7 +6,7 @@ from typing import Any
 
 from genres.core.console import UserError
 from genres.core.files import read_json
-from genres.core.paths import LEADERBOARD
+from genres.core.paths import LEADERBOARD, PLOTS
 from genres.core.text import amount, dataset_note, duration, is_known
 from genres.page.pictures import message, picture
 
@@ -69,7 +69,7 @@ def _read(file: Path) -> Any:
 def with_pictures() -> list[str]:
     """Return the architectures that have pictures, in the order of the leaderboard."""
     ranks = {row["arch"]: rank for rank, row in enumerate(_read(LEADERBOARD) or [])}
-    names = [file.parent.name for file in Path("plots").glob("*/confusion.png")]
+    names = [file.parent.name for file in PLOTS.glob("*/confusion.png")]
     return sorted(names, key=lambda name: (ranks.get(name, 999), name))
 
 
@@ -79,7 +79,7 @@ def pictures(architecture: str | None) -> str:
         return ""
     figures = []
     for name, caption in PICTURES.items():
-        file = Path("plots") / architecture / f"{name}.png"
+        file = PLOTS / architecture / f"{name}.png"
         if file.is_file():
             described = f"{caption} ({architecture})"
             figures.append(

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from genres.core.console import UserError, print_table, warn
 from genres.core.files import write_json
+from genres.core.paths import METRICS, PLOTS
 from genres.figures import coverage
 from genres.figures.style import save
 from genres.sources.inspect import Finding
 
-REPORT, PICTURE = Path("metrics/ingest.json"), Path("plots/ingest/coverage.png")
+REPORT, PICTURE = METRICS / "ingest.json", PLOTS / "ingest" / "coverage.png"
 
 # Maximum number of printed warnings of one kind; the report has all.
 SHOWN = 20

@@ -15,7 +15,7 @@ from genres.core.code import digest_of_stage
 from genres.core.console import UserError
 from genres.core.files import atomic, one_at_a_time, sha256_of, write_table
 from genres.core.params import Params
-from genres.core.paths import CLIPS, MELS, PLOTS, TRACKS, cache_dir, model_file
+from genres.core.paths import CLIPS, MELS, PLOTS, TRACKS, cache_dir, model_path
 from genres.data import shards
 from genres.models import builders, out_of_distribution
 from genres.models.backend import keras
@@ -104,8 +104,8 @@ class Training:
             if self.settings.refit:
                 card["validation"] = self._validation_predictions(model)
                 model = self._refitted(card)
-            run.metrics({"seconds": card["seconds"], "clips_per_second": card["clips_per_second"]})
-            run.metrics({"best_epoch": card["best_epoch"]})
+            clock = {"seconds": card["seconds"], "clips_per_second": card["clips_per_second"]}
+            run.metrics(clock | {"best_epoch": card["best_epoch"]})
             self._write(model, card, run)
         self.checkpoint.remove()
 
@@ -286,7 +286,7 @@ class Training:
         }
 
     def _write(self, model: keras.Model, card: ModelCard, run: runs.Run) -> None:
-        target = model_file(self.architecture)
+        target = model_path(self.architecture)
         with atomic(target) as temporary:
             model.save(temporary)
             write_card(temporary, card)

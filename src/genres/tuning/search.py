@@ -30,7 +30,7 @@ from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.files import atomic, write_table
 from genres.core.params import Params
-from genres.core.paths import cache_dir
+from genres.core.paths import PLOTS, cache_dir
 from genres.core.text import dataset_note
 from genres.figures import search
 from genres.figures.style import save
@@ -299,7 +299,7 @@ def importance(study: optuna.Study, seed: int) -> dict[str, float]:
 
 def draw(study: optuna.Study, architecture: str, settings: Params) -> None:
     """Write figures and table of the trials to plots/tune/<architecture>/."""
-    folder, table = Path("plots/tune") / architecture, rows(study)
+    folder, table = PLOTS / "tune" / architecture, rows(study)
     protocol = settings.split.protocol
     data = dataset_note(settings.dataset, protocol)
     note = f"{data}; {settings.tune.epochs} epochs a trial, accuracy over validation clips"

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -117,7 +118,7 @@ def test_the_stage_writes_both_tables(
     settings = configure({"dataset": "folder", "split.protocol": protocol})
     raw = raw_tracks([9.0] * 12)
     raw.loc[0, "track_id"] = "007"
-    write_table(clips.Path("data/raw/folder/tracks.csv"), raw)
+    write_table(Path("data/raw/folder/tracks.csv"), raw)
     monkeypatch.setattr(sys, "argv", ["clips"])
     clips.main()
     tracks, cut = clips.split_tracks(raw, settings)

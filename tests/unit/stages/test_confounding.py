@@ -272,7 +272,7 @@ def stage(project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch) -
         net = predictions(tracks, lambda row: {genre: 0.6 if genre == row["genre"] else 0.2 for genre in GENRES})
         write_table(Path("predictions/baseline.csv"), pd.concat([net.assign(fold="val"), net]))
         confounding.main()
-        return read_json(confounding.METRICS)
+        return read_json(confounding.SCORES)
 
     return run
 
@@ -293,9 +293,9 @@ def test_the_stage_writes_scalars_a_picture_and_a_table(stage: Callable, capsys:
     shown = capsys.readouterr().out
     assert "10 deezer_search" in shown
     assert "most common genre of its source" in shown
-    before = (confounding.METRICS.read_bytes(), confounding.PICTURE.read_bytes())
+    before = (confounding.SCORES.read_bytes(), confounding.PICTURE.read_bytes())
     confounding.main()
-    assert (confounding.METRICS.read_bytes(), confounding.PICTURE.read_bytes()) == before
+    assert (confounding.SCORES.read_bytes(), confounding.PICTURE.read_bytes()) == before
 
 
 def test_one_source_is_nothing_to_control(stage: Callable, capsys: pytest.CaptureFixture[str]) -> None:

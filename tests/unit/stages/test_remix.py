@@ -65,8 +65,8 @@ def make(configure: Callable, project: Path) -> Callable[[int], dict[str, np.nda
 def test_the_tables_say_what_the_networks_say(make: Callable, capsys: pytest.CaptureFixture[str]) -> None:
     songs = make(3)
     remix.main()
-    rows, shifts, windows = (read_table(remix.PLOTS / f"{name}.csv") for name in ("pairs", "shifts", "windows"))
-    metrics = read_json(remix.METRICS)
+    rows, shifts, windows = (read_table(remix.FOLDER / f"{name}.csv") for name in ("pairs", "shifts", "windows"))
+    metrics = read_json(remix.SCORES)
     assert (metrics["dataset"], metrics["n_pairs"], metrics["least_p"]) == ("folder", 3, 0.25)
     assert all(isinstance(value, bool | int | float | str) for value in metrics.values())
     assert len(rows) == 3 * 2 and len(shifts) == 4 * 2
@@ -90,7 +90,7 @@ def test_the_tables_say_what_the_networks_say(make: Callable, capsys: pytest.Cap
     assert len(pictures) == 4
     assert pictures[0] == "01_song_0_ü.png"
     assert sum("_why_" in name for name in pictures) == 1
-    assert (remix.PLOTS / "overview.png").stat().st_size > 10_000
+    assert (remix.FOLDER / "overview.png").stat().st_size > 10_000
     logged = {path.name for path in Path("mlruns").rglob("remix/*.png")}
     assert logged == {"overview.png", *pictures}
     assert "at least 0.25" in capsys.readouterr().out
@@ -102,12 +102,12 @@ def test_without_pairs_it_says_so_in_one_line(make: Callable, capsys: pytest.Cap
     printed = capsys.readouterr()
     assert printed.out == "remix: the data set folder has no remix pairs: nothing to compare\n"
     assert printed.err == ""
-    metrics = read_json(remix.METRICS)
+    metrics = read_json(remix.SCORES)
     assert metrics["n_pairs"] == 0
     assert metrics["note"] == "this data set has no remix pairs"
     assert list(remix.PICTURES.iterdir()) == []
-    assert read_table(remix.PLOTS / "pairs.csv").empty
-    assert (remix.PLOTS / "overview.png").exists()
+    assert read_table(remix.FOLDER / "pairs.csv").empty
+    assert (remix.FOLDER / "overview.png").exists()
 
 
 @pytest.mark.parametrize("drawn", ARCHITECTURES)
