@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import librosa
 import numpy as np
 
-from genres.core.groups import Groups
+from genres.core.groups import groups
 
 SAMPLE_RATE = 11025  # Hz; every codec keeps this bandwidth
 BANDS = 32
@@ -78,12 +78,8 @@ def recordings(
     names : list of str
         Names of the tracks; a recording is named after its first track.
     """
-    groups = Groups(len(names))
-    groups.join_equal(hashes)
-    groups.join_equal(codes)
-    for first, second in _similar_pairs(fingerprints, durations_s):
-        groups.join(first, second)
-    return [names[root] for root in groups.roots()]
+    pairs = _similar_pairs(fingerprints, durations_s)
+    return [names[first] for first in groups(len(names), hashes, codes, pairs=pairs)]
 
 
 def _similar_pairs(fingerprints: np.ndarray, durations_s: np.ndarray) -> Iterable[tuple[int, int]]:

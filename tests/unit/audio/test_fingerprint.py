@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.cluster.hierarchy import DisjointSet
 
 from genres.audio import decode, fingerprint
-from genres.core.groups import Groups
+from genres.core.groups import groups
 
 RATE = fingerprint.SAMPLE_RATE
 
@@ -133,22 +132,17 @@ def test_picture_of_one_moving_band() -> None:
 
 
 @given(st.integers(1, 20).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
-def test_groups_are_connected_components(case: tuple[int, list[tuple[int, int]]]) -> None:
+def test_groups_are_unions_of_linked_items(case: tuple[int, list[tuple[int, int]]]) -> None:
     n, links = case
-    groups = Groups(n)
-    matrix = np.zeros((n, n))
-    for first, second in links:
-        groups.join(first, second)
-        matrix[first, second] = 1
-    labels = connected_components(coo_array(matrix), directed=False)[1]
-    assert groups.roots() == [int(np.flatnonzero(labels == label)[0]) for label in labels]
+    sets = DisjointSet(range(n))
+    for link in links:
+        sets.merge(*link)
+    assert groups(n, pairs=links) == [min(sets.subset(item)) for item in range(n)]
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=12))
 def test_equal_labels_are_joined_and_empty_ones_are_not(labels: list[str]) -> None:
-    groups = Groups(len(labels))
-    groups.join_equal(labels)
-    assert groups.roots() == [labels.index(label) if label else row for row, label in enumerate(labels)]
+    assert groups(len(labels), labels) == [labels.index(label) if label else row for row, label in enumerate(labels)]
 
 
 @pytest.mark.parametrize("n", [1, 2, 40, 700])
