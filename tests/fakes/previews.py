@@ -29,6 +29,7 @@ RATE = 22050
 
 NO_DATA = {"error": {"type": "DataException", "message": "no data", "code": 800}}
 QUOTA = {"error": {"type": "Exception", "message": "Quota limit exceeded", "code": 4}}
+ITEMS = {"error": {"type": "Exception", "message": "Items limit exceeded", "code": 50}}
 BUSY = {"error": {"type": "Exception", "message": "Service busy", "code": 700}}
 THROTTLED = Answer(b"", 403, {"Content-Length": "0"})  # iTunes, asked too often
 

@@ -10,8 +10,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
+
+from genres.core.params import Host, Services
+
+
+def services(rate: float = 1000.0, **changes: Any) -> Services:
+    """Return limits for requests that do not slow a test down, with changes."""
+    return Services(**{"requests_per_second": dict.fromkeys(get_args(Host), rate), "attempts": 3} | changes)
 
 
 @dataclass

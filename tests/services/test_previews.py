@@ -17,31 +17,24 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT
-from fakes.previews import QUOTA, FakeStores, piece
-from fakes.server import Answer, FakeServer
+from fakes.previews import ITEMS, QUOTA, THROTTLED, FakeStores, piece
+from fakes.server import Answer, FakeServer, services
 
 from genres.audio import decode
 from genres.core.console import UserError, command
-from genres.core.params import Services
 from genres.core.paths import cache_dir
 from genres.sources import web
-from genres.sources.spotify import downloads, sources
+from genres.sources.spotify import downloads, previews, sources
 from genres.sources.spotify.previews import check_decoders, fetch_all
 from genres.sources.spotify.song import Song, name_of
 from genres.sources.web import UnavailableError
 
 ALL = ["spotify", "deezer_isrc", "deezer_search", "itunes_isrc", "itunes_search"]
-HOSTS = ("spotify", "deezer", "itunes", "downloads")
 SECONDS = 11.0
 
 
 def song(n: int, **changes) -> Song:
     return replace(Song(f"4t{n:020d}", f"Song {n}", ("Artist",), isrc=f"QZFAK{n:07d}", duration_s=200.0), **changes)
-
-
-def services(rate: float = 1000.0, **changes) -> Services:
-    settings = {"requests_per_second": dict.fromkeys(HOSTS, rate), "concurrency": 4, "attempts": 3}
-    return Services(**settings | {"longest_wait_s": 1.0} | changes)
 
 
 def fetch(songs: list[Song], audio_from=ALL, market: str = "US", **settings):
@@ -450,7 +443,8 @@ def test_no_service_is_asked_above_its_pace(server, stores):
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_so_many_songs_at_a_time(server, stores, concurrency):
+def test_so_many_songs_at_a_time(server, stores, monkeypatch, concurrency):
+    monkeypatch.setattr(previews, "CONCURRENCY", concurrency)
     songs = [song(n) for n in range(8)]
     for each in songs:
         stores.add(each)
@@ -466,7 +460,7 @@ def test_so_many_songs_at_a_time(server, stores, concurrency):
         return route(request)
 
     server.fault("/cdn/", slow, times=99)
-    fetch(songs, concurrency=concurrency)
+    fetch(songs)
     assert most[0] == concurrency
 
 
@@ -476,7 +470,7 @@ def test_come_back_later_keeps_what_has_come_and_goes_on_from_there(server, stor
         stores.add(each)
     server.fault(f"track/isrc:{songs[7].isrc}", Answer(status=429, headers={"Retry-After": "7200"}))
     with pytest.raises(UnavailableError, match=r"deezer asks to wait 2\.0 hours"):
-        fetch(songs, concurrency=3)
+        fetch(songs)
     whole = {path.name for path in (cache_dir("spotify") / "audio").glob("*.mp3")}
     # What had been begun was finished, and nothing more was begun.
     assert len(sent(server)) == len(whole)
@@ -486,13 +480,26 @@ def test_come_back_later_keeps_what_has_come_and_goes_on_from_there(server, stor
     assert set(sent(server).values()) == {1} and len(sent(server)) == 20
 
 
-def test_a_quota_that_lasts_stops_the_run(server, stores):
-    stores.add(song(1))
-    server.fault("GET /deezer/", Answer(QUOTA), times=99)
-    with pytest.raises(UnavailableError):
-        fetch_one(song(1))
+@pytest.mark.parametrize(
+    ("where", "limit"),
+    [
+        *product(["deezer/track/"], [Answer(QUOTA), Answer(ITEMS), Answer(status=429)]),
+        *product(["itunes/"], [THROTTLED, Answer(status=429)]),
+        ("cdn/", Answer(status=429)),
+    ],
+)
+def test_a_limit_that_lasts_stops_the_run_keeps_what_has_come_and_goes_on(server, stores, where, limit):
+    songs = [song(n) for n in range(4)]
+    for each in songs:
+        stores.add(each, deezer_isrc=where != "itunes/", deezer_search=where != "itunes/")
+    assert fetch_one(songs[0]).path
+    server.fault(f"GET /{where}", limit, times=99)
+    with pytest.raises(UnavailableError, match="without saying for how long") as error:
+        fetch(songs)
+    assert error.value.status == 3 and re.search(r"again at [\d-]{10} [\d:]{5} or later", str(error.value))
     server.faults.clear()
-    assert fetch_one(song(1)).source == "deezer_isrc"
+    assert all(outcome.path for outcome in fetch(songs).values())
+    assert set(sent(server).values()) == {1} and len(sent(server)) == 4
 
 
 # ── F52: interrupted ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -527,7 +534,7 @@ from genres.core.params import Services
 
 rates = {"spotify": 1000.0, "deezer": 1000.0, "itunes": 1000.0, "downloads": 40.0}
 songs = [Song(f"4t{n:020d}", f"Song {n}", ("Artist",), isrc=f"QZFAK{n:07d}", duration_s=200.0) for n in range(40)]
-settings = Services(requests_per_second=rates, concurrency=4, attempts=3, longest_wait_s=1.0)
+settings = Services(requests_per_second=rates, attempts=3)
 command(lambda: fetch_all(songs, ["deezer_isrc", "itunes_search"], "US", settings) and None)()
 """
 

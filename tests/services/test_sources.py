@@ -1,14 +1,14 @@
 """Deezer and iTunes with their odd habits: what is offered, and why not."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise, product
 
 import pytest
-from fakes.previews import BUSY, NO_DATA, QUOTA, THROTTLED, FakeStores
-from fakes.server import Answer, FakeServer
+from fakes.previews import BUSY, ITEMS, NO_DATA, QUOTA, THROTTLED, FakeStores
+from fakes.server import Answer, FakeServer, services
 
 from genres.core.console import UserError
-from genres.core.params import Services
 from genres.sources import web
 from genres.sources.spotify import sources
 from genres.sources.spotify.song import Song
@@ -37,9 +37,7 @@ def stores(server, monkeypatch):
 
 
 def asking(market: str = "US", **changes) -> Sources:
-    rates = dict.fromkeys(("spotify", "deezer", "itunes", "downloads"), 1000.0)
-    settings = {"requests_per_second": rates, "concurrency": 4, "attempts": 3, "longest_wait_s": 1.0}
-    return Sources(Services(**settings | changes), market)
+    return Sources(services(**changes), market)
 
 
 def why_not(source: str, song: Song = SONG, **changes) -> str:
@@ -125,10 +123,24 @@ def test_deezers_errors_that_are_final(server, stores, answer, reason):
     assert len(server.asked()) == 1
 
 
-@pytest.mark.parametrize("error", ["Something", {"type": "Exception", "message": "An error has occured"}])
-def test_deezers_errors_that_say_nothing_are_not_final(server, stores, error):
+def test_a_code_is_one_part_of_the_address_whatever_it_holds(server, stores):
+    why_not("deezer_isrc", replace(SONG, isrc="QZ/../search?q=x&limit=1#"))
+    (request,) = server.asked()
+    assert request.path == "/deezer/track/isrc:QZ%2F..%2Fsearch%3Fq%3Dx%26limit%3D1%23"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("Something", "an error without a code"),
+        ({"type": "Exception", "message": "An error has occured"}, "an error without a code"),
+        ({"type": "OAuthException", "message": "Permission denied", "code": 200}, "an error of code 200"),
+        ({"type": "Exception", "message": "Something new", "code": 4711}, "an error of code 4711"),
+    ],
+)
+def test_deezers_errors_that_are_not_about_the_question_are_not_final(server, stores, error, says):
     server.fault("/deezer/", Answer({"error": error}))
-    with pytest.raises(NoAnswerError, match="an error without a code"):
+    with pytest.raises(NoAnswerError, match=says):
         asking().offer("deezer_isrc", SONG)
 
 
@@ -149,7 +161,7 @@ PASSING = [
 @pytest.mark.parametrize(
     ("source", "answer"),
     [
-        *product(["deezer_isrc", "deezer_search"], [Answer(QUOTA), Answer(BUSY), *PASSING]),
+        *product(["deezer_isrc", "deezer_search"], [Answer(QUOTA), Answer(ITEMS), Answer(BUSY), *PASSING]),
         *product(["itunes_isrc", "itunes_search"], [THROTTLED, *PASSING]),
     ],
 )
@@ -166,7 +178,8 @@ def test_deezers_quota_that_lasts_stops_the_run_and_says_how_to_go_on(server, st
     with pytest.raises(UnavailableError) as error:
         asking().offer("deezer_isrc", SONG)
     assert error.value.status == 3
-    assert "3 attempts (Quota limit exceeded)" in str(error.value)
+    assert "limits requests without saying for how long (Quota limit exceeded)" in str(error.value)
+    assert re.search(r"again at \d{4}-\d\d-\d\d \d\d:\d\d or later", str(error.value))
     assert "remove deezer's sources from audio_from" in str(error.value)
 
 
@@ -280,7 +293,7 @@ def test_one_song_that_a_store_stumbles_over_is_no_outage(server, stores, name):
 def test_itunes_that_stays_shut_stops_the_run(server, stores):
     server.fault("/itunes/", THROTTLED, times=99)
     with pytest.raises(
-        UnavailableError, match=r"in 3 attempts \(asked too often.*remove itunes's sources from audio_from"
+        UnavailableError, match=r"for how long \(asked too often.*remove itunes's sources from audio_from"
     ):
         asking().offer("itunes_search", SONG)
 

@@ -14,11 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from fakes.server import Answer, FakeServer
+from fakes.server import Answer, FakeServer, services
 from fakes.spotify import CLIENT_ID, CLIENT_SECRET, FakeSpotify, oauth_error, too_many
 
 from genres.core.console import UserError
-from genres.core.params import Services
 from genres.sources import web
 from genres.sources.spotify import login as login_module
 from genres.sources.spotify import tokens
@@ -41,12 +40,6 @@ def spotify(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSpot
         for name, value in fake.environment.items():
             monkeypatch.setenv(name, value)
         yield fake
-
-
-def services(**changes: Any) -> Services:
-    rates = {"spotify": 1000.0, "deezer": 1000.0, "itunes": 1000.0, "downloads": 1000.0}
-    known = {"requests_per_second": rates, "concurrency": 4, "attempts": 3, "longest_wait_s": 60.0}
-    return Services(**known | changes)
 
 
 def keep_login(spotify: FakeSpotify, fresh: bool = True) -> Path:

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 import requests
-from fakes.server import FakeServer
+from fakes.server import FakeServer, services
 from fakes.spotify import ME, SOMEBODY, FakeSpotify, error, make_track, too_many, track_id
 from ruamel.yaml import YAML
 
-from genres.core.params import Services
 from genres.sources.spotify.client import Client
 
 pytestmark = pytest.mark.skipif(
@@ -132,10 +131,8 @@ def test_the_contract_is_not_blind(contract: Contract, spotify: FakeSpotify) -> 
 
 def test_what_is_asked_for_is_described(contract: Contract, spotify: FakeSpotify) -> None:
     spotify.server.log.clear()
-    rates = {"spotify": 1000.0, "deezer": 1.0, "itunes": 1.0, "downloads": 1.0}
-    services = Services(requests_per_second=rates, concurrency=1, attempts=1, longest_wait_s=1.0)
     spotify.app = "extended"
-    client = Client(services, market="BR")
+    client = Client(services(attempts=1), market="BR")
     assert len(client.playlist(ID).songs) == 129
     client.track(track_id(1))
     checked = 0

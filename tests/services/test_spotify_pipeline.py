@@ -26,7 +26,7 @@ def checkout(tmp_path):
 
 def ingest(checkout: Checkout) -> tuple[int, str]:
     """Run the stage; its exit status and all that it printed."""
-    return checkout.attempt("python", "src/ingest.py")
+    return checkout.attempt_here("python", "src/ingest.py")
 
 
 def tracks_of(checkout: Checkout):
@@ -103,10 +103,10 @@ def test_a_quota_stops_the_run_and_loses_nothing(tmp_path, world, checkout):
 def test_a_manifest_needs_no_account(tmp_path, world, checkout):
     configure(checkout, world, tmp_path / "gtzan", datasets__gtzan_plus__balance="none")
     checkout.commit()
-    checkout.run("genres", "spotify", "export", "--dataset", "gtzan_plus")
+    checkout.here("genres", "spotify", "export", "--dataset", "gtzan_plus")
     manifest = checkout.folder / "data/sources/spotify/manifest.csv"
     assert len(read_table(manifest)) == 10 + 1 + 10 + 1
-    assert "0 songs added" in checkout.run("genres", "spotify", "export", "--dataset", "gtzan_plus")
+    assert "0 songs added" in checkout.here("genres", "spotify", "export", "--dataset", "gtzan_plus")
     assert checkout.run("git", "status", "--short") == ""
     (checkout.folder / ".env").unlink()
     before = len(world.server.asked("/v1/"))
@@ -179,11 +179,11 @@ def test_a_genre_that_is_too_small_stops_with_what_to_do(tmp_path, world, checko
 def test_check_shows_what_can_be_read(world, checkout, tmp_path):
     configure(checkout, world, tmp_path / "gtzan")
     world.spotify.app = "new"
-    output = checkout.run("genres", "spotify", "check", fails=True)
+    output = checkout.here("genres", "spotify", "check", fails=True)
     assert "error: 2 of 2 playlists cannot be read" in output
     assert "make spotify-login" in " ".join(output.split())
     world.spotify.app = "extended"
-    output = checkout.run("genres", "spotify", "check")
+    output = checkout.here("genres", "spotify", "check")
     assert "Rap of the year" in output and "Funk do ano" in output
 
 

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from fakes.server import Answer, FakeServer
+from fakes.server import Answer, FakeServer, services
 
-from genres.core.params import Services
 from genres.sources import web
 from genres.sources.web import Service, ServiceError, UnavailableError
 
@@ -23,9 +22,7 @@ def server(monkeypatch):
 
 
 def service(rate: float = 1000.0, **changes) -> Service:
-    rates = dict.fromkeys(("spotify", "deezer", "itunes", "downloads"), rate)
-    settings = {"requests_per_second": rates, "concurrency": 4, "attempts": 3, "longest_wait_s": 1.0}
-    return Service("deezer", Services(**settings | changes))
+    return Service("deezer", services(rate, **changes))
 
 
 @pytest.mark.parametrize(

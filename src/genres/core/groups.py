@@ -1,33 +1,24 @@
-"""Union-find: groups of items that belong together."""
+"""Groups of items that belong together."""
 
 from collections.abc import Iterable
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-class Groups:
-    """Union-find over the items 0 to `n` - 1."""
 
-    def __init__(self, n: int) -> None:
-        self._parent = list(range(n))
+def groups(n: int, *labels: Iterable[str | Iterable[str]], pairs: Iterable[tuple[int, int]] = ()) -> list[int]:
+    """Return the group of each of the items 0 to `n` - 1, named by its smallest member.
 
-    def find(self, item: int) -> int:
-        """Return the smallest member of the group of `item`."""
-        while self._parent[item] != item:
-            self._parent[item] = self._parent[self._parent[item]]
-            item = self._parent[item]
-        return item
-
-    def join(self, first: int, second: int) -> None:
-        """Merge the groups of two items."""
-        low, high = sorted((self.find(first), self.find(second)))
-        self._parent[high] = low
-
-    def join_equal(self, labels: Iterable[str]) -> None:
-        """Join all items with the same label; empty labels are ignored."""
-        seen: dict[str, int] = {}
-        for item, label in enumerate(labels):
-            if label:
-                self.join(seen.setdefault(label, item), item)
-
-    def roots(self) -> list[int]:
-        """Return the group of each item, named by its smallest member."""
-        return [self.find(item) for item in range(len(self._parent))]
+    Items that share a label (of the same sequence; empty ones are ignored), or are a pair, are in one group. An item's
+    labels are one text, or several.
+    """
+    links = [*pairs]
+    for sequence in labels:
+        first: dict[str, int] = {}
+        for item, several in enumerate(sequence):
+            own = [several] if isinstance(several, str) else several
+            links += [(first.setdefault(label, item), item) for label in own if label]
+    ends = np.array(links, dtype=int).reshape(-1, 2).T
+    numbers = connected_components(coo_array((np.ones(len(links)), ends), shape=(n, n)), directed=False)[1]
+    return np.unique(numbers, return_index=True)[1][numbers].tolist()

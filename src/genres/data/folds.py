@@ -5,13 +5,16 @@ Tracks that must stay together are grouped first: those of one recording always,
 genre.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from genres.core.console import UserError, warn
-from genres.core.groups import Groups
+from genres.core.groups import groups as joined_groups
+from genres.core.names import artists_of
 from genres.core.params import SplitParams
 
 FOLDS = ("train", "val", "test")
@@ -59,17 +62,17 @@ def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
 def group(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
     """Return the group of each track; tracks of one group must share a fold.
 
-    Artists' names are compared without case and outer blanks; a track of an unknown artist is joined with no other's.
+    Tracks are of one artist if they share a name, as :func:`genres.core.names.artists_of` reads them; a track of an
+    unknown artist is joined with no other's.
 
     Returns
     -------
     np.ndarray [shape=(n,), dtype=int]
     """
-    groups = Groups(len(tracks))
-    groups.join_equal(tracks["recording"])
+    labels: list[Iterable[Any]] = [tracks["recording"]]
     if by_artist:
-        groups.join_equal(artist.strip().casefold() for artist in tracks["artist"])
-    return np.array(groups.roots(), dtype=int)
+        labels.append(artists_of(tracks["artist"]))
+    return np.array(joined_groups(len(tracks), *labels), dtype=int)
 
 
 def excluded_for_pairs(tracks: pd.DataFrame) -> np.ndarray:
@@ -241,13 +244,15 @@ def _check(tracks: pd.DataFrame, groups: np.ndarray, folds: np.ndarray, split: S
     unit = {"artist": "artists", "predefined": "artists"}.get(split.protocol, "recordings")
     if split.protocol == "predefined" and first.fold != "val":
         raise UserError(f"genre '{first.genre}' has no {first.fold} track in the data set's own lists")
+    names = tracks["artist"][(genres == first.genre) & (folds != LEFT_OUT) & (tracks["artist"] != "")].unique()
+    some = f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})" if unit == "artists" and len(names) else ""
     needed = 3 if split.folds is None else max(split.folds, 4 if split.folds == 2 else 3)
     if first.units >= needed:
         raise UserError(
             f"genre '{first.genre}' has no {first.fold} track, since its {first.units} {unit} also belong to other "
-            f"genres: try another seed, add songs of other {unit}, or change split.protocol"
+            f"genres{some}: try another seed, add songs of other {unit}, or change split.protocol"
         )
     raise UserError(
-        f"genre '{first.genre}' has {first.units} {unit} that share no song and no {first.fold} track: at least "
+        f"genre '{first.genre}' has {first.units} {unit}{some} that share no song and no {first.fold} track: at least "
         f"{needed} are needed; add songs of other {unit}, exclude the genre (exclude_genres), or change split.protocol"
     )

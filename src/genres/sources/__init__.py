@@ -1,7 +1,7 @@
-"""Sources of songs: one module each, with ``collect(recipe, raw_dir) -> pandas.DataFrame``.
+"""Sources of songs: one module each, with a class `Source` (src/genres/sources/source.py).
 
-A source lists the songs, their files and their metadata (the columns of :data:`CANDIDATE_COLUMNS`). The next steps are
-the same for all sources and are in src/genres/sources/inspect.py: decoding, checks and fingerprints.
+A source lists the songs, their files and their metadata (the columns of :data:`CANDIDATE_COLUMNS`), inspects them, and
+may leave some out.
 """
 
 CANDIDATE_COLUMNS = [

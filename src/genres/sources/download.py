@@ -21,15 +21,12 @@ from urllib3.exceptions import HTTPError
 
 from genres.core.console import UserError, progress, warn
 from genres.core.files import one_at_a_time
+from genres.sources import web
+from genres.sources.web import RetryableError
 
+ATTEMPTS = 4  # failures in a row, without a new byte in between, before giving up
+TIMEOUTS_S = (10.0, 60.0)  # of the connection, and of each read
 CHUNK_BYTES = 1 << 18
-
-# Temporary statuses, besides 5xx: request timeout, too early, too many requests.
-_PASSING = (408, 425, 429)
-
-
-class _LostError(Exception):
-    """A temporary fault of a transfer; the message is a short reason."""
 
 
 def fetch(
@@ -40,9 +37,6 @@ def fetch(
     sha256: str | None = None,
     what: str,
     remedy: str = "",
-    attempts: int = 4,
-    backoff_s: float = 1.0,
-    timeouts_s: tuple[float, float] = (10.0, 60.0),
 ) -> Path:
     """Download a file unless `destination` already exists with the right checksum.
 
@@ -61,12 +55,6 @@ def fetch(
         Name of the download in the progress bar and at the start of messages.
     remedy : str
         Advice that ends the error message.
-    attempts : int
-        Number of failures in a row, without a new byte in between, before giving up.
-    backoff_s : float
-        Pause before the second attempt in seconds; doubles with each further attempt.
-    timeouts_s : tuple of float
-        Timeouts of the connection and of each read in seconds.
 
     Returns
     -------
@@ -90,7 +78,7 @@ def fetch(
             part.unlink(missing_ok=True)
         # A run may have been killed between the last byte and the rename.
         if not (checked and part.is_file() and not _mismatch(part, md5, sha256)):
-            _transfer(url, part, what, remedy, attempts, backoff_s, timeouts_s)
+            _transfer(url, part, what, remedy)
         wrong = _mismatch(part, md5, sha256)
         if wrong:
             part.unlink()
@@ -116,29 +104,22 @@ def _sentence(message: str, remedy: str) -> str:
     return f"{message}; {remedy}" if remedy else message
 
 
-def _transfer(
-    url: str,
-    part: Path,
-    what: str,
-    remedy: str,
-    attempts: int,
-    backoff_s: float,
-    timeouts_s: tuple[float, float],
-) -> None:
+def _transfer(url: str, part: Path, what: str, remedy: str) -> None:
     """Download the rest of `part`, with as many requests as needed."""
     failures, furthest = 0, _size(part)
     while True:
         try:
-            return _request(url, part, what, timeouts_s)
-        except _LostError as error:
+            return _request(url, part, what)
+        except RetryableError as error:
             # Progress resets the count, for a large file over a bad line fails often. Progress means more bytes than
             # ever before: otherwise a server that restarts at zero each time would loop forever.
             failures = 1 if _size(part) > furthest else failures + 1
             furthest = max(furthest, _size(part))
-            if failures >= attempts:
+            if failures >= ATTEMPTS:
                 kept = f"; {_size(part)} bytes are kept for the next run" if _size(part) else ""
                 raise UserError(_sentence(f"{what}: cannot download {url} ({error}){kept}", remedy)) from None
-            pause_s = backoff_s * 2 ** (failures - 1)
+            asked_s = min(error.after_s or 0.0, web.LONGEST_WAIT_S)
+            pause_s = max(asked_s, web.FIRST_BACKOFF_S * 2 ** (failures - 1))
             warn(f"{what}: {error}; retrying in {pause_s:g} s")
             time.sleep(pause_s)
         except requests.RequestException as error:
@@ -149,34 +130,35 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _request(url: str, part: Path, what: str, timeouts_s: tuple[float, float]) -> None:
+def _request(url: str, part: Path, what: str) -> None:
     """Request the missing bytes of `part` once and append them."""
     have = _size(part)
     headers = {"Accept-Encoding": "identity"}  # ranges count encoded bytes
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=timeouts_s) as response:
+        with (
+            web.new_session() as session,
+            web.get_once(session, url, headers=headers, stream=True, timeout=TIMEOUTS_S) as response,
+        ):
             if have and response.status_code == 416:
                 if _content_range(response)[1] == have:
                     return
                 part.unlink()
-                raise _LostError("the partial file was longer than the whole")
-            if response.status_code in _PASSING or response.status_code >= 500:
-                raise _LostError(f"HTTP {response.status_code} {response.reason}")
+                raise RetryableError("the partial file was longer than the whole")
             response.raise_for_status()
             start = have if response.status_code == 206 else 0
             first, total = _content_range(response)
             if response.status_code == 206 and first != have:
                 part.unlink(missing_ok=True)
-                raise _LostError("the server sent a wrong byte range")
+                raise RetryableError("the server sent a wrong byte range")
             if total is None and "Content-Length" in response.headers:
                 total = start + int(response.headers["Content-Length"])
             _write(response, part, start, total, what)
             if total is not None and _size(part) < total:
-                raise _LostError(f"ended after {_size(part)} of {total} bytes")
+                raise RetryableError(f"ended after {_size(part)} of {total} bytes")
     except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
-        raise _LostError(_reason(error)) from None
+        raise RetryableError(web.connection_fault(error)) from None
     except requests.RequestException:
         raise  # a subclass of OSError, but not a file error
     except OSError as error:
@@ -202,22 +184,6 @@ def _write(response: requests.Response, part: Path, start: int, total: int | Non
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
             file.write(chunk)
             bar.update(len(chunk))
-
-
-def _reason(error: Exception) -> str:
-    """Return a short reason for a lost connection, without the object addresses in the libraries' messages."""
-    text = str(error)
-    for sign, reason in (
-        ("NameResolutionError", "the host's name cannot be resolved: offline?"),
-        ("Connection refused", "the connection was refused: offline?"),
-        ("unreachable", "the network is unreachable: offline?"),
-        ("CERTIFICATE", "the host's certificate cannot be verified"),
-        ("ProxyError", "the proxy does not answer"),
-        ("timed out", "timed out"),
-    ):
-        if sign in text:
-            return reason
-    return "the connection was lost"
 
 
 def _lock(destination: Path) -> Path:

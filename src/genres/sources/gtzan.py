@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from genres.audio.walk import EXTENSIONS
 from genres.core.console import UserError, warn
 from genres.core.params import GtzanRecipe
 from genres.core.paths import cache_dir
 from genres.sources import CANDIDATE_COLUMNS
 from genres.sources.download import extract_tar, fetch
+from genres.sources.source import AudioFiles
 
-EXTENSIONS = (".au", ".wav")
+# Of a track in several formats, one of these is taken.
+_PREFERRED = (".au", ".wav")
 
 # The unpacked archive, Kaggle's archive without and with its Data folder, and bare genre folders.
 LAYOUTS = ("genres", "genres_original", "Data/genres_original", ".")
@@ -47,6 +50,14 @@ METADATA_FILES = {
 
 # blues.00029.wav, or blues.00029.au.wav after some conversions.
 _FILE_NAME = re.compile(r"(?P<id>[^./]+\.\d{5})(\.\w+)?\.\w+")
+
+
+class Source(AudioFiles[GtzanRecipe]):
+    """Songs of GTZAN."""
+
+    def collect(self) -> pd.DataFrame:
+        """Return the requested songs: see :func:`collect`."""
+        return collect(self.recipe, self.folder)
 
 
 def collect(recipe: GtzanRecipe, raw_dir: Path, key: str = "datasets.gtzan") -> pd.DataFrame:
@@ -107,8 +118,7 @@ def find_tracks(folder: Path) -> pd.DataFrame:
         paths = [path for path in sorted(root.glob("*/*")) if _is_audio(path)] if root.is_dir() else []
         named = [(match["id"], path) for path in paths if (match := _FILE_NAME.fullmatch(path.name))]
         named = [(track_id, path) for track_id, path in named if track_id.split(".")[0] == path.parent.name]
-        # A track may be there both as .au and as .wav; one is enough.
-        unique = dict(named)
+        unique = dict(sorted(named, key=lambda item: (item[1].suffix.lower() in _PREFERRED, item[1])))
         if unique:
             if len(named) < len(paths):
                 others = len(paths) - len(named)

@@ -1,36 +1,26 @@
 """The paper's second data set: GTZAN plus further genres from Spotify playlists."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from genres.compute.pool import LOCAL
-from genres.core.params import Compute, GtzanPlusRecipe, GtzanRecipe, Services
-from genres.sources import gtzan
-from genres.sources.spotify import playlists
+from genres.core.params import GtzanPlusRecipe, GtzanRecipe
+from genres.sources import gtzan, spotify
 
 
-def collect(recipe: GtzanPlusRecipe, raw_dir: Path, services: Services, options: Compute = LOCAL) -> pd.DataFrame:
-    """List GTZAN's tracks and the songs of the playlists, without playlist songs that GTZAN already has.
+class Source(spotify.Source):
+    """Songs of GTZAN and of playlists, without playlist songs that GTZAN already has."""
 
-    Returns
-    -------
-    pd.DataFrame
-        `CANDIDATE_COLUMNS`.
+    recipe: GtzanPlusRecipe
 
-    Raises
-    ------
-    UserError
-        If GTZAN or the playlists cannot be read.
-    """
-    part = GtzanRecipe(
-        source="gtzan",
-        dir=recipe.dir,
-        metadata=recipe.metadata,
-        genres=None if recipe.genres is None else recipe.gtzan_genres,
-        exclude_genres=recipe.exclude_genres,
-        mels={},
-        train={},
-    )
-    tracks = gtzan.collect(part, raw_dir, "datasets.gtzan_plus")
-    return playlists.collect(recipe, raw_dir, services, options, existing=tracks)
+    def collect(self, existing: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the requested songs: see :func:`gtzan.collect` and :func:`spotify.playlists.collect`."""
+        recipe = self.recipe
+        part = GtzanRecipe(
+            source="gtzan",
+            dir=recipe.dir,
+            metadata=recipe.metadata,
+            genres=None if recipe.genres is None else recipe.gtzan_genres,
+            exclude_genres=recipe.exclude_genres,
+            mels={},
+            train={},
+        )
+        return super().collect(gtzan.collect(part, self.folder, "datasets.gtzan_plus"))

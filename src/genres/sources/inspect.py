@@ -22,7 +22,7 @@ from genres.core.params import Compute, MelsRecipe
 from genres.core.paths import cache_dir
 
 # Part of the cache key: raise it when the checks or the fingerprint change.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,28 @@ from pathlib import Path
 import pandas as pd
 
 from genres.core.console import UserError
-from genres.core.files import read_table
+from genres.core.files import write_json
 from genres.core.params import MelsRecipe
+from genres.core.paths import PUBLISHED_FORMAT
+from genres.core.tables import read_user_table
 from genres.sources import CANDIDATE_COLUMNS
+from genres.sources.folder import one_spelling
+from genres.sources.inspect import Finding, inspect_spectrograms
+from genres.sources.source import AudioFiles
+
+
+class Source(AudioFiles[MelsRecipe]):
+    """Published spectrograms."""
+
+    def collect(self) -> pd.DataFrame:
+        """Return the requested songs: see :func:`collect`."""
+        return collect(self.recipe, self.folder)
+
+    def inspect(self, candidates: pd.DataFrame) -> list[Finding]:
+        """Return the result of the inspection of each candidate; write the format, for which there is no audio."""
+        described = self.recipe.model_dump(include={"sample_rate", "n_fft", "n_mels", "frame_rate"})
+        write_json(self.folder / PUBLISHED_FORMAT, described)
+        return inspect_spectrograms(candidates, self.recipe)
 
 
 def collect(recipe: MelsRecipe, raw_dir: Path) -> pd.DataFrame:
@@ -33,10 +52,8 @@ def collect(recipe: MelsRecipe, raw_dir: Path) -> pd.DataFrame:
     for path in (folder, archive, folder / "tracks.csv"):
         if not path.exists():
             raise UserError(f"datasets.mels.dir: {path}: no such file or folder")
-    tracks = read_table(folder / "tracks.csv", dtype=str)
-    for column in ("track_id", "genre"):
-        if column not in tracks:
-            raise UserError(f"{folder / 'tracks.csv'}: has no column '{column}'")
+    tracks = read_user_table(folder / "tracks.csv", ("track_id", "genre"))
+    tracks["genre"] = one_spelling(tracks["genre"], recipe.genres)
     tracks = tracks[[recipe.includes(genre) for genre in tracks["genre"]]].reset_index(drop=True)
     missing = [genre for genre in recipe.genres or [] if genre not in set(tracks["genre"])]
     if missing:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from genres.core.console import UserError, print_table, warn
 from genres.core.files import write_json
+from genres.core.names import known_artists, normalised_artist
 from genres.core.paths import METRICS, PLOTS
 from genres.figures import coverage
 from genres.figures.style import save
@@ -64,7 +65,7 @@ def summarise(
         "got": len(tracks),
         "rejected": len(rejected),
         "hours": round(float(tracks["duration_s"].sum()) / 3600, 3),
-        "artists": int(tracks.loc[tracks["artist"] != "", "artist"].nunique()),
+        "artists": len({normalised_artist(name) for text in tracks["artist"] for name in known_artists(text)}),
         "artist_unknown": int((tracks["artist"] == "").sum()),
         "genres": genres,
         "rejected_tracks": rejected,

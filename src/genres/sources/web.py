@@ -26,6 +26,9 @@ T = TypeVar("T")
 USER_AGENT = "music-genre-experiments/1.0 (python-requests)"
 TIMEOUTS_S = (5.0, 30.0)  # of the connection, and of each read
 FIRST_BACKOFF_S = 1.0
+LONGEST_WAIT_S = 60.0  # longest Retry-After that is waited for; a longer one stops the run, which keeps its downloads
+
+UNSAID_S = 3600.0  # pause that is proposed where a service limits requests without naming one
 
 # Temporary statuses, besides 5xx: request timeout, too early, too many requests.
 PASSING = (408, 425, 429)
@@ -49,33 +52,26 @@ class RetryableError(Exception):
         Short reason.
     after_s : float or None
         Seconds that the service asks to wait; None if it does not say.
+    is_limit : bool
+        True if the service limits the number of requests.
     """
 
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
+    def __init__(self, reason: str, after_s: float | None = None, *, is_limit: bool = False) -> None:
         super().__init__(reason)
-        self.after_s = after_s
+        self.after_s, self.is_limit = after_s, is_limit
 
 
 class UnavailableError(UserError):
-    """A service asks to wait longer than `services.longest_wait_s`; the run stops and keeps its downloads."""
+    """A service asks to wait longer than `LONGEST_WAIT_S`, or limits requests in all attempts.
+
+    The run stops and keeps its downloads.
+    """
 
     status = 3
 
 
 class ServiceError(UserError):
-    """A service gave no usable answer in all attempts.
-
-    Parameters
-    ----------
-    message : str
-        Message of one line.
-    asks_to_wait : bool
-        True if the service asked to wait in its last answer.
-    """
-
-    def __init__(self, message: str, asks_to_wait: bool = False) -> None:
-        super().__init__(message)
-        self.asks_to_wait = asks_to_wait
+    """A service gave no usable answer in all attempts."""
 
 
 class Service:
@@ -86,7 +82,7 @@ class Service:
     name : Host
         Name of the service, for its rate limit.
     settings : Services
-        Rate limits, number of attempts and longest wait.
+        Rate limits and number of attempts.
     """
 
     def __init__(self, name: Host, settings: Services) -> None:
@@ -108,28 +104,27 @@ class Service:
         Raises
         ------
         UnavailableError
-            If the service asks to wait longer than `longest_wait_s`.
+            If the service asks to wait longer than `LONGEST_WAIT_S`, or still limits requests after `attempts`.
         ServiceError
-            After `attempts` failures.
+            After `attempts` failures of another kind.
         """
         for attempt in range(1, self._settings.attempts + 1):
             self._take_turn()
             try:
                 return ask()
             except RetryableError as error:
-                reason, after_s = str(error), error.after_s
-            except FAULTS as error:
-                reason, after_s = connection_fault(error), None
-            except HTTPError as error:
-                reason, after_s = connection_fault(error), None
-            if after_s is not None and after_s > self._settings.longest_wait_s:
+                reason, after_s, is_limit = str(error), error.after_s, error.is_limit or bool(error.after_s)
+            except (*FAULTS, HTTPError) as error:
+                reason, after_s, is_limit = connection_fault(error), None, False
+            if after_s is not None and after_s > LONGEST_WAIT_S:
                 raise UnavailableError(wait_message(self.name, what, reason, after_s))
             if attempt < self._settings.attempts:
                 pause_s = after_s if after_s is not None else FIRST_BACKOFF_S * 2 ** (attempt - 1) * jitter()
                 self._hold(pause_s)
-                countdown(min(pause_s, self._settings.longest_wait_s), f"{what}: {reason}")
-        message = f"{what}: no answer from {self.name} in {self._settings.attempts} attempts ({reason})"
-        raise ServiceError(message, asks_to_wait=bool(after_s))
+                countdown(min(pause_s, LONGEST_WAIT_S), f"{what}: {reason}")
+        if is_limit:
+            raise UnavailableError(wait_message(self.name, what, reason))
+        raise ServiceError(f"{what}: no answer from {self.name} in {self._settings.attempts} attempts ({reason})")
 
     def get(self, url: str, what: str, params: Mapping[str, Any] | None = None, **options: Any) -> requests.Response:
         """GET with :meth:`call`: retry temporary statuses and return responses of any other status."""
@@ -150,7 +145,7 @@ class Service:
     def _hold(self, seconds: float) -> None:
         """Delay the requests of all threads by `seconds`."""
         with self._lock:
-            self._free_at = max(self._free_at, time.monotonic() + min(seconds, self._settings.longest_wait_s))
+            self._free_at = max(self._free_at, time.monotonic() + min(seconds, LONGEST_WAIT_S))
 
 
 def new_session() -> requests.Session:
@@ -164,9 +159,11 @@ def get_once(
     session: requests.Session, url: str, params: Mapping[str, Any] | None = None, **options: Any
 ) -> requests.Response:
     """GET once; raises RetryableError for temporary statuses."""
-    response = session.get(url, params=params, timeout=TIMEOUTS_S, **options)
+    response = session.get(url, params=params, **{"timeout": TIMEOUTS_S} | options)
     if response.status_code in PASSING or response.status_code >= 500:
-        raise RetryableError(f"HTTP {response.status_code}", retry_after_s(response.headers))
+        raise RetryableError(
+            f"HTTP {response.status_code}", retry_after_s(response.headers), is_limit=response.status_code == 429
+        )
     return response
 
 
@@ -190,12 +187,17 @@ def countdown(seconds: float, reason: str) -> None:
             bar.update()
 
 
-def wait_message(service: str, what: str, reason: str, after_s: float) -> str:
-    """Return the message for a service that asks for a long pause, with the local time at which to continue."""
-    at = datetime.fromtimestamp(time.time() + after_s).strftime("%Y-%m-%d %H:%M")
-    hours = f"{after_s / 3600:.1f} hours" if after_s >= 3600 else f"{after_s / 60:.0f} minutes"
+def wait_message(service: str, what: str, reason: str, after_s: float | None = None) -> str:
+    """Return the message for a service that asks for a long pause, with the local time at which to continue.
+
+    Without `after_s` the service limits requests and does not say for how long.
+    """
+    at = datetime.fromtimestamp(time.time() + (after_s or UNSAID_S)).strftime("%Y-%m-%d %H:%M")
+    asks = "limits requests without saying for how long"
+    if after_s is not None:
+        asks = "asks to wait " + (f"{after_s / 3600:.1f} hours" if after_s >= 3600 else f"{after_s / 60:.0f} minutes")
     return (
-        f"{what}: {service} asks to wait {hours} ({reason}). All downloads are kept: "
+        f"{what}: {service} {asks} ({reason}). All downloads are kept: "
         f"run the same command again at {at} or later to continue"
     )
 
@@ -215,14 +217,19 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def connection_fault(error: Exception) -> str:
-    """Return a short reason for a lost connection."""
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return "no answer in time"
-    if "refused" in str(error):
-        return "connection refused"
-    if "resolve" in str(error) or "resolution" in str(error):
-        return "the host's name cannot be resolved: offline?"
-    return "connection lost"
+    """Return a short reason for a lost connection, without the object addresses in the libraries' messages."""
+    text = str(error)
+    for sign, reason in (
+        ("timed out", "no answer in time"),
+        ("NameResolutionError", "the host's name cannot be resolved: offline?"),
+        ("refused", "connection refused: offline?"),
+        ("unreachable", "the network is unreachable: offline?"),
+        ("CERTIFICATE", "the host's certificate cannot be verified"),
+        ("ProxyError", "the proxy does not answer"),
+    ):
+        if sign in text:
+            return reason
+    return "no answer in time" if isinstance(error, requests.Timeout) else "connection lost"
 
 
 def base_url(variable: str, default: str) -> str:

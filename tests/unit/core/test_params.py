@@ -29,7 +29,7 @@ def pair(**changes: str) -> dict[str, str]:
     ("key", "value", "says"),
     [
         ("colour", 1, "colour: unknown key; received 1"),
-        ("mels.colour", "red", "mels.colour: unknown key; received 'red'"),
+        ("front_ends.default.colour", "red", "front_ends.default.colour: unknown key; received 'red'"),
         ("clips.colour", None, "clips.colour: unknown key; received None"),
         ("datasets.demo.colour", 1, "datasets.demo.colour: unknown key; received 1"),
         ("datasets.gtzan.colour", 1, "datasets.gtzan.colour: unknown key; received 1"),
@@ -45,8 +45,8 @@ def pair(**changes: str) -> dict[str, str]:
         ("train.learning_rate", float("nan"), "train.learning_rate: .*finite.*; received nan"),
         ("train.learning_rate", float("inf"), "train.learning_rate: .*finite.*; received inf"),
         ("train.schedule", "linear", "train.schedule: .*'plateau', 'cosine' or 'constant'; received 'linear'"),
-        ("mels.n_mels", None, "mels.n_mels: .*integer; received None"),
-        ("mels", 3, "mels: .*; received 3"),
+        ("front_ends.default.n_mels", None, "front_ends.default.n_mels: .*integer; received None"),
+        ("front_ends.default", 3, "front_ends.default: .*; received 3"),
         ("seed", -1, "seed: .*greater than or equal to 0; received -1"),
         ("architectures", ["vgg"], "architectures: 'vgg' is none of baseline, .*bn_5x5, .*short_chunk_resnet, .*"),
         ("architectures", [], r"architectures: .*at least 1 item.*; received \[\]"),
@@ -67,9 +67,17 @@ def pair(**changes: str) -> dict[str, str]:
         ("split.test", 1, "split.test: .*less than 1; received 1"),
         ("split.folds", 1, "split.folds: .*greater than or equal to 2; received 1"),
         ("split.protocol", "random", "split.protocol: .*; received 'random'"),
-        ("mels.fmin", 11025.0, "mels: needs fmin < fmax .*; received 11025.0, None, 11025.0"),
-        ("mels.fmax", 12000.0, "mels: needs fmin < fmax .*; received 0.0, 12000.0, 11025.0"),
-        ("mels.fmax", 0.0, "mels: needs fmin < fmax .*; received 0.0, 0.0, 11025.0"),
+        (
+            "front_ends.default.fmin",
+            11025.0,
+            "front_ends.default: needs fmin .*; received 11025.0, None, 11025.0",
+        ),
+        (
+            "front_ends.default.fmax",
+            12000.0,
+            "front_ends.default: needs fmin .*; received 0.0, 12000.0, 11025.0",
+        ),
+        ("front_ends.default.fmax", 0.0, "front_ends.default: needs fmin .*; received 0.0, 0.0, 11025.0"),
         ("models.baseline.train", {"colour": 1}, "models.baseline.train.colour: unknown key; received 1"),
         ("models.baseline.train", {"epochs": "x"}, "models.baseline.train.epochs: .*integer; received 'x'"),
         ("models.bn_5x5.train", {"monitor": "loss"}, "models.bn_5x5.train.monitor: .*; received 'loss'"),
@@ -108,7 +116,10 @@ def test_one_line_names_the_key_and_what_was_received(configure: Callable, key: 
         ({"split.folds": 3, "split.fold": 3}, "split: fold must be below folds; received 3 of 3"),
         ({"train.refit": True}, "train: refit: needs monitor: last_epoch"),
         ({"train.monitor": "last_epoch"}, "train: monitor: last_epoch uses no validation score"),
-        ({"mels.fmin": 500.0, "mels.fmax": 400.0}, "mels: needs fmin < fmax .*; received 500.0, 400.0, 11025.0"),
+        (
+            {"front_ends.default.fmin": 500.0, "front_ends.default.fmax": 400.0},
+            "front_ends.default: needs fmin .*; received 500.0, 400.0, 11025.0",
+        ),
     ],
 )
 def test_values_that_do_not_fit_together(configure: Callable, changes: dict[str, Any], says: str) -> None:
@@ -118,8 +129,8 @@ def test_values_that_do_not_fit_together(configure: Callable, changes: dict[str,
 
 def test_a_missing_key_is_named(project: Path) -> None:
     text = (project / "params.yaml").read_text(encoding="utf-8")
-    (project / "params.yaml").write_text(re.sub(r"(?m)^  hop_length: .*\n", "", text), encoding="utf-8")
-    with pytest.raises(UserError, match=r"params.yaml: mels.hop_length: is missing$"):
+    (project / "params.yaml").write_text(re.sub(r"(?m)^    hop_length: .*\n", "", text), encoding="utf-8")
+    with pytest.raises(UserError, match=r"params.yaml: front_ends.default.hop_length: is missing .and 1 more.$"):
         params.load()
 
 
@@ -143,15 +154,15 @@ def test_precedence_of_training_settings(configure: Callable) -> None:
         {
             "train.epochs": 1,
             "train.batch_size": 1,
-            "train.plateau_patience": 1,
+            "train.warmup_epochs": 1,
             "models.baseline.train": {"epochs": 2, "batch_size": 2},
             "models.bn_5x5.train": {},
             "datasets.demo.train": {"epochs": 3},
         }
     )
     baseline, other = settings.training_of("baseline"), settings.training_of("bn_5x5")
-    assert (baseline.epochs, baseline.batch_size, baseline.plateau_patience) == (3, 2, 1)
-    assert (other.epochs, other.batch_size, other.plateau_patience) == (3, 1, 1)
+    assert (baseline.epochs, baseline.batch_size, baseline.warmup_epochs) == (3, 2, 1)
+    assert (other.epochs, other.batch_size, other.warmup_epochs) == (3, 1, 1)
 
 
 def test_other_recipes_do_not_override(configure: Callable) -> None:

@@ -1,5 +1,7 @@
 """Batches of clips: the right windows, and an order that follows from seed and epoch alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,11 @@ from genres.core.params import Augment
 from genres.data import shards
 from genres.data.batches import Clips, Epochs
 from genres.data.shards import Spectrograms
+from genres.data.windows import Windowing
 from genres.models.backend import keras
 
 FRAME_RATE, FRAMES, LENGTHS = 10.0, 20, {"a": 100, "b": 55, "short": 12}
+WINDOWING = Windowing(FRAMES / FRAME_RATE)
 
 AUGMENT = Augment(stretch=0.2, shift_bands=1, equalizer_db=3.0, mask_bands=2, mask_s=0.5, mixup=0.0)
 
@@ -34,8 +38,8 @@ def clips() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["track_id", "start_s"])
 
 
-def feed(spectrograms, clips, **options) -> Clips:
-    return Clips(spectrograms, clips, np.arange(len(clips)), frames=FRAMES, batch_size=3, **options)
+def feed(spectrograms, clips, windowing=WINDOWING, **options) -> Clips:
+    return Clips(spectrograms, clips, np.arange(len(clips)), windowing, batch_size=3, **options)
 
 
 def everything(source: Clips, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +133,7 @@ def test_mean_and_deviation_are_those_of_the_clips(spectrograms, clips):
 
 def test_a_short_track_can_be_filled_up_with_itself(spectrograms):
     clips = pd.DataFrame({"track_id": ["short"], "start_s": [0.0]})
-    x, _ = everything(feed(spectrograms, clips, repeat_short=True))
+    x, _ = everything(feed(spectrograms, clips, replace(WINDOWING, short="repeat")))
     assert x[0, :, 0].tolist() == [*range(155, 167), *range(155, 163)]
 
 
@@ -149,8 +153,7 @@ def test_mixup_mixes_clips_as_it_mixes_labels(spectrograms, clips):
     labels = np.eye(len(clips), dtype=np.float32)
     how = AUGMENT.model_copy(update=dict.fromkeys(("stretch", "equalizer_db", "mask_s"), 0.0))
     how = how.model_copy(update={"shift_bands": 0, "mask_bands": 0, "mixup": 1.0})
-    options = {"frames": FRAMES, "batch_size": 8, "shuffle_seed": 1}
-    x, y = Clips(spectrograms, clips, labels, variation=how, **options)[0]
+    x, y = Clips(spectrograms, clips, labels, WINDOWING, variation=how, batch_size=8, shuffle_seed=1)[0]
     plain, _ = everything(feed(spectrograms, clips))
     np.testing.assert_allclose(y.sum(axis=1), 1, rtol=1e-5)
     assert (y > 0.05).sum() > 8

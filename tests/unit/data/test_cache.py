@@ -17,11 +17,16 @@ from genres.audio import decode, format, mel
 from genres.core.console import UserError
 from genres.core.files import read_json, read_table, sha256_of, write_json, write_table
 from genres.core.params import Params
-from genres.core.paths import MELS
+from genres.core.paths import mels_dir
 from genres.data import cache, shards
 from genres.data.shards import Spectrograms
 
-SMALL = {"dataset": "folder", "mels.n_mels": 32, "mels.n_fft": 1024, "mels.hop_length": 512}
+SMALL = {
+    "dataset": "folder",
+    "front_ends.default.n_mels": 32,
+    "front_ends.default.n_fft": 1024,
+    "front_ends.default.hop_length": 512,
+}
 
 
 @pytest.fixture
@@ -46,17 +51,17 @@ def library(project: Path, configure: Callable, write_song: Callable, monkeypatc
 
 
 def output() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(MELS.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(mels_dir().iterdir())}
 
 
 def array() -> np.ndarray:
-    (path,) = MELS.glob("*.npy")
+    (path,) = mels_dir().glob("*.npy")
     return np.load(path)
 
 
 def expected_frames(path: str, settings: Params) -> np.ndarray:
     """The whole way in librosa alone: bytes [shape=(frames, n_mels)] as floats."""
-    mel = settings.mels
+    mel = settings.mels_of_dataset()
     samples, _ = librosa.load(path, sr=mel.sample_rate)
     power = librosa.feature.melspectrogram(
         y=samples, sr=mel.sample_rate, n_fft=mel.n_fft, hop_length=mel.hop_length, n_mels=mel.n_mels
@@ -68,18 +73,18 @@ def test_array_and_index_agree_with_librosa(project: Path, library: Callable, co
     table = library(3)
     settings = configure({})
     mels.main()
-    index = read_table(MELS / "index.csv", dtype={"track_id": str})
+    index = read_table(mels_dir() / "index.csv", dtype={"track_id": str})
     assert array().dtype == np.uint8
     assert array().shape == (index["frames"].sum(), 32)
     assert index["track_id"].tolist() == ["00", "01", "02"]
     assert index["sha256"].tolist() == table["sha256"].tolist()
-    stored = Spectrograms(MELS)
+    stored = Spectrograms(mels_dir())
     for track_id, path in zip(table["track_id"], table["path"], strict=True):
         expected = expected_frames(path, settings)
         track = stored.track(track_id)
         assert track.shape == expected.shape
         assert np.abs(track - expected).max() <= 0.5 + 0.02
-    assert read_json(MELS / "format.json") == {
+    assert read_json(mels_dir() / "format.json") == {
         "sample_rate": 22050,
         "n_fft": 1024,
         "n_mels": 32,
@@ -112,14 +117,14 @@ def test_only_what_is_new_is_computed(library: Callable, configure: Callable, de
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("mels.n_mels", 40),
-        ("mels.n_fft", 2048),
-        ("mels.hop_length", 256),
-        ("mels.fmin", 50.0),
-        ("mels.fmax", 8000.0),
-        ("mels.top_db", 60.0),
-        ("mels.sample_rate", 16000),
-        ("mels.reference", "loudness"),
+        ("front_ends.default.n_mels", 40),
+        ("front_ends.default.n_fft", 2048),
+        ("front_ends.default.hop_length", 256),
+        ("front_ends.default.fmin", 50.0),
+        ("front_ends.default.fmax", 8000.0),
+        ("front_ends.default.top_db", 60.0),
+        ("front_ends.default.sample_rate", 16000),
+        ("front_ends.default.reference", "loudness"),
     ],
 )
 def test_other_parameters_are_other_spectrograms(
@@ -132,7 +137,7 @@ def test_other_parameters_are_other_spectrograms(
     mels.main()
     assert decoded == ["0.wav", "0.wav"]
     assert array().tobytes() != before
-    if key not in ("mels.fmin", "mels.fmax", "mels.reference"):
+    if key not in ("front_ends.default.fmin", "front_ends.default.fmax", "front_ends.default.reference"):
         expected = expected_frames("music/0.wav", settings)
         assert np.abs(array() - expected).max() <= 0.52
 
@@ -141,24 +146,30 @@ def test_a_recipe_overrides_single_keys_and_no_other_recipe_does(
     library: Callable, configure: Callable, decoded: list[str]
 ) -> None:
     library(1)
-    settings = configure({"mels.fmax": 8000.0, "mels.reference": "loudness"})
+    settings = configure({"front_ends.default.fmax": 8000.0, "front_ends.default.reference": "loudness"})
     mels.main()
     expected = output()
     assert decoded == ["0.wav"]
-    configure({"mels.fmax": None, "mels.reference": "peak", "datasets.demo.mels": {"fmax": 3000.0}})
+    configure(
+        {
+            "front_ends.default.fmax": None,
+            "front_ends.default.reference": "peak",
+            "datasets.demo.mels": {"fmax": 3000.0},
+        }
+    )
     configure({"datasets.folder.mels": {"fmax": 8000.0, "reference": "loudness"}})
     mels.main()
     assert output() == expected
     assert decoded == ["0.wav"]  # the same spectrograms, whichever way they were asked for
-    form = Spectrograms(MELS).format
-    assert (form.fmax, form.reference, form.n_mels) == (8000.0, "loudness", settings.mels.n_mels)
+    form = Spectrograms(mels_dir()).format
+    assert (form.fmax, form.reference, form.n_mels) == (8000.0, "loudness", settings.front_ends["default"].n_mels)
     samples = decode.load(Path("music/0.wav"), 22050)
-    np.testing.assert_array_equal(array(), mel.of_samples(samples, settings.mels))
+    np.testing.assert_array_equal(array(), mel.of_samples(samples, settings.mels_of_dataset()))
 
 
 def test_what_a_recipe_says_of_training_is_no_concern_of_the_mels() -> None:
     stage = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["mels"]
-    assert set(stage["params"]) == {"dataset", "datasets.${dataset}.mels", "mels"}
+    assert set(stage["do"]["params"]) == {"architectures", "dataset", "datasets.${dataset}.mels", "front_ends.${key}"}
 
 
 def test_the_same_bytes_are_computed_once(library: Callable, decoded: list[str]) -> None:
@@ -167,7 +178,7 @@ def test_the_same_bytes_are_computed_once(library: Callable, decoded: list[str])
     write_table(Path("data/raw/folder/tracks.csv"), twins)
     mels.main()
     assert sorted(decoded) == ["0.wav", "1.wav"]
-    stored = Spectrograms(MELS)
+    stored = Spectrograms(mels_dir())
     np.testing.assert_array_equal(stored.track("x"), stored.track("00"))
     np.testing.assert_array_equal(stored.track("y"), stored.track("01"))
 
@@ -199,7 +210,7 @@ def test_a_full_disk_loses_nothing(
     message = capsys.readouterr().err
     assert message.startswith("error: the disk is full while writing ")
     assert message.count("\n") == 1
-    assert not MELS.exists()
+    assert not mels_dir().exists()
     kept = [path for path in (project / ".cache").rglob("*") if path.is_file()]
     assert len(kept) == failing
     assert not [path for path in kept if ".tmp" in path.name]
@@ -286,7 +297,7 @@ def test_published_spectrograms_are_converted_within_half_a_step(
     configure({"dataset": "mels"})
     monkeypatch.setattr(sys, "argv", ["mels"])
     mels.main()
-    stored = Spectrograms(MELS)
+    stored = Spectrograms(mels_dir())
     assert vars(stored.format) == {
         "sample_rate": 16000,
         "n_fft": 512,
@@ -323,7 +334,7 @@ def test_a_published_track_that_is_gone_is_one_line(
 def test_a_file_that_changed_since_ingestion_is_not_kept_under_its_old_name(
     project: Path, configure: Callable[..., Params], write_song: Callable[..., Path]
 ) -> None:
-    settings = configure({}).mels
+    settings = configure({}).mels_of_dataset()
     song = write_song(project / "song.wav", seed=1)
     tracks = pd.DataFrame({"track_id": ["song"], "path": [str(song)], "sha256": [sha256_of(song)]})
     write_song(song, seed=2)
@@ -342,7 +353,7 @@ def test_a_damaged_cache_entry_is_computed_again(
     (entry,) = (project / ".cache/mels").rglob(f"{sha256_of(project / 'music/1.wav')}.npy")
     whole = entry.read_bytes()
     entry.write_bytes(whole[:-cut] if cut else b"")
-    for path in MELS.iterdir():
+    for path in mels_dir().iterdir():
         path.unlink()
     decoded.clear()
     mels.main()

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from genres.core.files import write_table
 from genres.core.paths import TRACKS
 from genres.data import windows
+from genres.data.windows import Windowing
 
 
 @given(st.floats(0.05, 600), st.floats(0.5, 30), st.floats(0, 0.9))
 def test_windows_cover_a_track_and_stay_inside(duration: float, length: float, overlap: float) -> None:
     step = length - length * overlap
-    starts = windows.starts(duration, length, length * overlap)
+    starts = Windowing(length, length * overlap).starts_s(duration)
     assert starts[0] == 0
     if duration < length:
         assert starts == [0]
@@ -40,7 +41,7 @@ def test_windows_cover_a_track_and_stay_inside(duration: float, length: float, o
     ],
 )
 def test_windows_of_usual_tracks(duration: float, length: float, overlap: float, starts: list[float]) -> None:
-    assert windows.starts(duration, length, overlap) == pytest.approx(starts, abs=1e-6)
+    assert Windowing(length, overlap).starts_s(duration) == pytest.approx(starts, abs=1e-6)
 
 
 def test_windows_of_another_length_are_cut_from_the_tracks_that_have_a_fold(tmp_path, monkeypatch) -> None:
@@ -48,7 +49,7 @@ def test_windows_of_another_length_are_cut_from_the_tracks_that_have_a_fold(tmp_
     seconds = {"long": 65.0, "short": 4.0, "left out": 30.0}
     tracks = pd.DataFrame({"track_id": list(seconds), "genre": list("aba"), "artist": "", "fold": ["train", "val", ""]})
     write_table(TRACKS, tracks)
-    found = windows.read(30.0, seconds.__getitem__)
+    found = windows.read(Windowing(30.0, of="tracks"), seconds.__getitem__)
     # 65 s are two windows of 30 s; the last 5 s are less than half of one.
     assert found.to_dict("list") == {
         "track_id": ["long", "long", "short"],

@@ -227,3 +227,48 @@ def test_a_name_that_is_not_utf_8_is_left_out_with_a_warning(music: Path, capsys
         pytest.skip("this file system has only UTF-8 names")
     assert collect(music)["track_id"].tolist() == ALL
     assert "its name is not UTF-8" in capsys.readouterr().err
+
+
+def test_what_is_left_out_is_said_in_one_line(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("polka/a.mid", "polka/b.mid", "pop/cover.jpg", "pop/c.opus", "top.wav"):
+        (music / name).parent.mkdir(exist_ok=True)
+        (music / name).write_bytes(b"audio")
+    assert collect(music)["track_id"].tolist() == sorted([*ALL, "pop/c.opus"])
+    left_out = capsys.readouterr().err
+    assert f"{music}: left out: 2 .mid, 1 .jpg; no music of polka\n" in left_out
+    assert f"{music}: left out: 1 songs that are in no genre folder, such as top.wav\n" in left_out
+
+
+def test_genres_that_differ_in_form_only_are_one(music: Path) -> None:
+    for name in ("Caf\u00e9", "Cafe\u0301", "caf\u00e9", "rock ", "_unsorted", "genre", " "):
+        (music / name).mkdir()
+        (music / name / "x.wav").write_bytes(b"audio")
+    genres = collect(music).set_index("track_id")["genre"]
+    assert len({genres[f"{name}/x.wav"] for name in ("Caf\u00e9", "Cafe\u0301", "caf\u00e9")}) == 1
+    assert genres["rock /x.wav"] == "rock"
+    assert genres["_unsorted/x.wav"] == "_unsorted"
+    assert {genres["genre/x.wav"], genres[" /x.wav"]} == {"genre (genre)", "(genre)"}
+    assert set(collect(music, genres=["CAFE\u0301", "pop"])["genre"]) == {"CAFE\u0301", "pop"}
+
+
+def test_a_table_made_on_windows_is_read(music: Path) -> None:
+    (music / "pop" / "Cafe\u0301.wav").write_bytes(b"audio")
+    (music / "tracks.csv").write_text(
+        "Path;Genre\n./pop/a.wav;pop\nrock\\D.AU;rock\npop\\Caf\u00e9.wav;Pop\n;\n", encoding="utf-8-sig"
+    )
+    songs = collect(music)
+    assert songs["track_id"].tolist() == ["pop/a.wav", "rock/d.Au", "pop/Cafe\u0301.wav"]
+    assert songs["genre"].tolist() == ["pop", "rock", "pop"]
+    (music / "tracks.csv").write_text("path;genre\nrock/d.Au;rock\nrock\\d.Au;rock\n")
+    with pytest.raises(UserError, match=r"tracks\.csv: lists rock/d\.Au twice"):
+        collect(music)
+
+
+def test_fma_as_it_is_unzipped_is_named(tmp_path: Path) -> None:
+    for number in (2, 5, 1482):
+        path = tmp_path / f"fma_small/{number // 1000:03}/{number:06}.mp3"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"audio")
+    for root in (tmp_path / "fma_small", tmp_path):
+        with pytest.raises(UserError, match=r"is the FMA data set .* fma_metadata/tracks\.csv"):
+            collect(root)

@@ -110,6 +110,8 @@ def archive(site: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (".", ".wav"),
         (".", ".AU"),
         (".", ".au.wav"),
+        (".", ".flac"),
+        ("genres", ".mp3"),
     ],
 )
 def test_every_usual_layout_is_found(tmp_path: Path, layout: str, suffix: str) -> None:

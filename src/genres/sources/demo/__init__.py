@@ -24,6 +24,7 @@ from genres.sources.demo.composition import Score, compose, compose_pair, random
 from genres.sources.demo.mixing import render
 from genres.sources.demo.styles import STYLES
 from genres.sources.demo.synthesis import SAMPLE_RATE
+from genres.sources.source import AudioFiles
 
 HIGHEST_PEAK = 0.95  # maximum of the decoded files; full scale is 1
 REMIX = {"original": "pop", "remix": "brazilian_funk"}  # version: genre
@@ -73,6 +74,14 @@ class Song:
     def path(self) -> Path:
         """Path of the file, relative to the data set's folder."""
         return Path("audio") / ("remixes" if isinstance(self.song, str) else self.genre) / f"{self.track_id}.ogg"
+
+
+class Source(AudioFiles[DemoRecipe]):
+    """Synthetic songs."""
+
+    def collect(self) -> pd.DataFrame:
+        """Return the requested songs: see :func:`collect`."""
+        return collect(self.recipe, self.folder)
 
 
 def collect(recipe: DemoRecipe, raw_dir: Path) -> pd.DataFrame:

@@ -5,17 +5,40 @@ matching, sources and previews find and download the audio; playlists combines t
 is possible and what is allowed.
 """
 
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from genres.compute.pool import LOCAL
-from genres.core.params import Compute, Services, SpotifyRecipe
+from genres.core.params import SpotifyRecipe
+from genres.sources.source import AudioFiles
 
 
-def collect(recipe: SpotifyRecipe, raw_dir: Path, services: Services, options: Compute = LOCAL) -> pd.DataFrame:
-    """List the songs of a recipe and download their audio: see :func:`genres.sources.spotify.playlists.collect`."""
-    # Imported here, so that links and manifest do not load the libraries of the web services.
-    from genres.sources.spotify import playlists
+# The modules are imported in the functions, so that links and manifest do not load the libraries of the web services.
+class Source(AudioFiles[SpotifyRecipe]):
+    """Songs of playlists."""
 
-    return playlists.collect(recipe, raw_dir, services, options)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.expected = self.recipe.playlist_genres
+
+    def collect(self, existing: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the requested songs, downloaded: see :func:`genres.sources.spotify.playlists.collect`."""
+        from genres.sources.spotify import playlists
+
+        return playlists.collect(self.recipe, self.folder, self.settings.services, self.settings.compute, existing)
+
+    def left_out(self, tracks: pd.DataFrame) -> dict[str, str]:
+        """Return songs of two genres, duplicates and surplus: the reason for each track_id."""
+        from genres.sources.spotify import selection
+
+        # Conflicts go first, so that balancing counts only songs that stay.
+        reasons = selection.conflicts_by_sound(tracks, self.recipe.conflicts)
+        if self.recipe.balance == "smallest":
+            reasons |= selection.surplus(tracks[~tracks["track_id"].isin(reasons)])
+        return reasons
+
+    def check(self, summary: dict[str, Any]) -> None:
+        """Raise a UserError if a genre has too few songs."""
+        from genres.sources import report
+
+        report.check_sizes(summary, self.expected, self.recipe.min_tracks)

@@ -127,7 +127,7 @@ def _fault(what: str, response: requests.Response) -> Exception:
         reason = "the quota of all apps of the developer account is used up"
         return UnavailableError(wait_message("spotify", what, reason, after_s or DAY_S))
     if response.status_code in PASSING or response.status_code >= 500:
-        return RetryableError(f"HTTP {response.status_code}", after_s)
+        return RetryableError(f"HTTP {response.status_code}", after_s, is_limit=response.status_code == 429)
     return RefusedError(response.status_code, message)
 
 

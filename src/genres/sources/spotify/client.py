@@ -18,7 +18,7 @@ from genres.core.paths import cache_dir
 from genres.sources.spotify import refusals
 from genres.sources.spotify.account import Account
 from genres.sources.spotify.api import Api, RefusedError
-from genres.sources.spotify.entries import NOT_SENT, song_of_track, songs_of
+from genres.sources.spotify.entries import NOT_SENT, names_of_others, song_of_track, songs_of
 from genres.sources.spotify.links import playlist_id, track_id
 from genres.sources.spotify.song import Song
 
@@ -48,6 +48,7 @@ class Playlist:
     total: int  # entries of any kind
     songs: list[Song]  # without duplicates, in the playlist's order
     left_out: dict[str, int]  # number of excluded entries by reason
+    names: dict[str, list[str]]  # names of excluded entries by reason, where they have any
 
 
 class Client:
@@ -214,7 +215,15 @@ def _playlist(head: dict[str, Any], total: int, entries: list[Any]) -> Playlist:
     if total > len(entries):
         left_out[NOT_SENT] = total - len(entries)
     identity = str(head.get("id"))
-    return Playlist(identity, str(head.get("name") or identity), head["snapshot_id"], total, songs, left_out)
+    return Playlist(
+        identity,
+        str(head.get("name") or identity),
+        head["snapshot_id"],
+        total,
+        songs,
+        left_out,
+        names_of_others(entries),
+    )
 
 
 def _cached(path: Path, is_right: Callable[[Any], bool]) -> dict[str, Any] | None:

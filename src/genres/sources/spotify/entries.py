@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from genres.core.names import clean_isrc
 from genres.sources.spotify.links import ID
-from genres.sources.spotify.song import Song, clean_isrc
+from genres.sources.spotify.song import Song
 
 LOCAL = "local file"
 EPISODE = "episode"
@@ -34,11 +35,32 @@ def songs_of(entries: Iterable[Any]) -> tuple[list[Song], dict[str, int]]:
     return list(songs.values()), dict(left_out)
 
 
+def names_of_others(entries: Iterable[Any]) -> dict[str, list[str]]:
+    """Return the names, "artists - title", of entries that are no songs but have a title, by the reason."""
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        reason, track = song_of_entry(entry), _track(entry) or {}
+        if isinstance(reason, str) and (title := _text(track.get("name"))):
+            artists = ", ".join(filter(None, (_text(artist.get("name")) for artist in _artists(track))))
+            names.setdefault(reason, []).append(f"{artists} - {title}" if artists else title)
+    return names
+
+
+def _track(entry: Any) -> dict[str, Any] | None:
+    if not isinstance(entry, dict):
+        return None
+    return next((entry[key] for key in ("item", "track") if isinstance(entry.get(key), dict)), None)
+
+
+def _artists(track: dict[str, Any]) -> list[dict[str, Any]]:
+    return [artist for artist in _list(track.get("artists")) if isinstance(artist, dict)]
+
+
 def song_of_entry(entry: Any) -> Song | str:
     """Return the song of an entry, or the reason why there is none."""
     if not isinstance(entry, dict):
         return GONE
-    track = next((entry[key] for key in ("item", "track") if isinstance(entry.get(key), dict)), None)
+    track = _track(entry)
     if entry.get("is_local") is True:
         return LOCAL
     return GONE if track is None else song_of_track(track)
@@ -61,8 +83,7 @@ def song_of_track(track: dict[str, Any]) -> Song | str:
         return GONE
     if track.get("is_playable") is False or track.get("restrictions"):
         return UNPLAYABLE
-    artists = [artist for artist in _list(track.get("artists")) if isinstance(artist, dict)]
-    named = [(name, _text(artist.get("id"))) for artist in artists if (name := _text(artist.get("name")))]
+    named = [(name, _text(artist.get("id"))) for artist in _artists(track) if (name := _text(artist.get("name")))]
     duration = track.get("duration_ms")
     return Song(
         spotify_id=identity,

@@ -5,15 +5,18 @@ duration_s, genre; several artists are separated by ";"), by hand, or by tools s
 ``<songs_dir>/<genre>.csv`` needs no column `genre`: the file name gives it.
 """
 
+import math
 import re
 from pathlib import Path
 
 import pandas as pd
 
 from genres.core.console import UserError, warn
-from genres.core.files import read_table, write_table
+from genres.core.files import write_table
+from genres.core.names import clean_isrc
+from genres.core.tables import decimal, read_user_table
 from genres.sources.spotify.links import track_id
-from genres.sources.spotify.song import Song, clean_isrc
+from genres.sources.spotify.song import Song
 
 NAME = "manifest.csv"
 COLUMNS = ["spotify_id", "isrc", "title", "artist", "artist_id", "duration_s", "genre"]
@@ -43,9 +46,8 @@ def read_manifests(folder: Path) -> list[tuple[str, Song]]:
 
 def read_manifest(path: Path) -> list[tuple[str, Song]]:
     """Read the songs of a table, each with its genre; incomplete rows are skipped with a warning."""
-    table = read_table(path, dtype=str)
-    by_name = {str(name).lstrip("\ufeff").strip().casefold(): str(name) for name in table}
-    columns = {ours: by_name[name] for ours, names in _NAMES.items() for name in reversed(names) if name in by_name}
+    table = read_user_table(path)
+    columns = {ours: name for ours, names in _NAMES.items() for name in reversed(names) if name in table}
     if not ({"title", "artist"} <= set(columns) or "isrc" in columns):
         raise UserError(f"{path}: needs the columns title and artist, or isrc; it has {', '.join(map(str, table))}")
     genre_of_file = "" if path.name == NAME else path.stem
@@ -96,10 +98,8 @@ def _seconds(text: str, in_ms: bool) -> float:
     if match := re.fullmatch(r"(?:(\d+):)?(\d+):(\d\d)", text):
         hours, minutes, seconds = (int(part or 0) for part in match.groups())
         return 3600.0 * hours + 60 * minutes + seconds
-    try:
-        return max(0.0, float(text) / (1000 if in_ms else 1))
-    except ValueError:
-        return 0.0
+    number = decimal(text)
+    return max(0.0, number / (1000 if in_ms else 1)) if math.isfinite(number) else 0.0
 
 
 def write_manifest(path: Path, songs: list[tuple[str, Song]]) -> None:

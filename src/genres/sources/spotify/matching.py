@@ -7,6 +7,7 @@ import re
 import unicodedata
 from itertools import pairwise
 
+from genres.core.names import folded, normalised_artist
 from genres.sources.spotify.song import Song
 
 # Tolerance of the length: stores round it, and trim silence differently.
@@ -75,7 +76,7 @@ def normalised_title(title: str) -> str:
     titles in all scripts keep their letters, and a title of signs only is kept.
     """
     bare, _ = _split(title)
-    return _letters(bare) or _signs(bare) or _letters(_folded(title)) or _signs(_folded(title)) or title
+    return _letters(bare) or _signs(bare) or _letters(folded(title)) or _signs(folded(title)) or title
 
 
 def search_title(title: str) -> str:
@@ -87,23 +88,6 @@ def search_title(title: str) -> str:
     version = [aside for aside in asides if not _names_guests(aside) and (_versions_in(aside) or _made_by(aside))]
     words = _words(" ".join([bare, *version]))
     return re.sub(r"(?<=\w) part \d+(?!\w)", "", words) or normalised_title(title)
-
-
-def normalised_artist(name: str) -> str:
-    """Return the letters of a name without a leading "The" and without words for "and", for comparison."""
-    folded = _folded(name)
-    words = re.sub(r"(?<= )(?:e|y|et|und|x) ", "", _words(folded).removeprefix("the "))
-    return _letters(words) or _signs(folded) or name
-
-
-def _folded(text: str) -> str:
-    """Return text of any script in lower case without accents and apostrophes."""
-    decomposed = unicodedata.normalize("NFKD", re.sub("['’‘`´ʼ]", "", text))
-    # Only the accents of Latin, Greek and Cyrillic are removed; in other scripts combining marks are vowels.
-    kept = "".join(c for c in unicodedata.normalize("NFKD", decomposed.casefold()) if not "\u0300" <= c <= "\u036f")
-    composed = re.sub("[“”„″]", '"', unicodedata.normalize("NFKC", kept))
-    # Emoji variation selectors are removed, so as not to count as letters; a dollar in a word is an s: "A$AP".
-    return re.sub(r"\$(?=\w)|(?<=\w)\$", "s", re.sub("[\ufe00-\ufe0f\u20e3]", "", composed))
 
 
 def _words(folded: str) -> str:
@@ -127,9 +111,9 @@ def _signs(folded: str) -> str:
 
 def _split(title: str) -> tuple[str, list[str]]:
     """Split a title into its folded name and its asides: texts in brackets, and remarks after a dash."""
-    folded = _folded(title)
-    asides = [aside.strip() for aside in _BRACKETS.findall(folded)]
-    outside = _BRACKETS.sub(lambda match: match[1] if _PART.match(match[1].strip()) else " ", folded)
+    lower = folded(title)
+    asides = [aside.strip() for aside in _BRACKETS.findall(lower)]
+    outside = _BRACKETS.sub(lambda match: match[1] if _PART.match(match[1].strip()) else " ", lower)
     name, *tails = _DASH.split(f"{outside} ")
     for tail in map(str.strip, tails):
         is_remark = _versions_in(tail) or _HARMLESS.search(tail) or _GUESTS.match(f" {tail}")
@@ -219,7 +203,7 @@ def mismatch(song: Song, *, title: str, artist: str, duration_s: float, same_isr
     if not (same_artist or proven):
         return "another artist"
     if not has_length:
-        same = _words(_folded(song.title)) == _words(_folded(title))
+        same = _words(folded(song.title)) == _words(folded(title))
         return "" if same else "a slightly different title, of unknown length"
     if abs(song.duration_s - duration_s) > TOLERANCE_S:
         return f"another length ({duration_s:.0f} s instead of {song.duration_s:.0f} s)"
@@ -227,7 +211,7 @@ def mismatch(song: Song, *, title: str, artist: str, duration_s: float, same_isr
 
 
 def _imitates(artist: str) -> bool:
-    return bool(_IMITATORS.search(_folded(artist)))
+    return bool(_IMITATORS.search(folded(artist)))
 
 
 def _names_in(artist: str) -> set[str]:

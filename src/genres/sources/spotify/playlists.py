@@ -11,13 +11,13 @@ import pandas as pd
 from genres.compute.pool import LOCAL
 from genres.core.console import UserError, warn
 from genres.core.files import atomic
+from genres.core.names import known_artists, normalised_artist
 from genres.core.params import Compute, Services, SpotifyRecipe
 from genres.core.paths import project_root
 from genres.sources import CANDIDATE_COLUMNS
-from genres.sources.folder import list_songs
+from genres.sources.folder import genre_of, list_songs
 from genres.sources.spotify.client import Client, PlaylistError, TrackError
 from genres.sources.spotify.manifest import read_manifests
-from genres.sources.spotify.matching import normalised_artist
 from genres.sources.spotify.previews import Outcome, check_decoders, fetch_all
 from genres.sources.spotify.selection import Entry, interleave, keys_of, select
 from genres.sources.spotify.song import Song, name_of
@@ -119,8 +119,9 @@ def gather(recipe: SpotifyRecipe, folder: Path, services: Services) -> list[Entr
             playlists.append(playlist.songs)
             print(f"{genre}: {playlist.name}: {len(playlist.songs)} songs of {playlist.total} entries", flush=True)
             for reason, count in playlist.left_out.items():
-                blank = Song("", f"an entry of {playlist.name}", ())
-                entries += [Entry(genre, blank, left_out=reason)] * count
+                names = playlist.names.get(reason, [])
+                names = [*names, *[f"an entry of {playlist.name}"] * (count - len(names))]
+                entries += [Entry(genre, Song("", name, ()), left_out=reason) for name in names]
         entries += [Entry(genre, song) for song in interleave(playlists)]
     return entries
 
@@ -155,7 +156,7 @@ class _LazyClient:
 def _own_songs(recipe: SpotifyRecipe, folder: Path, other_genres: set[str]) -> pd.DataFrame:
     """List the user's own songs, ``<songs_dir>/<genre>/…``, of all genres of the data set."""
     genres = {*recipe.playlist_genres, *other_genres}
-    folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    folders = {genre_of(path.name) for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     _warn_unknown_genres("folders", folders - genres, sorted(genres))
     table = list_songs(folder, genres.__contains__)
     table["path"] = [str(folder / name) for name in table["track_id"]]
@@ -167,7 +168,7 @@ def _reject_pairs(tracks: pd.DataFrame, songs: list[Song]) -> list[str]:
     """Return the `rejected` column of other sources' songs: songs of remix pairs must not be trained on."""
     pairs = {key for song in songs for key in keys_of(song)}
     return [
-        "one of a remix pair" if pairs & set(keys_of(Song("", title, (artist,)))) else rejected
+        "one of a remix pair" if pairs & set(keys_of(Song("", title, known_artists(artist)))) else rejected
         for artist, title, rejected in zip(tracks["artist"], tracks["title"], tracks["rejected"], strict=True)
     ]
 
@@ -177,7 +178,7 @@ def _row(entry: Entry, outcomes: dict[Song, Outcome], raw_dir: Path) -> dict[str
     row = {
         "track_id": name_of(song),
         "genre": entry.genre,
-        "artist": next(filter(None, (*song.artist_ids[:1], *song.artists[:1])), ""),
+        "artist": "; ".join(filter(None, song.artist_ids)) or "; ".join(song.artists),
         "title": song.title,
         "isrc": song.isrc,
         "source": "spotify",
@@ -217,7 +218,10 @@ def _with_one_name_an_artist(tracks: pd.DataFrame, songs: Iterable[Song]) -> pd.
             for name, identity in zip(song.artists, song.artist_ids, strict=False):
                 if identity:
                     ids.setdefault(normalised_artist(name), identity)
-    return tracks.assign(artist=[name and ids.setdefault(normalised_artist(name), name) for name in tracks["artist"]])
+    known = [
+        [ids.setdefault(normalised_artist(name), name) for name in known_artists(text)] for text in tracks["artist"]
+    ]
+    return tracks.assign(artist=["; ".join(names) for names in known])
 
 
 def _unique(tracks: pd.DataFrame) -> pd.DataFrame:

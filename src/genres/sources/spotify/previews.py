@@ -33,6 +33,7 @@ from genres.sources.spotify.song import Song, name_of
 from genres.sources.spotify.sources import NoAnswerError, NotFoundError, Offer, Sources
 from genres.sources.web import Service, ServiceError
 
+CONCURRENCY = 4  # songs at a time
 SHORTEST_S = 10.0  # previews have 30 s; shorter ones are rejected
 ASK_AGAIN_AFTER_S = 30 * 86400.0  # lifetime of the note that no source has a song
 
@@ -83,7 +84,7 @@ def fetch_all(
     market : str
         Country of the stores.
     services : Services
-        Rate limits, retries, and number of concurrent songs.
+        Rate limits and retries.
     options : Compute
         Options of the workers that download the bytes. Requests are scheduled in this process in any case, because a
         host's rate limit counts those of all workers.
@@ -108,7 +109,7 @@ def fetch_all(
     sources, downloads = Sources(services, market), Service("downloads", services)
     stop = threading.Event()
 
-    with caller(options if missing else LOCAL) as call, ThreadPoolExecutor(services.concurrency) as pool:
+    with caller(options if missing else LOCAL) as call, ThreadPoolExecutor(CONCURRENCY) as pool:
         transfer = None if options.scheduler is None else lambda url: call(fetch_once, url)
 
         def work(song: Song) -> Outcome | None:

@@ -11,13 +11,11 @@ from itertools import chain, pairwise, zip_longest
 
 import pandas as pd
 
-from genres.core.groups import Groups
+from genres.core.groups import groups
+from genres.core.names import SAME_LENGTH_S, known_artists, normalised_artist, proven_codes
 from genres.core.params import SpotifyRecipe
-from genres.sources.spotify.matching import normalised_artist, normalised_title, version_of
+from genres.sources.spotify.matching import normalised_title, version_of
 from genres.sources.spotify.song import Song
-
-# Entries of equal title and artist whose lengths differ by less are one recording under two ids.
-SAME_LENGTH_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,8 @@ def select(entries: list[Entry], recipe: SpotifyRecipe, existing: Iterable[tuple
     list of Entry
         The same entries in the same order, with `left_out` set.
     """
-    elsewhere = {key: genre for genre, artist, title in existing for key in keys_of(Song("", title, (artist,)))}
+    others = [(genre, Song("", title, known_artists(artist))) for genre, artist, title in existing]
+    elsewhere = {key: genre for genre, song in others for key in keys_of(song)}
     entries = list(entries)
     of_recording = defaultdict(list)
     for index, root in enumerate(_recordings([entry.song for entry in entries])):
@@ -79,20 +78,20 @@ def select(entries: list[Entry], recipe: SpotifyRecipe, existing: Iterable[tuple
 
 
 def _recordings(songs: list[Song]) -> list[int]:
-    """Return the index of each song's first equal recording: equal id, equal ISRC, or equal name and length."""
-    groups = Groups(len(songs))
-    groups.join_equal(song.spotify_id for song in songs)
-    groups.join_equal(song.isrc for song in songs)
+    """Return the index of each song's first equal recording: equal id, or two of ISRC, name and length equal."""
+    titles = [normalised_title(song.title) for song in songs]
+    codes = proven_codes([song.isrc for song in songs], titles, [song.duration_s for song in songs])
     of_name = defaultdict(list)
     for index, song in enumerate(songs):
         for key in keys_of(song)[:1]:
             of_name[key].append(index)
-    for indices in of_name.values():
-        indices.sort(key=lambda index: songs[index].duration_s)
-        for first, second in pairwise(indices):
-            if songs[second].duration_s - songs[first].duration_s < SAME_LENGTH_S:
-                groups.join(first, second)
-    return groups.roots()
+    pairs = [
+        (first, second)
+        for indices in of_name.values()
+        for first, second in pairwise(sorted(indices, key=lambda index: songs[index].duration_s))
+        if songs[second].duration_s - songs[first].duration_s < SAME_LENGTH_S
+    ]
+    return groups(len(songs), [song.spotify_id for song in songs], codes, pairs=pairs)
 
 
 def keys_of(song: Song) -> list[tuple[str, str, str]]:

@@ -1,7 +1,6 @@
 """Metadata of a song from playlists and manifests, by which its audio is searched."""
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 
@@ -16,12 +15,6 @@ class Song:
     isrc: str = ""  # International Standard Recording Code: twelve capitals and digits
     duration_s: float = 0.0
     preview_url: str = ""  # preview of 30 s, if Spotify still gives it
-
-
-def clean_isrc(text: str | None) -> str:
-    """Return an ISRC in its normal form: GBDUW0000059 for "gb-duw-00-00059"; empty if invalid."""
-    letters = (text or "").replace("-", "").replace(" ", "").upper()
-    return letters if re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}\d{7}", letters) else ""
 
 
 def name_of(song: Song) -> str:

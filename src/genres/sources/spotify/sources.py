@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -23,7 +24,9 @@ DEEZER_URL, ITUNES_URL = "https://api.deezer.com", "https://itunes.apple.com"
 HITS = 10
 
 # Deezer's error codes; errors have HTTP status 200. (developers.deezer.com/api/errors)
-DEEZER_NO_DATA, DEEZER_QUOTA, DEEZER_BUSY = 800, 4, 700
+DEEZER_NO_DATA = 800
+DEEZER_LIMITS = (4, 50, 700)  # quota (50: not documented), busy
+DEEZER_REFUSALS = (500, 501, 600)  # wrong or missing parameter, wrong query: the same in every run
 DEEZER_WINDOW_S = 5.0  # time window of its quota of 50 requests
 
 # iTunes signals its rate limit only by 403 with an empty body, for some minutes.
@@ -100,10 +103,12 @@ class Sources:
         except NotFoundError:
             self._unanswered[store] = 0
             raise
+        except UnavailableError as error:
+            raise UnavailableError(f"{error}, or remove {store}'s sources from audio_from") from None
         except ServiceError as error:
             # One song that always fails at a store must not stop the others.
             self._unanswered[store] += 1
-            if self._unanswered[store] < OUTAGE and not error.asks_to_wait:
+            if self._unanswered[store] < OUTAGE:
                 raise NoAnswerError(str(error)) from None
             raise UnavailableError(
                 f"{error}. All downloads are kept: run the same command again later to continue, or "
@@ -122,7 +127,7 @@ class Sources:
     def _deezer_by_isrc(self, song: Song) -> Offer:
         if not song.isrc:
             raise MissingMetadataError("no ISRC")
-        track = self._ask_deezer(f"/track/isrc:{song.isrc}", song, needed="id")
+        track = self._ask_deezer(f"/track/isrc:{quote(song.isrc, safe='')}", song, needed="id")
         return _first_match(_completed(song, [track], _of_deezer), [track], _of_deezer, same_isrc=True)
 
     def _deezer_by_search(self, song: Song) -> Offer:
@@ -141,15 +146,15 @@ class Sources:
             if not error:  # absent, or an empty list
                 return _require(needed, answer, response)
             code = error.get("code") if isinstance(error, dict) else None
-            if code in (DEEZER_QUOTA, DEEZER_BUSY):
-                raise RetryableError(str(error.get("message") or "quota"), DEEZER_WINDOW_S)
+            if code in DEEZER_LIMITS:
+                raise RetryableError(str(error.get("message") or "quota"), DEEZER_WINDOW_S, is_limit=True)
             if code == DEEZER_NO_DATA or response.status_code == 404:
                 raise NotFoundError("unknown there")
             message = error.get("message") if isinstance(error, dict) else error
-            if code is None:
-                # "An error has occured" may be permanent for this song, so it is not retried now.
-                raise NoAnswerError(f"an error without a code ({message})")
-            raise NotFoundError(f"refused ({message})")
+            if code in DEEZER_REFUSALS:
+                raise NotFoundError(f"refused ({message})")
+            # "An error has occured", without a code, may be permanent for this song, so it is not retried now.
+            raise NoAnswerError(f"an error {'without a code' if code is None else f'of code {code}'} ({message})")
 
         return self._deezer.call(ask, what)
 
@@ -170,7 +175,7 @@ class Sources:
         def ask() -> list[dict[str, Any]]:
             response = self._itunes.get_once(self._itunes_url + path, query)
             if response.status_code == 403:
-                raise RetryableError("asked too often", ITUNES_PAUSE_S)
+                raise RetryableError("asked too often", ITUNES_PAUSE_S, is_limit=True)
             answer = _json(response)
             if response.status_code == 400:
                 message = str(answer.get("errorMessage") or "HTTP 400")

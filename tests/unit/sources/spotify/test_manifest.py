@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genres.core.console import UserError
+from genres.core.names import clean_isrc
 from genres.sources.spotify.manifest import read_manifest, read_manifests, write_manifest
-from genres.sources.spotify.song import Song, clean_isrc, name_of
+from genres.sources.spotify.song import Song, name_of
 
 ID = "3n3Ppam7vgaVa1iaRUc9Lp"
 ARTIST_ID = "0C0XlULifJtAgn6ZNCW2eu"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from genres.sources.spotify.matching import mismatch, normalised_artist, normalised_title, search_title, versions
+from genres.core.names import normalised_artist
+from genres.sources.spotify.matching import mismatch, normalised_title, search_title, versions
 from genres.sources.spotify.song import Song
 
 # Letters of several scripts, signs that stand in titles, emoji.

@@ -33,11 +33,17 @@ def test_the_same_recording_is_taken_once():
     twice = [
         song(1),
         song(1),  # the same entry again
-        song(2, isrc="BRUM72300001"),  # another id, the same ISRC
+        song(2, isrc="BRUM72300001"),  # another id, the same ISRC and length
         song(3, title="TITLE 1", artists=("singer 1",), duration_s=182.0, isrc=""),  # the same name and length
         song(4, title="Title 1", artists=("Singer 1",), duration_s=240.0),  # another version
     ]
     assert reasons([Entry("rap", s) for s in twice]) == ["", *["asked for twice"] * 3, ""]
+
+
+@pytest.mark.parametrize("code", ["N/A", "BRUM72300001"])
+def test_a_code_alone_is_no_recording(code):
+    songs = [song(1, isrc=code), song(9, isrc=code)]
+    assert reasons([Entry("rap", songs[0]), Entry("pop", songs[1])]) == ["", ""]
 
 
 def test_versions_of_a_song_are_songs_of_their_own():
@@ -49,7 +55,7 @@ def test_versions_of_a_song_are_songs_of_their_own():
 
 
 def test_a_song_in_two_genres_is_dropped_from_both_or_kept_in_the_first():
-    entries = [Entry("rap", song(1)), Entry("pop", song(2)), Entry("pop", song(9, isrc=song(1).isrc))]
+    entries = [Entry("rap", song(1)), Entry("pop", song(2)), Entry("pop", song(9, isrc=song(1).isrc, duration_s=181.0))]
     assert reasons(entries) == ["label conflict: also in pop", "", "label conflict: also in rap"]
     assert reasons(entries, conflicts="first") == ["", "", "label conflict: also in rap"]
 
