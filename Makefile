@@ -9,8 +9,17 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH
 
 DIR ?= data/raw/demo
+# What a repro writes that is in git.
+RESULTS := metrics plots dvc.lock
 RUNTIME := .venv/.installed
 DEVELOPMENT := .venv/.installed-for-development
+
+# The commands of an environment name its folder: in a copied or renamed project they run the old folder's code.
+ifneq ($(wildcard .venv/bin/dvc),)
+ifeq ($(filter help clean,$(MAKECMDGOALS))$(shell head -n 3 .venv/bin/dvc | grep -F "$$(cd .venv && pwd -P)/bin/"),)
+$(error .venv was made in another folder: rm -rf .venv, then the same again)
+endif
+endif
 
 .PHONY: help repro test soak lint format audit spotify-login app ui experiments leak tune register bench clean
 
@@ -18,7 +27,12 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 repro: $(RUNTIME) ## rebuild whatever is out of date: songs, spectrograms, models, leaderboard
+	@genres doctor --quiet || true
 	dvc repro
+	@# The code and the parameters are the committed ones, the results are not: the last digits of another processor.
+	@if git diff --quiet HEAD -- src params.yaml dvc.yaml 2>/dev/null && ! git diff --quiet HEAD -- $(RESULTS); then \
+	echo "Trained numbers differ between processors: $(RESULTS) are this machine's now; put the committed ones back" \
+	"with: git checkout HEAD -- $(RESULTS)"; fi
 
 test: $(DEVELOPMENT) ## run the tests
 	pytest
@@ -45,9 +59,10 @@ app: $(RUNTIME) ## a page to play with: make app, or make app ARGS="--port 8000 
 	genres app $(ARGS)
 
 ui: $(RUNTIME) ## browse the MLflow runs
+	@genres doctor --quiet || true
 	@case "$$MLFLOW_TRACKING_URI" in http://*|https://*) echo "The runs are on the server: $$MLFLOW_TRACKING_URI";; *) \
 	echo "In some seconds: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"; \
-	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}";; esac
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$$PWD/mlflow.db}";; esac
 
 experiments: $(RUNTIME) ## a table of the DVC experiments and what came of them
 	genres experiments

@@ -1,6 +1,7 @@
 """The command `genres`: one subcommand a task. Each imports what it needs when it is called."""
 
 import importlib
+import sys
 from typing import Any
 
 import click
@@ -17,7 +18,16 @@ COMMANDS = {
     "aggregate": ("genres.experiments.aggregate", "Mean, deviation, interval and ranks over seeds and folds."),
     "added-genres": ("genres.experiments.added_genres", "Compare the old genres' scores with and without added ones."),
     "experiments": ("genres.experiments.list", "List DVC experiments: changed parameters and results."),
+    "doctor": ("genres.doctor", "Check this machine and this checkout for what spoils results in silence."),
     "register": ("genres.inference.register", "Put a trained model into MLflow's registry, to be served."),
+}
+
+# Modules of the extras of pyproject.toml.
+EXTRAS = {
+    "train": ("dvc", "joblib", "mlflow", "optuna", "sklearn"),
+    "page": ("gradio",),
+    "spotify": ("dotenv", "requests", "spotipy"),
+    "cluster": ("distributed", "fsspec", "threadpoolctl"),
 }
 
 
@@ -33,7 +43,16 @@ class _Commands(click.Group):
         module, summary = COMMANDS[cmd_name]
 
         def run(arguments: tuple[str, ...]) -> Any:
-            return importlib.import_module(module).main(list(arguments))
+            try:
+                return importlib.import_module(module).main(list(arguments))
+            except ModuleNotFoundError as error:
+                missing = str(error.name).partition(".")[0]
+                extra = next((extra for extra, modules in EXTRAS.items() if missing in modules), None)
+                if extra is None:
+                    raise
+                needed = f'pip install "music-genres[{extra}]"'
+                print(f"error: genres {cmd_name}: {missing} is not installed; run: {needed}", file=sys.stderr)
+                sys.exit(2)
 
         # The module's own parser reads the options, --help included.
         return click.Command(

@@ -6,6 +6,7 @@ exits with status 2; a traceback always means a bug.
 
 import errno
 import functools
+import io
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
+
+from genres.core import checkout
 
 T = TypeVar("T")
 
@@ -24,11 +27,18 @@ class UserError(Exception):
 
 
 def command(main: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command so that its expected errors print one line on stderr and exit with status 2."""
+    """Wrap a command so that its expected errors print one line on stderr and exit with status 2.
+
+    What the terminal's encoding lacks is printed as "?". In an experiment whose results DVC would lose it does not run.
+    """
 
     @functools.wraps(main)
     def wrapper(*arguments: Any) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # stderr replaces by itself
+            sys.stdout.reconfigure(errors="replace")
         try:
+            if reason := checkout.lost_experiment():
+                raise UserError(reason)
             main(*arguments)
         except UserError as error:
             _fail(str(error))

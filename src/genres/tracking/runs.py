@@ -1,17 +1,26 @@
 """MLflow runs: open them, log to them, compare them, and group them under a parent run."""
 
+import hashlib
+import json
 import math
 import os
-import subprocess
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mlflow
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow import entities
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
+from genres.core.checkout import git
+from genres.core.console import warn
+from genres.core.files import read_table
 from genres.tracking.store import connect, database_lock, exists, experiment_id, readable_errors
+
+# Tag with the machine and the number of the process that a run is of.
+PROCESS = "process"
 
 
 class Run:
@@ -25,9 +34,12 @@ class Run:
         mlflow.log_params(dict(_flat(values)))
 
     def metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Log those values that are numbers."""
+        """Log those values that are numbers; without a step as scores of the run's model, too, if it has one."""
         numbers = {k: float(v) for k, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-        mlflow.log_metrics(numbers, step=step)
+        if step is None:
+            _log_scores(self.run_id, numbers)
+        else:
+            mlflow.log_metrics(numbers, step=step)
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Set tags."""
@@ -36,6 +48,44 @@ class Run:
     def file(self, path: Path, folder: str | None = None) -> None:
         """Log a copy of a file as an artifact."""
         mlflow.log_artifact(str(path), folder)
+
+    def dataset(self, name: str, table: Path) -> None:
+        """Log the data set that is trained on.
+
+        Parameters
+        ----------
+        name : str
+        table : Path
+            Table of the tracks, with the columns genre, artist and fold. The data set's digest is the start of the
+            table's MD5, which dvc.lock has; its profile has the numbers of tracks, genres and artists.
+        """
+        tracks = read_table(table, dtype=str)
+        numbers = {"tracks": len(tracks), "genres": tracks["genre"].nunique(), "artists": tracks["artist"].nunique()}
+        folds = {f"{fold}_tracks": int(number) for fold, number in tracks["fold"].value_counts().items()}
+        described = entities.Dataset(
+            name,
+            hashlib.md5(table.read_bytes(), usedforsecurity=False).hexdigest()[:8],
+            source_type="local",
+            source=json.dumps({"uri": table.as_posix()}),
+            profile=json.dumps(numbers | folds),
+        )
+        context = entities.InputTag(MLFLOW_DATASET_CONTEXT, "training")
+        with database_lock():  # several workers may log a new data set at the same moment
+            mlflow.MlflowClient().log_inputs(self.run_id, [entities.DatasetInput(described, [context])])
+
+    def model(self, name: str, file: Path) -> None:
+        """Log the trained model, or log it again if the run has one: a copy of its file, with the run's parameters."""
+        client = mlflow.MlflowClient()
+        logged = client.get_run(self.run_id)
+        outputs = logged.outputs.model_outputs if logged.outputs else []
+        if outputs:  # by a training that was killed right after
+            model_id = outputs[0].model_id
+        else:
+            experiment, params = logged.info.experiment_id, logged.data.params
+            model_id = client.create_logged_model(experiment, name, self.run_id, params=params).model_id
+            client.log_outputs(self.run_id, [entities.LoggedModelOutput(model_id, step=0)])
+        client.log_model_artifact(model_id, str(file))
+        client.finalize_logged_model(model_id, "READY")
 
 
 @contextmanager
@@ -57,15 +107,30 @@ def run(experiment: str, name: str, run_id: str | None = None, nested: bool = Fa
         experiment_number = experiment_id(experiment)
         if run_id is not None and not exists(run_id):
             run_id = None
+        _end_killed(experiment_number)
+        # Else MLflow would continue the run that it names, whatever that is.
+        if other := os.environ.pop("MLFLOW_RUN_ID", None):
+            warn(f"MLFLOW_RUN_ID={other} is ignored: each training is a run of its own; unset it")
         new_name = None if run_id else name
         with mlflow.start_run(
             run_id=run_id, experiment_id=experiment_number, run_name=new_name, nested=nested
         ) as opened:
+            mlflow.set_tag(PROCESS, f"{platform.node()} {os.getpid()}")
             if run_id is None:
                 # Name of the DVC experiment; empty for a plain `dvc repro`.
                 mlflow.set_tag("dvc_experiment", os.environ.get("DVC_EXP_NAME", ""))
-                mlflow.set_tag("git_commit", opened.data.tags.get("mlflow.source.git.commit", _git_commit()))
+                commit = opened.data.tags.get("mlflow.source.git.commit") or git("rev-parse", "HEAD") or "unknown"
+                mlflow.set_tag("git_commit", commit)
             yield Run(opened.info.run_id)
+
+
+def _end_killed(experiment_number: str) -> None:
+    """Set the status of runs to killed whose process on this machine has ended without doing so."""
+    client = mlflow.MlflowClient()
+    for left in client.search_runs([experiment_number], "attributes.status = 'RUNNING'"):
+        host, _, number = left.data.tags.get(PROCESS, "").rpartition(" ")
+        if host == platform.node() and not Path(f"/proc/{number}").exists():
+            client.set_terminated(left.info.run_id, "KILLED")
 
 
 def tag(run_id: str, values: Mapping[str, Any]) -> None:
@@ -125,8 +190,7 @@ def log_comparison(experiment: str, protocol: str, scores: Mapping[str, Mapping[
         client, number = mlflow.MlflowClient(connect()), experiment_id(experiment)
         for run_id, values in scores.items():
             if exists(run_id):
-                for name, value in values.items():
-                    client.log_metric(run_id, name, value)
+                _log_scores(run_id, values)
         if not exists(best):
             return
         with database_lock():  # several workers may compare at the same moment
@@ -140,17 +204,16 @@ def log_comparison(experiment: str, protocol: str, scores: Mapping[str, Mapping[
                     client.delete_tag(candidate.info.run_id, "best")
 
 
+def _log_scores(run_id: str, values: Mapping[str, float]) -> None:
+    """Log metrics of a run, of its model and of its data set, as far as it has these."""
+    inputs = mlflow.get_run(run_id).inputs.dataset_inputs
+    # Given the run's id, MLflow looks up the models that were logged at the same step, which is 0.
+    mlflow.log_metrics(dict(values), run_id=run_id, dataset=inputs[0].dataset if inputs else None)
+
+
 def _by_validation(candidate: mlflow.entities.Run) -> tuple[float, float]:
     metrics = candidate.data.metrics
     return -metrics.get("val_track_accuracy", 0.0), metrics.get("val_log_loss", math.inf)
-
-
-def _git_commit() -> str:
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    except OSError:  # no git
-        head = ""
-    return head or "unknown"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

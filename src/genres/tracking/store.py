@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,10 @@ from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from genres.core.console import UserError
+from genres.core.console import UserError, warn
 from genres.core.files import atomic
 from genres.core.paths import cache_dir, project_root
+from genres.tracking import moved
 
 # Only problems, not each of the 50 steps that create a database. After the import of MLflow, which sets its own level.
 for _name in ("mlflow", "alembic"):
@@ -33,7 +35,7 @@ def readable_errors() -> Iterator[None]:
     """Turn errors of MLflow's database or server into one-line messages with a cure."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
         raise UserError(f"MLflow at {address()}: {_reason(error)}; finished work is kept") from None
     except Timeout as error:
         raise UserError(
@@ -42,7 +44,7 @@ def readable_errors() -> Iterator[None]:
         ) from None
 
 
-def _reason(error: MlflowException | SQLAlchemyError) -> str:
+def _reason(error: MlflowException | SQLAlchemyError | sqlite3.Error) -> str:
     text = str(getattr(error, "orig", None) or getattr(error, "message", error)).partition("\n")[0]
     if "database is locked" in text:
         return "the database is locked by another process; wait until that has ended, then run the same again"
@@ -72,19 +74,22 @@ def connect() -> str:
     if uses_other_store():
         mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
     else:
-        own = f"sqlite:///{project_root() / 'mlflow.db'}"
-        _own.add(own)
-        mlflow.set_tracking_uri(own)
+        _own.add(_own_uri())
+        mlflow.set_tracking_uri(_own_uri())
     return str(mlflow.get_tracking_uri())
 
 
 def uses_other_store() -> bool:
     """Return True if MLFLOW_TRACKING_URI names a store that is not the project's own."""
-    return os.environ.get("MLFLOW_TRACKING_URI", "") not in {"", *_own}
+    return os.environ.get("MLFLOW_TRACKING_URI", "") not in {"", _own_uri(), *_own}
+
+
+def _own_uri() -> str:
+    return f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
 def experiment_id(name: str) -> str:
-    """Return the id of the experiment, creating it if needed.
+    """Return the id of the experiment, creating or restoring it if needed.
 
     The lock keeps two workers from creating the database at the same time. The artifact folder is explicit, since an
     experiment keeps its first one, which would otherwise be the working folder, a temporary one.
@@ -95,7 +100,12 @@ def experiment_id(name: str) -> str:
     with database_lock():
         if not uses_other_store():
             _create_database(project_root() / "mlflow.db")
+            if old := moved.mend(project_root()):
+                warn(f"mlflow.db: its paths led to {old}, where it was made; they lead to {project_root()} now")
         if experiment := mlflow.get_experiment_by_name(name):
+            if experiment.lifecycle_stage == "deleted":  # its name cannot be given to another one
+                mlflow.MlflowClient().restore_experiment(experiment.experiment_id)
+                warn(f"MLflow's experiment {name} was deleted; it is restored, with its runs, to take a new one")
             return experiment.experiment_id
         try:
             return mlflow.create_experiment(name, artifact_location=location)
