@@ -98,6 +98,17 @@ def table(pairs: Sequence[Pair], others: Sequence[Song], genres: Sequence[str]) 
     return pd.DataFrame([_row(pair, others, genres) for pair in pairs], columns=columns)
 
 
+def windows_of(pairs: Sequence[Pair], genres: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each window: song, version, track_id, start_s, end_s and a probability column for each genre."""
+    parts = [pd.DataFrame(columns=["song", "version", "track_id", "start_s", "end_s", *genres])]
+    for pair in pairs:
+        for version, song in (("original", pair.original), ("remix", pair.remix)):
+            table = pd.DataFrame(song.windows, columns=list(genres))
+            table[["start_s", "end_s"]] = list(zip(song.start_s, song.end_s, strict=True))
+            parts.append(table.assign(song=pair.name, version=version, track_id=song.track_id)[parts[0].columns])
+    return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
+
+
 def _row(pair: Pair, others: Sequence[Song], genres: Sequence[str]) -> dict[str, Any]:
     original, remix = pair.original.whole, pair.remix.whole
     halves = [song.halves for song in (pair.original, pair.remix)]

@@ -1,4 +1,4 @@
-"""Scores of predictions and their uncertainty: accuracy with its interval, F1, log loss, calibration, paired tests.
+"""Scores of predictions and their uncertainty: accuracy with its interval, F1, log loss, reliability, paired tests.
 
 Input: class probabilities (tracks, genres), true labels (tracks,) as indices, or correctness flags (tracks,). Output:
 plain numbers and small arrays. All functions are pure. One row is one track, since the clips of a track are not
@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
@@ -22,10 +20,6 @@ Ints = NDArray[np.int64]
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 
 CI95 = (0.025, 0.975)
-
-# Bounds of the temperature. If all validation tracks are right (or wrong) the optimum would be 0 (or infinite), which
-# does not carry over to a test set.
-TEMPERATURES = (0.05, 20.0)
 
 
 class Reliability(NamedTuple):
@@ -162,7 +156,7 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int) -> Relia
     bins : int
         Number of bins, at least 1.
     """
-    probabilities, labels = _checked(probabilities, labels)
+    probabilities, labels = checked(probabilities, labels)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     # k / bins is the float nearest to the edge (linspace may be off by one bit), so that 0.7 falls below the edge 0.7.
@@ -186,53 +180,6 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
     return float(np.average(np.abs(confidence - accuracy), weights=count))
 
 
-def temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Return the temperature that minimises the log loss of these tracks; above 1 for overconfident predictions.
-
-    Guo et al. 2017, with log probabilities as logits. Fit it on validation tracks and use it on test tracks.
-
-    Parameters
-    ----------
-    probabilities : (tracks, genres) float
-        Rows sum to 1.
-    labels : (tracks,) int
-        Column of the true genre.
-    """
-    rows, truth = _checked(probabilities, labels)
-
-    def loss(log_temperature: float) -> float:
-        return log_loss(tempered(rows, float(np.exp(log_temperature))), truth)
-
-    optimum = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(optimum.x))
-
-
-def tempered(probabilities: ArrayLike, temperature: float) -> Floats:
-    """Raise probabilities to the power of 1 / temperature and normalise the rows; keeps the order within a row."""
-    logarithms = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST_PROBABILITY, 1))
-    scaled: Floats = softmax(logarithms / temperature, axis=1)
-    return scaled
-
-
-def calibration(val: tuple[ArrayLike, ArrayLike], test: tuple[ArrayLike, ArrayLike], bins: int) -> dict[str, float]:
-    """Fit the temperature on validation tracks; return it with the calibrated log loss and ECE of the test tracks.
-
-    Parameters
-    ----------
-    val, test : (probabilities, labels)
-        As in :func:`log_loss`.
-    bins : int
-        Number of bins of the expected calibration error.
-    """
-    fitted = temperature(*val)
-    probabilities, labels = tempered(test[0], fitted), test[1]
-    return {
-        "temperature": fitted,
-        "log_loss_calibrated": log_loss(probabilities, labels),
-        "ece_calibrated": expected_calibration_error(probabilities, labels, bins),
-    }
-
-
 def holm(p_values: ArrayLike) -> Floats:
     """Correct p-values for multiple tests by Holm's (1979) step-down procedure, in the order given.
 
@@ -251,7 +198,7 @@ def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     Probabilities are clipped from below at `SMALLEST_PROBABILITY`. Uniform guessing among k genres scores log(k).
     """
-    probabilities, labels = _checked(probabilities, labels)
+    probabilities, labels = checked(probabilities, labels)
     true_probability = probabilities[np.arange(labels.size), labels]
     return float(-np.log(np.clip(true_probability, SMALLEST_PROBABILITY, 1)).mean())
 
@@ -291,7 +238,7 @@ def summary(probabilities: ArrayLike, labels: ArrayLike, *, resamples: int, bins
         the unweighted mean over the genres that occur among the labels or the predictions, as in scikit-learn: a
         genre that the test fold lacks and that is never predicted does not count.
     """
-    probabilities, labels = _checked(probabilities, labels)
+    probabilities, labels = checked(probabilities, labels)
     predicted = probabilities.argmax(axis=1)
     low, high = accuracy_interval(predicted == labels, resamples, seed)
     return {
@@ -319,7 +266,14 @@ def _discordant(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[int, int, i
     return int(np.sum(a & ~b)), int(np.sum(b & ~a)), a.size
 
 
-def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[Any]]:
+def checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[Any]]:
+    """Return probabilities (tracks, genres) and labels (tracks,) as arrays.
+
+    Raises
+    ------
+    ValueError
+        If they are of different tracks or of none, the probabilities are none, or a label is no column of theirs.
+    """
     rows = np.asarray(probabilities, dtype=np.float64)
     truth = np.asarray(labels)
     if rows.ndim != 2 or truth.shape != rows.shape[:1] or truth.size == 0:

@@ -176,44 +176,7 @@ def test_bins_are_open_below_and_closed_above(confidence, position):
     assert count[position] == 4
 
 
-# ── Temperature, many tests, repetitions ─────────────────────────────────────────────────────────────────────────
-
-
-@few
-@given(predictions(), st.floats(0.2, 5))
-def test_tempered_probabilities_are_powers_that_sum_to_1_and_keep_their_order(case, temperature):
-    probabilities = np.clip(case[0], 1e-9, 1)
-    found = scores.tempered(probabilities, temperature)
-    powers = probabilities ** (1 / temperature)
-    np.testing.assert_allclose(found, powers / powers.sum(axis=1, keepdims=True), rtol=1e-9)
-    np.testing.assert_allclose(scores.tempered(probabilities, 1), probabilities / probabilities.sum(1)[:, None])
-
-
-@pytest.mark.parametrize("truth", [0.5, 1.0, 3.0])
-def test_temperature_finds_the_one_that_was_applied(truth):
-    random = np.random.default_rng(4)
-    calibrated = random.dirichlet(np.ones(5), 20_000)
-    labels = (random.random(20_000)[:, None] > calibrated.cumsum(axis=1)).sum(axis=1)
-    sharpened = scores.tempered(calibrated, 1 / truth)  # too sure by this factor, or not enough
-    assert scores.temperature(sharpened, labels) == pytest.approx(truth, rel=0.03)
-
-
-def test_temperature_of_two_genres_in_closed_form():
-    """All are given 0.9, and 60 of 100 are right: the best is where 0.9 becomes 0.6."""
-    probabilities, labels = two_genres(0.9, 100, 60)
-    expected = math.log(0.9 / 0.1) / math.log(0.6 / 0.4)
-    assert scores.temperature(probabilities, labels) == pytest.approx(expected, rel=1e-4)
-    found = scores.calibration((probabilities, labels), (probabilities, labels), bins=10)
-    assert found["ece_calibrated"] == pytest.approx(0, abs=1e-5)
-    assert found["log_loss_calibrated"] == pytest.approx(-0.6 * math.log(0.6) - 0.4 * math.log(0.4))
-
-
-@few
-@given(predictions())
-def test_temperature_never_harms_the_loss_it_was_fitted_on(case):
-    found = scores.calibration(case, case, bins=10)
-    assert found["log_loss_calibrated"] <= scores.log_loss(*case) + 1e-6
-    assert scores.TEMPERATURES[0] <= found["temperature"] <= scores.TEMPERATURES[1]
+# ── Many tests, repetitions ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_holm_by_hand():
