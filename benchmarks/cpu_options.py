@@ -73,10 +73,10 @@ def options(architecture: str) -> dict[str, Options]:
     for size in BATCH_SIZES:
         result[f"batch_size={size}"] = replace(default, overrides={"batch_size": size})
     return result | {
-        "jit_compile=True (XLA)": replace(default, overrides={"jit_compile": True}),
+        "jit_compile=True (XLA)": replace(default, compiled={"jit_compile": True}),
         "mixed_bfloat16": replace(default, policy="mixed_bfloat16"),
-        "steps_per_execution=4": replace(default, steps_per_execution=4),
-        "steps_per_execution=16": replace(default, steps_per_execution=16),
+        "steps_per_execution=4": replace(default, compiled={"steps_per_execution": 4}),
+        "steps_per_execution=16": replace(default, compiled={"steps_per_execution": 16}),
     }
 
 

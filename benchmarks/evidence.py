@@ -48,7 +48,7 @@ def main() -> None:
             song = classifier.spectrogram(path)
         except AudioError as error:
             raise UserError(f"{path}: {error}") from None
-        window = window_at(classifier, song, (len(song) - classifier.frames) / 2 / form.frame_rate)
+        window = window_at(classifier, song, (len(song) / form.frame_rate - classifier.window_s) / 2)
         genre = classifier.genres[int(classifier.probabilities(window[np.newaxis])[0].argmax())]
         started = time.perf_counter()
         saliency = occlusion_saliency(classifier, window, genre)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from genres.audio.decode import EXTENSIONS
+from genres.audio.walk import EXTENSIONS
 from genres.core.console import UserError
 from genres.core.files import read_table
 from genres.core.paths import TRACKS

@@ -60,7 +60,7 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 40, rounds: int =
     """Measure each format, `tracks` songs at most; see benchmarks/figures.py."""
     if quick:
         tracks, rounds = 6, 1
-    settings = params.load().mels
+    settings = params.load().mels_of_dataset()
     measured = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         for suffix, paths in songs.in_each_format(music, tracks, Path(temporary)).items():

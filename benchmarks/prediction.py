@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from genres.audio.format import format_of
 from genres.core import params
 from genres.core.console import command
 from genres.core.params import Params
+from genres.data.windows import windowing_of
 from genres.inference import answer
 from genres.inference.classifier import Classifier
 from genres.models import builders, out_of_distribution
@@ -63,7 +65,9 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 20, rounds: int =
             KERAS: lambda: fresh("-c", "import keras"),
             START: lambda: fresh("-m", "genres", "predict", str(paths[0]), *last),
             BULK: lambda: fresh("-m", "genres", "predict", *map(str, paths), *last),
-            DECODING: lambda: timed(lambda: [decode.load(path, settings.mels.sample_rate) for path in paths]),
+            DECODING: lambda: timed(
+                lambda: [decode.load(path, settings.front_ends["default"].sample_rate) for path in paths]
+            ),
         }
         for name, classifier in classifiers.items():
             contenders[name] = partial(timed, partial(all_of, classifier, paths))
@@ -110,9 +114,9 @@ def fresh(*arguments: str) -> float:
 
 def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
     """Write a model file as the stage `train` does, of an untrained network."""
-    chosen, form = settings.models[architecture], format_of(settings.mels)
-    length_s = chosen.window_s or settings.clips.length_s
-    frames = form.frames(length_s)
+    chosen, form = settings.models[architecture], format_of(settings.mels_of_dataset())
+    windowing = windowing_of(chosen, settings)
+    frames = windowing.frames(form)
     keras.utils.set_random_seed(settings.seed)
     model = builders.classifier(
         chosen.builder,
@@ -134,11 +138,9 @@ def write_untrained(path: Path, settings: Params, architecture: str) -> Path:
         "dataset": "noise",
         "protocol": "artist",
         "genres": GENRES,
-        "spectrogram": vars(form),
-        "window_s": chosen.window_s,
-        "clip_length_s": length_s,
-        "frames": frames,
-        "out_of_distribution": out_of_distribution.reference(noise[:2], noise[2:], form.top_db),
+        "spectrogram": asdict(form),
+        "windowing": asdict(windowing),
+        "out_of_distribution": out_of_distribution.reference(noise, np.arange(4), form.top_db),
     }
     write_card(path, card)
     return path

@@ -1,68 +1,18 @@
 """Copy of the project in a folder of its own, in which the real commands are timed."""
 
-import os
-import resource
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-from ruamel.yaml import YAML
 
 from benchmarks.machine import timed
 from genres.core.files import write_table
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.checkout import RESULTS, change_params, clean_environment, copy_project
 
 SONG_SECONDS = 2.0
 SONG_RATE = 22050  # Hz, that of the spectrograms, so that nothing is resampled
-
-
-# Results of another state of the project.
-RESULTS = ("metrics/", "plots/", "docs/", "dvc.lock")
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment of a user's shell: this Python first on PATH, no variables of DVC, MLflow or git."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "GIT_"))}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment["PYTHONDONTWRITEBYTECODE"] = ""
-    return environment | {
-        "GIT_AUTHOR_NAME": "Test",
-        "GIT_AUTHOR_EMAIL": "test@example.org",
-        "GIT_COMMITTER_NAME": "Test",
-        "GIT_COMMITTER_EMAIL": "test@example.org",
-    }
-
-
-def copy_project(folder: Path, without: tuple[str, ...] = RESULTS) -> None:
-    """Copy the project's files that are tracked or not ignored, except those that start with one of `without`."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(without):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-
-
-def change_params(path: Path, changes: dict[str, Any]) -> None:
-    """Change keys, written with dots as for `-S`, in a parameters file."""
-    yaml = YAML()
-    params = yaml.load(path)
-    for key, value in changes.items():
-        *parents, name = key.split(".")
-        node = params
-        for parent in parents:
-            node = node[parent]
-        node[name] = value
-    yaml.dump(params, path)
 
 
 class Project:
@@ -139,9 +89,3 @@ def write_songs(folder: Path, first: int, behind: int, genres: int = 10) -> None
 
 def _name(number: int, genres: int) -> str:
     return f"genre{number % genres}/{number:06d}.wav"
-
-
-def processor_seconds() -> float:
-    """Return the CPU seconds of all ended children of this process, in user and system mode."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

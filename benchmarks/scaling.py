@@ -107,7 +107,7 @@ def folds_and_clips(n: int, settings: Params) -> tuple[float, float]:
 
 def index(n: int, settings: Params) -> tuple[float, float]:
     """Open the spectrograms, as each training does, and look up every track."""
-    form = format.format_of(settings.mels)
+    form = format.format_of(settings.mels_of_dataset())
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         one_frame = np.zeros((1, form.n_mels), np.uint8)
         table = tracks(n)

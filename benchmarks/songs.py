@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from genres.audio.decode import EXTENSIONS, AudioError, load
+from genres.audio.decode import AudioError, load
+from genres.audio.walk import EXTENSIONS
 from genres.core.console import UserError, progress, warn
 from genres.core.files import sha256_of
 
@@ -59,7 +60,7 @@ def find(folder: Path, at_most: int) -> dict[str, list[Path]]:
             else:
                 by_format.setdefault(suffix, []).append(path)
     if not by_format:
-        raise UserError(f"{folder}: no music in it ({', '.join(EXTENSIONS)}); name a folder with music")
+        raise UserError(f"{folder}: no music in it; name a folder with music")
     return by_format
 
 

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-import confounding
 from genres.audio import decode
-from genres.audio.decode import EXTENSIONS
 from genres.audio.mel import of_samples
+from genres.audio.walk import EXTENSIONS
 from genres.core import params
 from genres.core.console import UserError, command, print_table, progress
 from genres.core.params import MelParams
+from genres.stats.confounding import audible
 
 STORE_RATE = 44100  # Hz
 AAC_BIT_RATE = 128_000
@@ -41,7 +41,10 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = params.load()
     recipe = settings.datasets["gtzan_plus"].mels
-    mels = {"default": settings.mels, "recipe": MelParams(**settings.mels.model_dump() | recipe)}
+    mels = {
+        "default": settings.mels_of_dataset(),
+        "recipe": MelParams(**settings.front_ends["default"].model_dump() | recipe),
+    }
     jobs = [(path, kind) for path in songs_in(arguments.folder, arguments.most) for kind in ("as it is", "mp3", "AAC")]
     jobs += [(path, "other") for path in songs_in(arguments.other, arguments.most)]
     run = joblib.Parallel(n_jobs=-1, return_as="generator")
@@ -60,7 +63,7 @@ def main() -> None:
         chosen = tracks["family"].isin(["as it is", other]).to_numpy()
         for number, name in enumerate(mels):
             values = np.array([row[number] for row, mine in zip(columns, chosen, strict=True) if mine])
-            result = confounding.audible(values, tracks[chosen].reset_index(drop=True), RESAMPLES, SEED)
+            result = audible(values, tracks[chosen].reset_index(drop=True), RESAMPLES, SEED)
             rows.append([f"as it is / {other}", name, shown(result, "source"), shown(result, "source_within_genre")])
     print_table(
         f"How often the source is recognised, balanced accuracy; recipe: {recipe}",

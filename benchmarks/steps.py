@@ -24,8 +24,9 @@ from genres.audio.format import format_of
 from genres.core import params
 from genres.core.files import write_table
 from genres.core.params import Params
-from genres.core.paths import CLIPS, MELS, TRACKS
+from genres.core.paths import CLIPS, TRACKS, mels_dir
 from genres.data import shards
+from genres.data.windows import windowing_of
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACK_SECONDS = 30.0
@@ -45,8 +46,8 @@ class Options:
         True to train on one batch that stays in memory, in place of the stage's own feed.
     overrides : dict
         Values of `train`.
-    steps_per_execution : int
-        Argument of Keras' compile().
+    compiled : dict
+        Arguments of Keras' compile().
     policy : str
         Keras' dtype policy.
     environment : dict
@@ -56,7 +57,7 @@ class Options:
     architecture: str
     resident: bool = True
     overrides: dict[str, Any] = field(default_factory=dict)
-    steps_per_execution: int = 1
+    compiled: dict[str, Any] = field(default_factory=dict)
     policy: str = "float32"
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -71,9 +72,10 @@ def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int
     """
     if architecture not in settings.models:
         raise ValueError(f"architecture '{architecture}' is none of {', '.join(settings.models)}")
-    clip_s, form = settings.clips.length_s, format_of(settings.mels)
+    clip_s, form = settings.clips.length_s, format_of(settings.mels_of_dataset())
     starts = np.arange(0, TRACK_SECONDS - clip_s / 2, clip_s)
-    windows_a_track = 1 if settings.models[architecture].window_s else len(starts)
+    by_clip = windowing_of(settings.models[architecture], settings).of == "clips"
+    windows_a_track = len(starts) if by_clip else 1
     n_train = -(-n_clips // windows_a_track)
     n_genres = min(GENRES, n_train)
     n_tracks, frames = n_train + n_genres, form.frames(TRACK_SECONDS)
@@ -81,7 +83,7 @@ def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int
     noise = np.random.default_rng(settings.seed).integers(0, 256, (n_tracks, frames, form.n_mels), dtype=np.uint8)
     ids = [f"track{number:05d}" for number in range(n_tracks)]
     named = pd.DataFrame({"track_id": ids, "sha256": ids})
-    shards.write(folder / MELS, named, noise.__getitem__, form, key="noise", n_shards=1)
+    shards.write(folder / mels_dir(), named, noise.__getitem__, form, key="noise", n_shards=1)
     tracks = pd.DataFrame(
         {
             "track_id": ids,
@@ -174,7 +176,8 @@ def main() -> None:
     keras.mixed_precision.set_global_policy(options.policy)
     training = Training(options.architecture, settings, **options.overrides)
     model = training.new_model()
-    model.steps_per_execution = options.steps_per_execution
+    for name, value in options.compiled.items():
+        setattr(model, name, value)
     feed = training.data.train
 
     class Resident(Epochs):

@@ -14,7 +14,8 @@ from genres.core.console import UserError, command, print_table, warn
 from genres.core.files import read_table, write_table
 from genres.core.params import ClipParams, Params
 from genres.core.paths import CLIPS, TRACKS, raw_dir
-from genres.data import folds, windows
+from genres.data import folds
+from genres.data.windows import Windowing
 
 
 @command
@@ -83,10 +84,11 @@ def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.
 
 
 def _windows_of(tracks: pd.DataFrame, settings: ClipParams) -> pd.DataFrame:
+    windowing = Windowing(settings.length_s, settings.overlap_s)
     rows = [
         {"clip_id": f"{track_id}#{number:03d}", "track_id": track_id, "start_s": start}
         for track_id, seconds in zip(tracks["track_id"], tracks["duration_s"].astype(float), strict=True)
-        for number, start in enumerate(windows.starts(seconds, settings.length_s, settings.overlap_s))
+        for number, start in enumerate(windowing.starts_s(seconds))
     ]
     return pd.DataFrame(rows, columns=["clip_id", "track_id", "start_s"])
 

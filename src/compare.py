@@ -9,24 +9,24 @@ architectures' probabilities.
 import argparse
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from genres.core import params
-from genres.core.console import UserError, command, print_table
-from genres.core.files import read_predictions, write_json, write_table
-from genres.core.params import Params
-from genres.core.paths import ENSEMBLE, LEADERBOARD, PLOTS, SUMMARY, model_path
-from genres.core.text import amount, dataset_note
+from genres.core.console import command, print_table
+from genres.core.files import read_predictions, read_table, write_json, write_table
+from genres.core.inputs import available
+from genres.core.paths import ENSEMBLE, LEADERBOARD, PLOTS, SUMMARY, TRACKS, model_path
+from genres.core.text import amount, architecture_label, dataset_note
+from genres.data import folds
 from genres.figures import comparison, differences
 from genres.figures.style import save
 from genres.models.card import ModelCard, read_card
-from genres.stats import scores
+from genres.stats.leaderboard import leaderboard, per_genre
 
 FIGURES = PLOTS / "compare"
 DIFFERENCE = ("difference_to_first", "difference_ci95_low", "difference_ci95_high")
 # Keys of a model's card; the last two depend on the machine.
-COSTS = ("n_parameters", "multiply_adds", "epochs", "seconds", "clips_per_second")
+COSTS = ("pretrained_on", "n_parameters", "multiply_adds", "epochs", "seconds", "clips_per_second")
 
 
 @command
@@ -34,15 +34,17 @@ def main() -> None:
     """Run the stage."""
     argparse.ArgumentParser(prog="python src/compare.py", description=__doc__.splitlines()[0]).parse_args()
     settings = params.load()
-    predictions = {name: predictions_of(name) for name in settings.architectures}
-    cards = {name: read_card(model_path(name)) for name in settings.architectures}
-    rows = leaderboard(predictions, cards, settings)
+    predictions = {name: predictions_of(name) for name in available(settings)}
+    cards = {name: read_card(model_path(name)) for name in predictions}
     card = next(iter(cards.values()))
+    costs = {name: {cost: card.get(cost) for cost in COSTS} for name, card in cards.items()}
+    rows = leaderboard(predictions, costs, artists(), card["genres"], settings.evaluate, settings.seed)
     write_json(LEADERBOARD, rows)
     write_json(SUMMARY, summary(rows, card))
-    draw(rows, predictions, card)
     best = summary(rows, card)["best"]
-    write_table(FIGURES / "per_genre.csv", per_genre(predictions, best, card["genres"], settings))
+    recalls = per_genre(predictions, best, card["genres"], settings.evaluate, settings.seed)
+    write_table(FIGURES / "per_genre.csv", recalls)
+    draw(rows, recalls, card)
     track(rows, cards, best)
     show(rows, card)
 
@@ -52,100 +54,10 @@ def predictions_of(architecture: str) -> pd.DataFrame:
     return read_predictions(architecture).sort_values(["fold", "track_id"]).reset_index(drop=True)
 
 
-def leaderboard(
-    predictions: dict[str, pd.DataFrame], cards: dict[str, ModelCard], settings: Params
-) -> list[dict[str, Any]]:
-    """Return one row for each architecture and one for their ensemble, best first by validation accuracy.
-
-    A row has validation accuracy, test accuracy with its 95 % interval, macro F1, and calibration before and after
-    temperature scaling. Against the first row it has the difference in test accuracy with its interval (paired
-    bootstrap over tracks), McNemar's exact p, and p with Holm's correction for the number of other rows.
-    """
-    genres = next(iter(cards.values()))["genres"]
-    tables = dict(predictions)
-    if len(predictions) > 1:
-        tables[ENSEMBLE] = ensemble(list(predictions.values()), genres)
-    rows = [_row(name, table, cards.get(name), genres, settings) for name, table in tables.items()]
-    # Log loss breaks ties in validation accuracy.
-    rows.sort(key=lambda row: (-row["val_track_accuracy"], row["val_log_loss"]))
-    best = _right(tables[rows[0]["arch"]])
-    for row in rows:
-        mine = _right(tables[row["arch"]])
-        difference, low, high = scores.paired_difference(mine, best, settings.evaluate.bootstrap, settings.seed)
-        row |= {"difference_to_first": difference, "difference_ci95_low": low, "difference_ci95_high": high}
-        row["mcnemar_p"] = scores.mcnemar(mine, best)
-    corrected = scores.holm([row["mcnemar_p"] for row in rows[1:]])
-    for row, p in zip(rows, [1.0, *corrected.tolist()], strict=True):
-        row["mcnemar_p_holm"] = p
-    return rows
-
-
-def per_genre(predictions: dict[str, pd.DataFrame], first: str, genres: list[str], settings: Params) -> pd.DataFrame:
-    """Compute the recall of each architecture for each genre, and its difference to the first architecture.
-
-    Parameters
-    ----------
-    predictions : dict of pd.DataFrame
-        Predictions by architecture; the same tracks in the same order.
-    first : str
-        Architecture that the others are compared with.
-    genres : list of str
-    settings : Params
-        Parameters with the number of bootstrap resamples and the seed.
-
-    Returns
-    -------
-    pd.DataFrame
-        arch, genre, tracks, recall, difference_to_first, difference_ci95_low, difference_ci95_high (paired bootstrap),
-        mcnemar_p, mcnemar_p_holm (corrected for the genres of an architecture). Genres without test tracks have no row.
-    """
-    all_rows = []
-    for name, table in predictions.items():
-        test = table[table["fold"] == "test"]
-        rows: list[dict[str, Any]] = []
-        for genre in genres:
-            of_genre = (test["genre"] == genre).to_numpy()
-            if not of_genre.any():
-                continue
-            mine, best = _right(table)[of_genre], _right(predictions[first])[of_genre]
-            difference, low, high = scores.paired_difference(mine, best, settings.evaluate.bootstrap, settings.seed)
-            row = {"arch": name, "genre": genre, "tracks": len(mine), "recall": float(mine.mean())}
-            row |= {"difference_to_first": difference, "difference_ci95_low": low, "difference_ci95_high": high}
-            rows.append(row | {"mcnemar_p": scores.mcnemar(mine, best)})
-        corrected = scores.holm([row["mcnemar_p"] for row in rows])
-        all_rows += [row | {"mcnemar_p_holm": float(p)} for row, p in zip(rows, corrected, strict=True)]
-    return pd.DataFrame(all_rows)
-
-
-def ensemble(tables: list[pd.DataFrame], genres: list[str]) -> pd.DataFrame:
-    """Average the probabilities of several models for the same tracks."""
-    mean = tables[0].copy()
-    if not all(table["track_id"].equals(mean["track_id"]) for table in tables):
-        raise UserError("predictions/: the architectures were evaluated on different tracks; run: dvc repro")
-    mean[genres] = np.mean([table[genres].to_numpy() for table in tables], axis=0)
-    mean["predicted"] = np.array(genres)[mean[genres].to_numpy().argmax(axis=1)]
-    return mean
-
-
-def _row(name: str, table: pd.DataFrame, card: ModelCard | None, genres: list[str], settings: Params) -> dict[str, Any]:
-    val, test = (
-        (fold[genres].to_numpy(), np.searchsorted(genres, fold["genre"].to_numpy(dtype=str)))
-        for fold in (table[table["fold"] == name] for name in ("val", "test"))
-    )
-    bins = settings.evaluate.calibration_bins
-    return {
-        "arch": name,
-        "val_track_accuracy": float((val[0].argmax(axis=1) == val[1]).mean()),
-        "val_log_loss": scores.log_loss(*val),
-        **scores.summary(*test, resamples=settings.evaluate.bootstrap, bins=bins, seed=settings.seed),
-        **scores.calibration(val, test, bins),
-        **{cost: card.get(cost) if card else None for cost in COSTS},
-    }
-
-
-def _right(table: pd.DataFrame) -> np.ndarray:
-    test = table[table["fold"] == "test"]
-    return (test["genre"] == test["predicted"]).to_numpy()
+def artists() -> dict[str, int]:
+    """Return a number of the artist of each track by track id; tracks of unknown artists have one each."""
+    tracks = read_table(TRACKS, dtype=str).assign(recording="")
+    return dict(zip(tracks["track_id"], map(int, folds.group(tracks, by_artist=True)), strict=True))
 
 
 def summary(rows: list[dict[str, Any]], card: ModelCard) -> dict[str, Any]:
@@ -157,6 +69,9 @@ def summary(rows: list[dict[str, Any]], card: ModelCard) -> dict[str, Any]:
         "protocol": card["protocol"],
         "leaky": card["protocol"] == "clip",
         "best": first["arch"],
+        "best_from_scratch": next(
+            (row["arch"] for row in rows if row["arch"] != ENSEMBLE and not row["pretrained_on"]), None
+        ),
         "best_val_track_accuracy": first["val_track_accuracy"],
         "best_track_accuracy": first["track_accuracy"],
         "best_macro_f1": first["macro_f1"],
@@ -164,11 +79,17 @@ def summary(rows: list[dict[str, Any]], card: ModelCard) -> dict[str, Any]:
     }
 
 
-def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card: ModelCard) -> None:
+def draw(rows: list[dict[str, Any]], recalls: pd.DataFrame, card: ModelCard) -> None:
     """Write the figures and tables of plots/compare/."""
     genres = card["genres"]
     note = dataset_note(card["dataset"], card["protocol"])
     title = "Test accuracy by track"
+    columns = ["arch", "pretrained_on", "val_track_accuracy", "track_accuracy"]
+    columns += ["track_accuracy_ci95_low", "track_accuracy_ci95_high", *DIFFERENCE, "mcnemar_p", "mcnemar_p_holm"]
+    columns += ["log_loss", "log_loss_calibrated", "ece", "ece_calibrated", "temperature"]
+    write_table(FIGURES / "leaderboard.csv", pd.DataFrame(rows)[columns])
+    labels = {row["arch"]: architecture_label(row) for row in rows}
+    rows = [row | {"arch": labels[row["arch"]]} for row in rows]
     save(comparison.leaderboard(rows, title=title, note=note, chance=1 / len(genres)), FIGURES / "leaderboard.png")
     title = f"Test accuracy less that of {rows[0]['arch']}, the first by validation"
     against = [(row["arch"], *(row[key] for key in DIFFERENCE), f"p = {row['mcnemar_p_holm']:.2g}") for row in rows[1:]]
@@ -176,16 +97,9 @@ def draw(rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], card:
     save(differences.differences(against, title=title, note=tests), FIGURES / "differences.png")
     cost = comparison.accuracy_against_cost(rows, title="Accuracy against cost", note=note)
     save(cost, FIGURES / "accuracy_against_cost.png")
-    recall = {}
-    for name, table in predictions.items():
-        test = table[table["fold"] == "test"]
-        right = (test["genre"] == test["predicted"]).groupby(test["genre"]).mean()
-        recall[name] = [float(right.get(genre, 0.0)) for genre in genres]
+    table = recalls.pivot(index="genre", columns="arch", values="recall").reindex(genres, fill_value=0.0)
+    recall = {labels[name]: table[name].tolist() for name in recalls["arch"].unique()}
     save(comparison.per_genre_recall(genres, recall, title="Recall by genre", note=note), FIGURES / "recall.png")
-    columns = ["arch", "val_track_accuracy", "track_accuracy", "track_accuracy_ci95_low", "track_accuracy_ci95_high"]
-    columns += [*DIFFERENCE, "mcnemar_p", "mcnemar_p_holm"]
-    columns += ["log_loss", "log_loss_calibrated", "ece", "ece_calibrated", "temperature"]
-    write_table(FIGURES / "leaderboard.csv", pd.DataFrame(rows)[columns])
 
 
 def track(rows: list[dict[str, Any]], cards: dict[str, ModelCard], best: str) -> None:
@@ -216,13 +130,13 @@ def show(rows: list[dict[str, Any]], card: ModelCard) -> None:
         ],
         [
             [
-                row["arch"],
+                row["arch"] + ("*" if row["pretrained_on"] else ""),
                 f"{row['val_track_accuracy']:.1%}",
                 f"{row['track_accuracy']:.1%}",
                 f"{row['track_accuracy_ci95_low']:.1%} to {row['track_accuracy_ci95_high']:.1%}",
                 f"{row['macro_f1']:.3f}",
                 "" if row is rows[0] else f"{row['mcnemar_p_holm']:.2g}",
-                f"{row['ece']:.2f}, {row['ece_calibrated']:.2f}",
+                f"{row['ece']:.2f}" + ("" if row["temperature_reason"] else f", {row['ece_calibrated']:.2f}"),
                 "" if row["n_parameters"] is None else f"{row['n_parameters']:,}",
                 "" if row["multiply_adds"] is None else amount(row["multiply_adds"]),
                 *("" if row[cost] is None else f"{row[cost]:.0f}" for cost in ("seconds", "clips_per_second")),
@@ -230,6 +144,12 @@ def show(rows: list[dict[str, Any]], card: ModelCard) -> None:
             for row in rows
         ],
     )
+    for row in rows:
+        if row["pretrained_on"]:
+            print(f"* {architecture_label(row)}; the ensemble is of the networks from scratch")
+    for row in rows:
+        if row["temperature_reason"]:
+            print(f"{row['arch']}: its temperature stays at 1: {row['temperature_reason']}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ and plots/<architecture>/. A track's probabilities are the mean of its clips'.
 """
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,20 @@ from sklearn import metrics as sklearn_metrics
 from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.files import read_table, write_json, write_table
+from genres.core.inputs import missing
+from genres.core.labels import numbers_of
 from genres.core.params import EvaluateParams
-from genres.core.paths import MELS, PLOTS, TRACKS, metrics_path, model_path, predictions_path
+from genres.core.paths import PLOTS, TRACKS, mels_dir, metrics_path, model_path, predictions_path
 from genres.core.text import dataset_note
 from genres.data import windows
 from genres.data.shards import Spectrograms
 from genres.figures.model import confusion_matrix, learning_curves, reliability_plot
-from genres.figures.style import save
+from genres.figures.style import save, sentence
+from genres.inference.classifier import Classifier
 from genres.inference.tracks import mean_by_track, predict_clips
-from genres.models import out_of_distribution
-from genres.models.card import ModelCard, read_card
+from genres.models.card import ModelCard
 from genres.stats import scores
+from genres.stats.predictions import clip_accuracy, most_wrong, of_fold, test_scores
 
 # What `dvc metrics show` has in a row; MLflow's run has all scores.
 METRICS = (
@@ -54,22 +58,31 @@ def main() -> None:
     parser.add_argument("architecture", help="one that is trained: models/<architecture>.keras")
     architecture = parser.parse_args().architecture
     settings = params.load()
+    if reason := missing(architecture, settings):
+        leave_out(architecture, f"{architecture} is left out: it {reason}")
+        return
     model_file = model_path(architecture)
     if not model_file.exists():
-        raise UserError(f"{model_file}: no such model; train it with: dvc repro train@{architecture}")
-    card = read_card(model_file)
+        raise UserError(f"{model_file}: no such model; train it with: dvc repro {shlex.quote(f'train@{architecture}')}")
+    classifier = Classifier(model_file)
+    card = classifier.card
 
-    spectrograms = Spectrograms(MELS)
-    clips = windows.read(card["window_s"], spectrograms.seconds)
+    spectrograms = Spectrograms(mels_dir(classifier.front_end))
+    clips = windows.read(classifier.windowing, spectrograms.seconds)
     clips = clips[clips["fold"].isin(["val", "test"])].reset_index(drop=True)
-    probabilities = predict_clips(model_file, clips, card, spectrograms)
-    if card.get("validation") is not None:
-        replace_validation(clips, probabilities, card["validation"])
+    probabilities = predict_clips(classifier, clips, spectrograms)
     tracks = mean_by_track(clips, probabilities, card["genres"])
     write_table(predictions_path(architecture), tracks)
 
-    metrics = score(clips, probabilities, tracks, card, settings.evaluate, settings.seed)
-    metrics |= unlike_training(tracks, card, spectrograms)
+    metrics = {
+        "dataset": card["dataset"],
+        "protocol": card["protocol"],
+        "test_tracks": int((tracks["fold"] == "test").sum()),
+        "n_parameters": card["n_parameters"],
+        "clip_accuracy": clip_accuracy(clips, probabilities, classifier.genres),
+        **test_scores(tracks, classifier.genres, settings.evaluate, settings.seed),
+        **unlike_training(tracks, classifier, spectrograms),
+    }
     write_json(metrics_path(architecture), {name: metrics[name] for name in METRICS})
     plots = PLOTS / architecture
     draw(plots, tracks, card, metrics, settings.evaluate)
@@ -83,74 +96,32 @@ def main() -> None:
     show(architecture, metrics)
 
 
-def replace_validation(clips: pd.DataFrame, probabilities: np.ndarray, before: dict[str, list[Any]]) -> None:
-    """Replace predictions of validation clips by those made before the network was refitted on these clips.
-
-    Parameters
-    ----------
-    clips : pd.DataFrame
-        Columns track_id, start_s, fold.
-    probabilities : np.ndarray [shape=(n_clips, n_genres)]
-        Predictions; changed in place where the fold is val.
-    before : dict
-        track_id, start_s, probabilities of each clip, as in a model's card.
-
-    Raises
-    ------
-    UserError
-        If a validation clip has no such prediction, because the data have changed since the training.
-    """
-    rows = dict(zip(zip(before["track_id"], before["start_s"], strict=True), before["probabilities"], strict=True))
-    for row in np.flatnonzero(clips["fold"] == "val"):
-        clip = (clips["track_id"][row], clips["start_s"][row])
-        if clip not in rows:
-            raise UserError(f"{clip[0]}: not a validation track when the model was trained; train it again: dvc repro")
-        earlier = np.array(rows[clip])
-        probabilities[row] = earlier / earlier.sum()
+def leave_out(architecture: str, reason: str) -> None:
+    """Write the stage's outputs without results, since DVC wants each of them."""
+    print(reason)
+    columns = ["track_id", "fold", "genre", "predicted"]
+    write_table(predictions_path(architecture), pd.DataFrame(columns=columns))
+    write_json(metrics_path(architecture), {})
+    folder = PLOTS / architecture
+    for name, names in (("per_genre", ["genre"]), ("most_wrong", ["track_id"]), ("confusion", ["actual", "predicted"])):
+        write_table(folder / f"{name}.csv", pd.DataFrame(columns=names))
+    for name in ("confusion", "reliability", "learning_curves"):
+        save(sentence(reason, title=architecture, note="nothing was trained"), folder / f"{name}.png")
 
 
-def score(
-    clips: pd.DataFrame,
-    probabilities: np.ndarray,
-    tracks: pd.DataFrame,
-    card: ModelCard,
-    settings: EvaluateParams,
-    seed: int,
-) -> dict[str, Any]:
-    """Compute the flat scores of the test fold."""
-    genres = card["genres"]
-    tested = (clips["fold"] == "test").to_numpy()
-    clip_labels = np.searchsorted(genres, clips["genre"].to_numpy(dtype=str))
-    val, test = (
-        (fold[genres].to_numpy(), np.searchsorted(genres, fold["genre"].to_numpy(dtype=str)))
-        for fold in (tracks[tracks["fold"] == name] for name in ("val", "test"))
-    )
-    return {
-        "dataset": card["dataset"],
-        "protocol": card["protocol"],
-        "leaky": card["protocol"] == "clip",
-        "test_tracks": len(test[1]),
-        "n_parameters": card["n_parameters"],
-        "clip_accuracy": float((probabilities.argmax(axis=1) == clip_labels)[tested].mean()),
-        **scores.summary(*test, resamples=settings.bootstrap, bins=settings.calibration_bins, seed=seed),
-        **scores.calibration(val, test, settings.calibration_bins),
-    }
-
-
-def unlike_training(tracks: pd.DataFrame, card: ModelCard, spectrograms: Spectrograms) -> dict[str, float]:
+def unlike_training(tracks: pd.DataFrame, classifier: Classifier, spectrograms: Spectrograms) -> dict[str, Any]:
     """Compute the share of test tracks with an out-of-distribution warning, though they are of the same data set.
 
     Returns
     -------
     dict
-        unlike_threshold: out-of-distribution score above which predictions warn (5 % of the validation tracks exceed
-        it). unlike_test: share of the test tracks above it.
+        unlike_threshold: out-of-distribution score above which predictions warn. unlike_test: share of the test tracks
+        above it; 5 % are accepted.
     """
-    reference, top_db = card["out_of_distribution"], spectrograms.format.top_db
-    threshold = reference["threshold"]
     test = tracks["track_id"][tracks["fold"] == "test"]
-    further = [out_of_distribution.distance(spectrograms.track(name), reference, top_db) > threshold for name in test]
-    return {"unlike_threshold": threshold, "unlike_test": float(np.mean(further))}
+    distances = np.array([classifier.distance(spectrograms.track(name)) for name in test])
+    threshold = classifier.threshold
+    return {"unlike_threshold": threshold, "unlike_test": float((distances > threshold).mean())}
 
 
 def draw(
@@ -160,14 +131,13 @@ def draw(
     genres, title = card["genres"], card["architecture"]
     note = dataset_note(card["dataset"], card["protocol"])
     test = tracks[tracks["fold"] == "test"]
-    labels = np.searchsorted(genres, test["genre"].to_numpy(dtype=str))
-    predicted = np.searchsorted(genres, test["predicted"].to_numpy(dtype=str))
-    probabilities = test[genres].to_numpy()
+    probabilities, labels = of_fold(tracks, "test", genres)
+    predicted = numbers_of(test["predicted"], genres)
 
     by_genre = scores.per_genre(labels, predicted, len(genres))
     write_table(folder / "per_genre.csv", pd.DataFrame({"genre": genres, **by_genre._asdict()}))
     write_table(folder / "confusion.csv", test[["genre", "predicted"]].rename(columns={"genre": "actual"}))
-    write_table(folder / "most_wrong.csv", most_wrong(test, genres))
+    write_table(folder / "most_wrong.csv", most_wrong(tracks, read_table(TRACKS, dtype=str), genres, MOST_WRONG))
 
     counts = sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(len(genres)))
     accuracy = f"{len(test)} test tracks, {metrics['track_accuracy']:.0%} right; {note}"
@@ -185,17 +155,6 @@ def draw(
         learning_curves(history, best_epoch=card["best_epoch"], title=f"{title}: training", note=note),
         folder / "learning_curves.png",
     )
-
-
-def most_wrong(test: pd.DataFrame, genres: list[str]) -> pd.DataFrame:
-    """Return the tracks misclassified with the highest confidence, with their artists."""
-    wrong = test[test["genre"] != test["predicted"]].copy()
-    wrong["probability"] = wrong[genres].max(axis=1)
-    wrong["probability_of_genre"] = [row[row["genre"]] for row in wrong.to_dict("records")]
-    artists = read_table(TRACKS, dtype=str)[["track_id", "artist"]]
-    wrong = wrong.merge(artists, on="track_id").sort_values(["probability", "track_id"], ascending=[False, True])
-    columns = ["track_id", "artist", "genre", "predicted", "probability", "probability_of_genre"]
-    return wrong[columns].head(MOST_WRONG)
 
 
 def show(architecture: str, metrics: dict[str, Any]) -> None:

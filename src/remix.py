@@ -11,7 +11,6 @@ of a version), and pictures of the architecture that is best by validation. No s
 import argparse
 import re
 import shutil
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,12 @@ from typing import Any
 import pandas as pd
 
 from genres.core import params
-from genres.core.console import UserError, command, print_table, warn
+from genres.core.console import command, print_table
 from genres.core.files import read_json, read_table, write_json, write_table
-from genres.core.paths import MELS, METRICS, PLOTS, SUMMARY, TRACKS, model_path, raw_dir
+from genres.core.inputs import available
+from genres.core.paths import METRICS, PLOTS, SUMMARY, TRACKS, mels_dir, model_path, raw_dir
 from genres.core.text import dataset_note, display_name
+from genres.data.remixes import check_kept_out, versions_of
 from genres.data.shards import Spectrograms
 from genres.figures import remix as figures
 from genres.figures.style import save
@@ -59,82 +60,28 @@ def main() -> None:
     folds = read_table(TRACKS, dtype=str)
     versions = versions_of(raw)
     check_kept_out(versions, folds)
-    cards = {name: read_card(model_path(name)) for name in settings.architectures}
-    first = cards[settings.architectures[0]]
+    architectures = available(settings)
+    cards = {name: read_card(model_path(name)) for name in architectures}
+    first = cards[architectures[0]]
     about = {"dataset": first["dataset"], "protocol": first["protocol"], "leaky": first["protocol"] == "clip"}
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir(parents=True)
     predictions: dict[str, Predictions] = {}
     if len(versions):
-        drawn = best(settings.architectures)
+        best = read_json(SUMMARY)["best"]
+        drawn = best if best in architectures else architectures[0]
         tested = raw[raw["track_id"].isin(folds["track_id"][folds["fold"] == "test"])]
-        for architecture in settings.architectures:
+        for architecture in architectures:
             classifier = Classifier(model_path(architecture))
-            predictions[architecture] = predict(classifier, Spectrograms(MELS), versions, tested, settings.seed)
+            spectrograms = Spectrograms(mels_dir(classifier.front_end))
+            predictions[architecture] = predict(classifier, spectrograms, versions, tested, settings.seed)
             if architecture == drawn:
-                draw(classifier, predictions[architecture], about)
+                draw(classifier, spectrograms, predictions[architecture], about)
         track(predictions, cards, drawn)
     else:
         save(figures.overview(versions, versions, title="Original against remix", note=note_of(about)), overview_file())
     write(predictions, about | {"n_pairs": len(versions)}, first["genres"])
     show(predictions, about)
-
-
-def versions_of(raw: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs of a data set.
-
-    Parameters
-    ----------
-    raw : pd.DataFrame
-        The raw tracks.csv, all columns str.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row for each remix: song, original, remix (track ids), original_genre, remix_genre. A version whose
-        counterpart is missing or unusable is left out with a warning.
-    """
-    rows = []
-    for song, tracks in raw[raw["version"] != ""].groupby("song", sort=False):
-        originals, remixes = (tracks[tracks["version"] == version] for version in ("original", "remix"))
-        if len(originals) != 1 or remixes.empty:
-            usable = ", ".join(f"{version} {track_id}" for version, track_id in zip(*_columns(tracks), strict=True))
-            warn(f"'{song}': left out, since only these of its versions can be used: {usable}; it needs both")
-            continue
-        original = originals.iloc[0]
-        for remix in remixes.to_dict("records"):
-            ids = {"original": original["track_id"], "remix": remix["track_id"]}
-            rows.append({"song": song, **ids, "original_genre": original["genre"], "remix_genre": remix["genre"]})
-    return pd.DataFrame(rows, columns=["song", "original", "remix", "original_genre", "remix_genre"])
-
-
-def _columns(tracks: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    return tracks["version"], tracks["track_id"]
-
-
-def check_kept_out(versions: pd.DataFrame, folds: pd.DataFrame) -> None:
-    """Check that no song of a pair, nor of its artist, is in a fold.
-
-    Raises
-    ------
-    UserError
-        If one is, because data/tracks.csv is of another state of the data set.
-    """
-    mine = folds["track_id"].isin({*versions["original"], *versions["remix"]})
-    artists = {artist.strip().casefold() for artist in folds["artist"][mine]} - {""}
-    theirs = folds["artist"].map(lambda artist: artist.strip().casefold() in artists)
-    leaked = folds[(mine | theirs) & (folds["fold"] != "")]
-    if len(leaked):
-        row = leaked.iloc[0]
-        raise UserError(
-            f"{TRACKS}: {row['track_id']} is in {row['fold']}, though its artist '{row['artist']}' has a song in a "
-            "remix pair; run: dvc repro clips"
-        )
-
-
-def best(architectures: Sequence[str]) -> str:
-    """Return the architecture that is drawn: the best by validation."""
-    return max(architectures, key=lambda name: name == read_json(SUMMARY)["best"])
 
 
 def predict(
@@ -171,7 +118,7 @@ def predict(
     return Predictions(genres, all_pairs, rows, pairs.shifts(rows, genres, seed), pairs.summary(rows, genres, seed))
 
 
-def draw(classifier: Classifier, result: Predictions, about: dict[str, Any]) -> None:
+def draw(classifier: Classifier, spectrograms: Spectrograms, result: Predictions, about: dict[str, Any]) -> None:
     """Draw all pairs, each of the first ones, and the saliency of the pair with the largest shift."""
     name, genres, note = classifier.card["architecture"], result.genres, note_of(about)
     several = f"{len(result.pairs)} pairs" if len(result.pairs) > 1 else "one pair"
@@ -187,7 +134,6 @@ def draw(classifier: Classifier, result: Predictions, about: dict[str, Any]) -> 
     genre = result.summary["towards"]
     number = int(result.rows[f"shift_{genre}"].argmax())
     pair = result.pairs[number]
-    spectrograms = Spectrograms(MELS)
     parts = [
         saliency.most_probable_window(
             classifier, spectrograms.track(song.track_id), genre, f"{version} ({display_name(song.genre)})"
@@ -228,8 +174,8 @@ def write(predictions: dict[str, Predictions], about: dict[str, Any], genres: li
     write_table(FOLDER / "pairs.csv", _joined({name: result.rows for name, result in predictions.items()}, empty))
     header = pd.DataFrame(columns=pairs.SHIFT_COLUMNS)
     write_table(FOLDER / "shifts.csv", _joined({name: result.shifts for name, result in predictions.items()}, header))
-    windows = {name: windows_of(result.pairs, result.genres) for name, result in predictions.items()}
-    write_table(FOLDER / "windows.csv", _joined(windows, windows_of([], genres)))
+    windows = {name: pairs.windows_of(result.pairs, result.genres) for name, result in predictions.items()}
+    write_table(FOLDER / "windows.csv", _joined(windows, pairs.windows_of([], genres)))
 
 
 def _joined(tables: dict[str, pd.DataFrame], header: pd.DataFrame) -> pd.DataFrame:
@@ -237,17 +183,6 @@ def _joined(tables: dict[str, pd.DataFrame], header: pd.DataFrame) -> pd.DataFra
     if not tables:
         return pd.DataFrame(columns=["arch", *header.columns])
     return pd.concat(tables, names=["arch"]).reset_index(level="arch").reset_index(drop=True)
-
-
-def windows_of(all_pairs: Iterable[Pair], genres: Sequence[str]) -> pd.DataFrame:
-    """Return a row for each window: song, version, track_id, start_s, end_s and a probability column for each genre."""
-    parts = [pd.DataFrame(columns=["song", "version", "track_id", "start_s", "end_s", *genres])]
-    for pair in all_pairs:
-        for version, song in (("original", pair.original), ("remix", pair.remix)):
-            table = pd.DataFrame(song.windows, columns=list(genres))
-            table[["start_s", "end_s"]] = list(zip(song.start_s, song.end_s, strict=True))
-            parts.append(table.assign(song=pair.name, version=version, track_id=song.track_id)[parts[0].columns])
-    return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
 
 
 def track(predictions: dict[str, Predictions], cards: dict[str, ModelCard], drawn: str) -> None:

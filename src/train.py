@@ -8,8 +8,13 @@ A killed training resumes after its last complete epoch.
 
 import argparse
 
+import pandas as pd
+
 from genres.core import params
-from genres.core.console import UserError, command
+from genres.core.console import UserError, command, warn
+from genres.core.files import atomic, write_table
+from genres.core.inputs import missing
+from genres.core.paths import PLOTS, model_path
 
 
 @command
@@ -22,9 +27,16 @@ def main() -> None:
     if architecture not in settings.models:
         raise UserError(f"architecture '{architecture}' is none of {', '.join(settings.models)}")
 
-    from genres.training.loop import Training  # imported here, since loading Keras takes seconds
+    if reason := missing(architecture, settings):
+        warn(f"{architecture} is left out: it {reason}")
+        write_table(PLOTS / architecture / "history.csv", pd.DataFrame(columns=["epoch", "val_loss"]))
+        with atomic(model_path(architecture)) as temporary:
+            temporary.touch()  # DVC wants each output
+        return
 
-    training = Training(architecture, settings)
+    from genres.training.frozen import training_of  # imported here, since loading Keras takes seconds
+
+    training = training_of(architecture, settings)
     with training.locked():
         training.run()
 

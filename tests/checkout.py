@@ -1,15 +1,68 @@
-"""A copy of the project in a folder of its own, with small data, for tests that run the real commands."""
+"""A copy of the project in a folder of its own, with small data, for tests and benchmarks of the real commands."""
 
+import importlib
+import io
+import os
+import shutil
 import subprocess
+import sys
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import joblib
 import numpy as np
 import soundfile
+from ruamel.yaml import YAML
 
-from benchmarks.project import change_params, clean_environment, copy_project
+from genres.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_RATE = 22050
+
+# Results of another state of the project.
+RESULTS = ("metrics/", "plots/", "docs/", "dvc.lock")
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment of a user's shell: this Python first on PATH, no variables of DVC, MLflow or git."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "GIT_"))}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["PYTHONDONTWRITEBYTECODE"] = ""
+    return environment | {
+        "GIT_AUTHOR_NAME": "Test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "Test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+
+
+def copy_project(folder: Path, without: tuple[str, ...] = RESULTS) -> None:
+    """Copy the project's files that are tracked or not ignored, except those that start with one of `without`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(without):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def change_params(path: Path, changes: dict[str, Any]) -> None:
+    """Change keys, written with dots as for `-S`, in a parameters file."""
+    yaml = YAML()
+    params = yaml.load(path)
+    for key, value in changes.items():
+        *parents, name = key.split(".")
+        node = params
+        for parent in parents:
+            node = node[parent]
+        node[name] = value
+    yaml.dump(params, path)
 
 
 class Checkout:
@@ -40,6 +93,33 @@ class Checkout:
         )
         return done.returncode, done.stdout
 
+    def here(self, *command: str, fails: bool = False) -> str:
+        """Run a stage or `genres` in this process, which has imported TensorFlow already; otherwise as `run`."""
+        status, output = self.attempt_here(*command)
+        assert (status != 0) == fails, f"{' '.join(command)} answered {status}:\n{output}"
+        return output
+
+    def attempt_here(self, *command: str) -> tuple[int, str]:
+        """Run a stage or `genres` in this process; return its exit status and what it printed."""
+        printed, status = io.StringIO(), 0
+        with ExitStack() as stack:
+            stack.enter_context(chdir(self.folder))
+            stack.enter_context(mock.patch.dict(os.environ, self.environment, clear=True))
+            stack.enter_context(mock.patch.object(sys, "argv", list(command[1:])))
+            stack.enter_context(redirect_stdout(printed))
+            stack.enter_context(redirect_stderr(printed))
+            stack.enter_context(joblib.parallel_config(backend="sequential"))
+            try:
+                if command[0] == "genres":
+                    app(command[1:])
+                else:
+                    importlib.import_module(Path(command[1]).stem).main()
+            except SystemExit as stop:
+                status = int(stop.code or 0)
+        if status == 130:
+            raise KeyboardInterrupt  # of the tests themselves
+        return status, printed.getvalue()
+
     def start(self, *command: str, **options) -> subprocess.Popen:
         """Start a command in the folder and return at once."""
         pipe = subprocess.PIPE
@@ -56,6 +136,14 @@ class Checkout:
         change_params(self.folder / "params.yaml", {key.replace("__", "."): value for key, value in values.items()})
 
 
+def existing(folder: Path) -> Checkout:
+    """A folder that is a checkout already."""
+    checkout = Checkout.__new__(Checkout)
+    checkout.folder = folder
+    checkout.environment = clean_environment()
+    return checkout
+
+
 def use_small_music(checkout: Checkout, music: Path, **params) -> None:
     """Let the checkout train the smallest of networks on three genres of four short songs."""
     write_music(music)
@@ -65,7 +153,7 @@ def use_small_music(checkout: Checkout, music: Path, **params) -> None:
         "architectures": ["baseline"],
         "models__baseline__filters": [4, 4, 8],
         "clips__length_s": 1.0,
-        "mels__n_mels": 32,
+        "front_ends__default__n_mels": 32,
         "train__epochs": 2,
         "train__batch_size": 8,
         "evaluate__bootstrap": 100,

@@ -70,7 +70,7 @@ def kill_group(process: subprocess.Popen) -> None:
     process.communicate()
 
 
-def wait_for(process: subprocess.Popen, what: str, condition, seconds: float = 300) -> None:
+def wait_for(process: subprocess.Popen, what: str, condition, seconds: float = 400) -> None:
     """Wait until something is so, while a command runs."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -82,10 +82,12 @@ def wait_for(process: subprocess.Popen, what: str, condition, seconds: float = 3
 def results(checkout: Checkout) -> dict[str, bytes]:
     """All that the stages have left which is equal between two runs."""
     names = ["data/raw/folder/tracks.csv", "metrics/ingest.json", "data/tracks.csv", "data/clips.csv"]
-    names += ["data/mels/index.csv", "data/mels/format.json", "plots/baseline/history.csv"]
+    names += ["data/mels/default/index.csv", "data/mels/default/format.json", "plots/baseline/history.csv"]
     names += ["predictions/baseline.csv", "metrics/baseline.json", "metrics/confounding.json", "metrics/summary.json"]
     names += ["metrics/remix.json", "plots/remix/pairs.csv", "plots/remix/windows.csv"]
-    names += [str(path.relative_to(checkout.folder)) for path in sorted(checkout.folder.glob("data/mels/*.npy"))]
+    names += [
+        str(path.relative_to(checkout.folder)) for path in sorted(checkout.folder.glob("data/mels/default/*.npy"))
+    ]
     found = {name: (checkout.folder / name).read_bytes() for name in names if (checkout.folder / name).exists()}
     if "data/raw/folder/tracks.csv" in found:  # the songs of another checkout lie elsewhere
         table = pd.read_csv(checkout.folder / "data/raw/folder/tracks.csv", dtype=str)

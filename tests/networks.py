@@ -1,29 +1,31 @@
 """A model file for tests that need one and not what it learned: a small network with weights from a seed."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from genres.audio.format import Format
+from genres.data.windows import Windowing
 from genres.models import out_of_distribution
 from genres.models.backend import keras
 from genres.models.card import write_card
 
 GENRES = ["blues", "metal", "pop", "rap"]
 FORMAT = Format(sample_rate=22050, n_fft=1024, n_mels=32, frame_rate=22050 / 512, top_db=80.0)
+WINDOWING = Windowing(1.0)
 
 
 def write_model(
     path: Path,
     *,
     form: Format = FORMAT,
-    clip_length_s: float = 1.0,
-    train: list[np.ndarray] | None = None,
-    val: list[np.ndarray] | None = None,
+    windowing: Windowing = WINDOWING,
+    known: list[np.ndarray] | None = None,
     **card,
 ) -> Path:
-    """Write an untrained network; with `train` and `val`, spectrograms, its card says what is usual."""
-    frames = form.frames(clip_length_s)
+    """Write an untrained network; with `known`, spectrograms by different artists, its card has a threshold."""
+    frames = windowing.frames(form)
     keras.utils.set_random_seed(3)
     clips = keras.Input((frames, form.n_mels), dtype="uint8")
     x = keras.layers.Rescaling(1 / 60, -2)(clips)
@@ -37,13 +39,12 @@ def write_model(
         "dataset": "folder",
         "protocol": "artist",
         "genres": GENRES,
-        "spectrogram": vars(form),
-        "window_s": None,
-        "clip_length_s": clip_length_s,
-        "frames": frames,
+        "spectrogram": asdict(form),
+        "windowing": asdict(windowing),
         "run_id": None,
     }
-    if train is not None and val is not None:
-        written["out_of_distribution"] = out_of_distribution.reference(train, val, form.top_db)
+    if known is not None:
+        artists = np.arange(len(known))
+        written["out_of_distribution"] = out_of_distribution.reference(known, artists, form.top_db)
     write_card(path, written | card)
     return path

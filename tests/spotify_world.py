@@ -86,7 +86,7 @@ def configure(checkout: Checkout, world: World, gtzan: Path | None = None, **cha
         "architectures": ["baseline"],
         "models__baseline__filters": [4, 4, 8],
         "clips__length_s": 1.0,
-        "mels__n_mels": 32,
+        "front_ends__default__n_mels": 32,
         "train__epochs": 1,
         "evaluate__bootstrap": 100,
     }

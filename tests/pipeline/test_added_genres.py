@@ -81,7 +81,7 @@ def test_genres_must_have_been_added():
         added_genres.split_genres(["pop", "rap"], ["pop", "funk"], "a", "b")
 
 
-@pytest.mark.xdist_group("pipeline")
+@pytest.mark.xdist_group("added-genres")
 @pytest.mark.soak
 def test_the_command_on_two_experiments(tmp_path):
     checkout = Checkout(tmp_path / "a checkout")

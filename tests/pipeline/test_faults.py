@@ -16,7 +16,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from checkout import ROOT, Checkout, clean_environment, use_small_music, write_music, write_song
+from checkout import ROOT, Checkout, clean_environment, existing, use_small_music, write_music, write_song
 from faults import Disk, disk, kill_group, results, wait_for
 
 from genres.core import params
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 def new_project(folder: Path) -> Checkout:
     """A checkout with three genres of six songs, of which two are a remix and its original; nothing has been run."""
     checkout, music = Checkout(folder / "project"), folder / "music"
-    use_small_music(checkout, music, mels__n_fft=1024)
+    use_small_music(checkout, music, front_ends__default__n_fft=1024)
     write_music(music, artists=6)
     (music / "remixes.csv").write_text("song,original,remix\nAnthem,genre0/song5.wav,genre1/song5.wav\n")
     checkout.commit()
@@ -59,14 +59,6 @@ def copy_of(checkout: Checkout, folder: Path) -> Checkout:
     return existing(folder)
 
 
-def existing(folder: Path) -> Checkout:
-    """A folder that is a checkout already."""
-    checkout = Checkout.__new__(Checkout)
-    checkout.folder = folder
-    checkout.environment = clean_environment()
-    return checkout
-
-
 # ── What lies in .cache is damaged ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -83,7 +75,7 @@ def test_a_spectrogram_or_record_in_the_cache_that_is_cut_off_is_made_again(here
     songs = [here / f"{number}.wav" for number in range(2)]
     for number, song in enumerate(songs):
         write_song(song, 110, 1.0, number, 2.0)
-    settings = params.load(ROOT / "params.yaml").mels
+    settings = params.load(ROOT / "params.yaml").mels_of_dataset()
 
     def stages() -> tuple[list, list[bytes]]:
         findings = inspect_files(songs)
@@ -226,7 +218,7 @@ def test_a_database_that_is_locked_during_a_run_is_one_line_too(own_database, ho
 USER = "from genres.tracking import runs; runs.run('demo', 'x').__enter__()"
 
 
-def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(tmp_path):
+def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(tmp_path, monkeypatch):
     environment = clean_environment() | {"DVC_ROOT": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-c", USER], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -234,7 +226,10 @@ def test_a_kill_while_the_database_is_made_leaves_none_that_is_half_made(tmp_pat
     wait_for(process, "a database", lambda: any(path.stat().st_size > 50_000 for path in tmp_path.glob("*.db")))
     kill_group(process)
     assert not (tmp_path / "mlflow.db").exists()
-    subprocess.run([sys.executable, "-c", USER], cwd=ROOT, env=environment, check=True)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    with runs.run("demo", "x"):
+        pass
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         assert database.execute("select name from runs").fetchall() == [("x",)]
 
@@ -261,7 +256,7 @@ def test_a_server_that_is_away_is_one_line_without_its_password(monkeypatch, tmp
 
 def test_how_long_a_server_is_asked_is_bounded_and_the_users_to_say():
     """Tries and seconds for each, of the shell if it names them."""
-    code = "import os; from genres.tracking import runs; print(os.environ[NAME])".replace("NAME", repr(RETRIES))
+    code = f"import os, genres.tracking; print(os.environ[{RETRIES!r}])"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     asked = [
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment | own, capture_output=True, text=True)
@@ -399,7 +394,7 @@ def test_file_times_in_the_past_and_in_the_future_change_nothing(project):
     output = project.run("dvc", "repro", "clips", "mels")
     assert output.count("didn't change, skipping") == 3
     assert "Running stage" not in output
-    assert (project.folder / "data/mels/index.csv").stat().st_mtime == new
+    assert (project.folder / "data/mels/default/index.csv").stat().st_mtime == new
     # And a change is noticed although the file looks older than what was made from it.
     with (project.folder / "src/clips.py").open("a") as file:
         file.write("# Changed.\n")
@@ -422,7 +417,7 @@ def test_a_song_that_is_replaced_under_its_old_time_and_size_is_noticed(here):
 
 @pytest.mark.soak
 def test_the_second_of_two_repros_says_who_is_at_it(project):
-    project.set_params(mels__n_fft=512)
+    project.set_params(front_ends__default__n_fft=512)
     first = project.start("dvc", "repro", "mels", start_new_session=True)
     lock = project.folder / ".dvc/tmp/rwlock"
     wait_for(first, "lock", lambda: lock.exists() and "mels" in lock.read_text())
@@ -469,14 +464,14 @@ def test_a_push_that_is_killed_is_pushed_again_and_whole_elsewhere(project, tmp_
     project.run("git", "clone", "-q", str(project.folder), str(elsewhere))
     clone = existing(elsewhere)
     clone.run("dvc", "pull", "many", "clips", "mels")
-    for path in [*many.iterdir(), *project.folder.glob("data/mels/*"), project.folder / "data/clips.csv"]:
+    for path in [*many.iterdir(), *project.folder.glob("data/mels/default/*"), project.folder / "data/clips.csv"]:
         assert (elsewhere / path.relative_to(project.folder)).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.soak
 def test_a_file_of_dvcs_cache_that_is_cut_off_is_noticed_and_made_again(project):
     before = results(project)
-    (shard,) = project.folder.glob("data/mels/*.npy")
+    (shard,) = project.folder.glob("data/mels/default/*.npy")
     content = shard.read_bytes()
     (cached,) = [path for path in project.folder.glob(".dvc/cache/files/md5/*/*") if path.read_bytes() == content]
     cached.chmod(0o644)

@@ -3,15 +3,14 @@
 The training's kill is in test_train.py.
 """
 
-import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 from checkout import Checkout, use_small_music, write_song
+from faults import kill_group, wait_for
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("kill")
 
 SONGS = 90
 
@@ -36,32 +35,32 @@ def new_project(folder: Path, music: Path) -> Checkout:
     return checkout
 
 
-def kill_half_way(checkout: Checkout, script: str, cached: str) -> list[Path]:
+def kill_half_way(checkout: Checkout, script: str, cached: str) -> None:
     """Run a stage and kill it with all of its workers as soon as a dozen files are in its cache."""
     process = checkout.start("python", f"src/{script}.py", start_new_session=True)
-    deadline = time.monotonic() + 100
-    while len(found := list(checkout.folder.glob(cached))) < 12 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    wait_for(process, "dozen files", lambda: len(list(checkout.folder.glob(cached))) >= 12)
+    kill_group(process)
     assert process.returncode == -signal.SIGKILL, "the stage had ended before it could be killed"
-    return found
 
 
 def test_ingest_and_mels_go_on_where_they_were(tmp_path, music, undisturbed):
     killed = new_project(tmp_path, music)
     stages = [
         ("ingest", ".cache/inspected/*/*.json", ["data/raw/folder/tracks.csv", "metrics/ingest.json"]),
-        ("mels", ".cache/mels/*/*/*.npy", ["data/mels/index.csv", "data/mels/format.json", "data/mels/*.npy"]),
+        (
+            "mels",
+            ".cache/mels/*/*/*.npy",
+            ["data/mels/default/index.csv", "data/mels/default/format.json", "data/mels/default/*.npy"],
+        ),
     ]
     for script, cached, results in stages:
-        undisturbed.run("python", f"src/{script}.py")
+        undisturbed.here("python", f"src/{script}.py")
         kill_half_way(killed, script, cached)
         assert not (killed.folder / results[0]).exists()
         # A file that a worker was writing at that moment keeps its temporary name, and is not counted as done.
         whole = {path: path.stat().st_mtime_ns for path in killed.folder.glob(cached) if not path.name.startswith(".")}
         assert 0 < len(whole) < SONGS
-        killed.run("python", f"src/{script}.py")
+        killed.here("python", f"src/{script}.py")
         assert {path: path.stat().st_mtime_ns for path in whole} == whole, "what was done has been done again"
         for result in results:
             (expected,) = undisturbed.folder.glob(result)

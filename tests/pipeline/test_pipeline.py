@@ -1,18 +1,22 @@
 """The real commands in a temporary checkout, whose path has a space: dvc repro, and every kind of dvc exp run."""
 
 import json
+import shlex
 import shutil
 import sqlite3
 import time
+from contextlib import chdir
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from checkout import Checkout, use_small_music, write_song
+from checkout import ROOT, Checkout, use_small_music, write_song
+from dvc.repo import Repo
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
-STAGES = {"ingest", "clips", "mels", "train@baseline", "evaluate@baseline", "compare", "confounding", "remix"}
+STAGES = {"ingest", "clips", "mels@default", "mels@musicnn", "pretrained", "inputs", "train@baseline"}
+STAGES |= {"evaluate@baseline", "compare", "confounding", "remix"}
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +33,18 @@ def project(tmp_path_factory) -> Checkout:
 
 
 @pytest.fixture
-def restored(project):
-    """The checkout, put back as it was after its first `dvc repro`."""
+def edited(project):
+    """The checkout, whose tracked files are put back."""
     yield project
     project.run("git", "reset", "-q", "--hard")
-    project.run("dvc", "checkout", "-q", "--force")
+
+
+@pytest.fixture
+def restored(edited):
+    """The checkout, put back as it was after its first `dvc repro`."""
+    yield edited
+    edited.run("git", "reset", "-q", "--hard")  # before `dvc checkout`, which reads dvc.lock
+    edited.run("dvc", "checkout", "-q", "--force")
 
 
 def runs(project: Checkout) -> list[dict]:
@@ -52,13 +63,22 @@ def runs(project: Checkout) -> list[dict]:
 
 
 def assert_whole(project: Checkout, run: dict) -> None:
-    """A run has its curves, its test scores, its model and its pictures, all in the project's own folder."""
+    """A run has its curves, test scores, data set, model and pictures, all files in the project's own folder."""
     with sqlite3.connect(project.folder / "mlflow.db") as database:
         keys = [key for (key,) in database.execute("select key from metrics where run_uuid = ?", [run["id"]])]
+        named = "select name from datasets join inputs on dataset_uuid = source_id where destination_id = ?"
+        datasets = database.execute(named, [run["id"]]).fetchall()
+        logged = "select name, artifact_location from logged_models where source_run_id = ?"
+        models = database.execute(logged, [run["id"]]).fetchall()
     assert keys.count("val_loss") >= 1
     assert keys.count("test_track_accuracy") == 1
     assert run["artifacts"].is_relative_to(project.folder / "mlruns")
-    assert (run["artifacts"] / "model" / "baseline.keras").is_file()
+    assert datasets == [(run["dataset"],)]
+    ((name, uri),) = models
+    assert name == "baseline"
+    place = Path(uri.removeprefix("file://").replace("%20", " "))
+    assert place.is_relative_to(project.folder / "mlruns")
+    assert [path.name for path in place.iterdir()] == ["baseline.keras"]
     assert (run["artifacts"] / "plots" / "confusion.png").is_file()
 
 
@@ -69,7 +89,9 @@ def assert_nothing_left_behind(project: Checkout) -> None:
 
 
 def changed_stages(project: Checkout) -> set[str]:
-    status = json.loads(project.run("dvc", "status", "--json"))
+    """As `dvc status` says, without the start of a process."""
+    with chdir(project.folder), Repo(project.folder) as repo:
+        status = repo.status()
     assert set(status) <= STAGES
     return set(status)
 
@@ -133,7 +155,7 @@ def test_a_clone_without_data_is_up_to_date_but_for_what_is_missing(project, tmp
 def test_a_song_is_predicted_as_it_was_evaluated(project):
     tested = pd.read_csv(project.folder / "predictions/baseline.csv").set_index("track_id")
     songs = [str(project.folder.parent / "my music" / name) for name in tested.index]
-    answers = json.loads(project.run("genres", "predict", *songs, "--json"))
+    answers = json.loads(project.here("genres", "predict", *songs, "--json"))
     for answer, (_, row) in zip(answers, tested.iterrows(), strict=True):
         assert answer["model"] == "baseline"
         assert answer["genre"] == row["predicted"]
@@ -167,34 +189,34 @@ def test_the_users_files_are_read_in_place(project):
         ({"models__bn_5x5__dropout": 0.1}, set()),
         ({"clips__length_s": 2.0}, {"clips", "train@baseline"}),
         ({"clips__overlap_s": 0.5}, {"clips", "train@baseline"}),
-        ({"mels__n_fft": 1024}, {"mels"}),
+        ({"front_ends__default__n_fft": 1024}, {"mels@default"}),
         ({"evaluate__bootstrap": 200}, {"evaluate@baseline", "compare", "confounding"}),
         ({"split__protocol": "track"}, {"clips", "train@baseline", "confounding"}),
-        ({"datasets__folder__mels": {"fmax": 10000.0}}, {"ingest", "mels"}),
+        ({"datasets__folder__mels": {"fmax": 10000.0}}, {"ingest", "mels@default", "mels@musicnn"}),
         ({"datasets__folder__train": {"epochs": 3}}, {"ingest", "train@baseline"}),
         ({"datasets__demo__songs_per_artist": 3}, set()),
     ],
 )
-def test_a_parameter_makes_stale_what_uses_it(restored, change, stale):
-    restored.set_params(**change)
-    assert changed_stages(restored) == stale
+def test_a_parameter_makes_stale_what_uses_it(edited, change, stale):
+    edited.set_params(**change)
+    assert changed_stages(edited) == stale
 
 
 @pytest.mark.parametrize(
     ("module", "stale"),
     [
         ("src/compare.py", {"compare"}),
-        ("src/genres/data/folds.py", {"clips", "confounding", "evaluate@baseline", "train@baseline"}),
+        ("src/genres/data/folds.py", {"clips", "compare", "confounding", "evaluate@baseline", "train@baseline"}),
         ("src/train.py", {"train@baseline"}),
         ("src/genres/stats/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
         ("src/genres/stats/pairs.py", {"remix"}),
         ("tests/checkout.py", set()),
     ],
 )
-def test_a_changed_module_makes_stale_what_imports_it(restored, module, stale):
-    with (restored.folder / module).open("a") as file:
+def test_a_changed_module_makes_stale_what_imports_it(edited, module, stale):
+    with (edited.folder / module).open("a") as file:
         file.write('"""Another docstring."""\n')
-    assert changed_stages(restored) == stale
+    assert changed_stages(edited) == stale
 
 
 def test_new_and_removed_songs_are_noticed_and_one_song_is_computed(restored):
@@ -208,21 +230,21 @@ def test_new_and_removed_songs_are_noticed_and_one_song_is_computed(restored):
     after = {path: path.stat().st_mtime_ns for path in cached.rglob("*.npy")}
     assert len(after) == len(before) + 1 == 13
     assert before.items() <= after.items()
-    index = pd.read_csv(restored.folder / "data/mels/index.csv")
+    index = pd.read_csv(restored.folder / "data/mels/default/index.csv")
     assert "genre0/new.wav" in set(index["track_id"])
 
     (music / "tracks.csv").write_text(listed)
     (music / "genre0/new.wav").unlink()
     restored.run("dvc", "repro", "mels")
-    assert len(pd.read_csv(restored.folder / "data/mels/index.csv")) == 12
+    assert len(pd.read_csv(restored.folder / "data/mels/default/index.csv")) == 12
 
 
 def test_a_failing_stage_says_why_in_one_line(restored):
-    restored.set_params(datasets__folder__dir=str(restored.folder.parent))
-    output = restored.run("dvc", "repro", "ingest", fails=True)
-    assert "Traceback" not in output
+    restored.set_params(datasets__folder__dir=str(restored.folder.parent / "my music/tracks.csv"))
+    assert "Traceback" not in restored.here("python", "src/ingest.py", fails=True)
     restored.set_params(datasets__folder__dir="data/sources/folder")
     output = restored.run("dvc", "repro", "ingest", fails=True)
+    assert "Traceback" not in output
     assert [line for line in output.splitlines() if line.startswith("error: ")] != []
     assert "no music found" in output
 
@@ -231,7 +253,8 @@ def test_the_same_run_gives_the_same_numbers(restored):
     results = ["metrics/baseline.json", "predictions/baseline.csv", "plots/baseline/history.csv"]
     first = [(restored.folder / path).read_bytes() for path in results]
     shutil.rmtree(restored.folder / ".cache")
-    restored.run("dvc", "repro", "--force", "evaluate@baseline")
+    for command in (["ingest"], ["clips"], ["mels"], ["train", "baseline"], ["evaluate", "baseline"]):
+        restored.here("python", f"src/{command[0]}.py", *command[1:])
     assert [(restored.folder / path).read_bytes() for path in results] == first
 
 
@@ -243,19 +266,25 @@ def test_exp_run_in_the_workspace(restored):
     assert_whole(restored, run)
 
     metrics = json.loads((restored.folder / "metrics/baseline.json").read_text())
-    output = restored.run("genres", "leak", "in-the-workspace", "--plot", "docs/leak.png")
+    output = restored.here("genres", "leak", "in-the-workspace", "--plot", "docs/leak.png")
     assert output.startswith("| architecture | `artist` |")
     assert f"| baseline | {metrics['track_accuracy']:.1%} [" in output
     assert (restored.folder / "docs/leak.png").stat().st_size > 5000
-    output = restored.run("genres", "leak", "in-the-workspace", "HEAD", fails=True)
+    output = restored.here("genres", "leak", "in-the-workspace", "HEAD", fails=True)
     assert output == (
         "error: in-the-workspace and HEAD are both of protocol artist with seed 42: a mean is over different seeds or "
         "folds\n"
     )
-    output = restored.run("genres", "leak", "no-such-experiment", fails=True)
+    output = restored.here("genres", "leak", "no-such-experiment", fails=True)
     assert output.startswith("error: no-such-experiment: no experiment or revision with results")
     assert output.count("\n") == 1
-    output = restored.run("genres", "experiments")
+    page = (ROOT / "docs/sweeps.md").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if line.startswith("    dvc exp show"))
+    table = restored.run(*shlex.split(command), "--no-pager", COLUMNS="160")
+    assert "in-the-workspace" in table and "log_loss" in table and "…" not in table
+    assert max(map(len, table.splitlines())) <= 160
+
+    output = restored.here("genres", "experiments")
     (header,) = [line for line in output.splitlines() if "best by validation" in line]
     assert "train.epochs" in header
     assert "train.batch_size" not in header

@@ -76,6 +76,8 @@ def test_what_a_result_depends_on_changes_the_name_and_nothing_else_does(planned
         ("train.epoch=3", "-S: invalid override .*'train.epoch'"),
         ("train.epochs=0", "params.yaml with -S: train.epochs: .* received 0"),
         ("=", "-S: invalid override"),
+        ("architectures=baseline", r"architectures: with -S 'architectures=\[baseline\]' it is a list"),
+        ("datasets.folder.dir=../gone", "datasets.folder.dir: /.*/gone: no such folder; write the absolute path"),
     ],
 )
 def test_overrides_that_make_no_sense_are_refused_before_anything_runs(planned, override, says):

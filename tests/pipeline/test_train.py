@@ -5,12 +5,12 @@ import math
 import os
 import re
 import signal
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from checkout import Checkout, use_small_music
+from faults import wait_for
 from sklearn.utils.class_weight import compute_class_weight
 
 from genres.core import params
@@ -29,12 +29,12 @@ def history_of(losses: list[float]) -> schedule.History:
 
 def test_learning_rate_is_that_of_keras_reduce_lr_on_plateau():
     rng = np.random.default_rng(0)
-    for patience in (1, 2, 3):
-        settings = SETTINGS.model_copy(update={"plateau_patience": patience, "plateau_factor": 0.5})
+    for learning_rate in (0.001, 0.01, 0.1):
+        settings = SETTINGS.model_copy(update={"learning_rate": learning_rate})
         losses = list(np.round(2 + 0.3 * rng.normal(size=25) - 0.02 * np.arange(25), 4))
         model = keras.Sequential([keras.layers.Dense(1)])
         model.compile(keras.optimizers.Adam(settings.learning_rate), "mse")
-        callback = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=patience, min_lr=0.0)
+        callback = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.8, patience=1, min_lr=0.0)
         callback.set_model(model)
         callback.on_train_begin()
         for epoch, loss in enumerate(losses):
@@ -139,9 +139,9 @@ def test_dropout_follows_from_seed_and_epoch():
 
 
 class TestRealTraining:
-    """The stage as a process of its own, on a small data set."""
+    """The stage on a small data set; as a process of its own where it is killed or has another backend."""
 
-    pytestmark = pytest.mark.xdist_group("pipeline")
+    pytestmark = pytest.mark.xdist_group("train")
 
     @pytest.fixture(scope="class")
     def project(self, tmp_path_factory) -> Checkout:
@@ -151,21 +151,19 @@ class TestRealTraining:
         use_small_music(checkout, folder / "music", architectures=["baseline", "short_chunk_resnet"], train__epochs=6)
         checkout.set_params(models__short_chunk_resnet__filters=[4, 8])
         for stage in ("ingest", "clips", "mels"):
-            checkout.run("python", f"src/{stage}.py")
+            checkout.here("python", f"src/{stage}.py")
         return checkout
 
     def test_a_killed_training_goes_on_to_the_same_result(self, project):
         """With dropout, batch normalisation, random crops and a moving learning rate: all that has a state."""
         history = project.folder / "plots/short_chunk_resnet/history.csv"
-        project.run("python", "src/train.py", "short_chunk_resnet")
+        project.here("python", "src/train.py", "short_chunk_resnet")
         undisturbed = history.read_text()
         weights = keras.models.load_model(project.folder / "models/short_chunk_resnet.keras").get_weights()
         history.unlink()
 
         process = project.start("python", "src/train.py", "short_chunk_resnet")
-        deadline = time.monotonic() + 120
-        while not any(project.folder.glob(".cache/training/*/last-2.keras")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for(process, "checkpoint", lambda: any(project.folder.glob(".cache/training/*/last-2.keras")))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert not history.exists()
@@ -173,7 +171,7 @@ class TestRealTraining:
         assert (checkpoint / "state.json").exists()
         (checkpoint / ".last-3.12345.tmp.keras").write_bytes(b"half a file")
 
-        assert "resuming after epoch" in project.run("python", "src/train.py", "short_chunk_resnet")
+        assert "resuming after epoch" in project.here("python", "src/train.py", "short_chunk_resnet")
         assert history.read_text() == undisturbed
         assert "seconds" not in undisturbed  # which no two runs have in common
         card = read_card(project.folder / "models/short_chunk_resnet.keras")
@@ -188,10 +186,11 @@ class TestRealTraining:
         assert not any(project.folder.glob(".cache/training/*"))
 
     def test_the_same_training_twice_at_once_is_done_one_after_the_other(self, project):
-        processes = [project.start("python", "src/train.py", "baseline") for _ in range(2)]
-        for process in processes:
-            output, errors = process.communicate(timeout=300)
-            assert process.returncode == 0, output + errors
+        process = project.start("python", "src/train.py", "baseline")
+        wait_for(process, "lock", lambda: any(project.folder.glob(".cache/locks/baseline-*.lock")))
+        assert "waiting for another process to finish it" in project.here("python", "src/train.py", "baseline")
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, output + errors
         assert not any(project.folder.glob(".cache/training/*"))
 
     def test_a_network_with_windows_of_its_own_joined_with_descriptors(self, tmp_path):
@@ -201,7 +200,7 @@ class TestRealTraining:
             project,
             tmp_path / "music",
             architectures=["wide_and_deep"],
-            mels__n_mels=128,
+            front_ends__default__n_mels=128,
             models__wide_and_deep__filters=[4, 8],
             models__wide_and_deep__embedding=8,
             models__wide_and_deep__window_s=2.0,
@@ -210,20 +209,19 @@ class TestRealTraining:
             models__wide_and_deep__train__warmup_epochs=1,
         )
         for stage in (["ingest"], ["clips"], ["mels"], ["train", "wide_and_deep"]):
-            project.run("python", f"src/{stage[0]}.py", *stage[1:])
+            project.here("python", f"src/{stage[0]}.py", *stage[1:])
         model_file = project.folder / "models/wide_and_deep.keras"
         card, model = read_card(model_file), load(model_file)
         rate = card["spectrogram"]["frame_rate"]
-        assert card["window_s"] == 2
-        assert model.input_shape == (None, card["frames"], 128)
-        assert card["frames"] == pytest.approx(2 * rate, abs=1)
+        assert card["windowing"] == {"length_s": 2.0, "overlap_s": 0.0, "short": "repeat", "of": "tracks"}
+        assert model.input_shape == (None, round(2 * rate), 128)
         assert np.abs(model.get_layer("discriminant").get_weights()[0]).max() > 0
         assert card["multiply_adds"] > 1477 * 3
         # Trained twice: what it says of validation is from before it was trained on it.
         clips = pd.read_csv(project.folder / "data/tracks.csv", keep_default_na=False)
         assert len(card["validation"]["track_id"]) == 2 * (clips["fold"] == "val").sum()  # songs of 4 s
         assert not any(project.folder.glob(".cache/training/*"))
-        output = project.run("python", "src/evaluate.py", "wide_and_deep")
+        output = project.here("python", "src/evaluate.py", "wide_and_deep")
         assert "track_accuracy" in output
         predictions = pd.read_csv(project.folder / "predictions/wide_and_deep.csv")
         windows = pd.DataFrame(card["validation"]["probabilities"], index=card["validation"]["track_id"])
@@ -236,27 +234,27 @@ class TestRealTraining:
     def test_one_epoch_on_jax_gives_a_model_that_tensorflow_reads(self, project):
         pytest.importorskip("jax")
         project.set_params(train__epochs=1)
-        project.run("python", "src/train.py", "baseline", KERAS_BACKEND="jax")
+        both = "import sys; sys.path.insert(0, 'src'); import evaluate, train; train.main(); evaluate.main()"
+        project.run("python", "-c", both, "baseline", KERAS_BACKEND="jax")
         history = pd.read_csv(project.folder / "plots/baseline/history.csv")
         assert len(history) == 1
         assert history[["loss", "val_loss"]].map(math.isfinite).all(axis=None)
-        project.run("python", "src/evaluate.py", "baseline", KERAS_BACKEND="jax")
         on_jax = pd.read_csv(project.folder / "predictions/baseline.csv")
-        project.run("python", "src/evaluate.py", "baseline")
+        project.here("python", "src/evaluate.py", "baseline")
         on_tensorflow = pd.read_csv(project.folder / "predictions/baseline.csv")
         genres = ["genre0", "genre1", "genre2"]
         np.testing.assert_allclose(on_jax[genres], on_tensorflow[genres], atol=1e-4)
 
     def test_unknown_names_are_one_line(self, project):
-        output = project.run("python", "src/train.py", "basline", fails=True)
+        output = project.here("python", "src/train.py", "basline", fails=True)
         assert re.fullmatch("error: architecture 'basline' is none of baseline, .*, short_chunk_resnet, .*\n", output)
         project.set_params(models__bn_5x5__builder="paper_rnn")
-        output = project.run("python", "src/train.py", "bn_5x5", fails=True)
+        output = project.here("python", "src/train.py", "bn_5x5", fails=True)
         assert output.startswith("error: params.yaml: models.bn_5x5: builder 'paper_rnn' is none of paper_cnn")
         assert output.count("\n") == 1
 
     def test_a_loss_that_is_no_number_stops_with_a_line(self, project):
         project.set_params(models__bn_5x5__builder="paper_cnn", train__learning_rate=1e38)
-        output = project.run("python", "src/train.py", "baseline", fails=True)
+        output = project.here("python", "src/train.py", "baseline", fails=True)
         assert "error: the loss is not finite after epoch 1" in output
         assert "Traceback" not in output

@@ -5,13 +5,13 @@ import os
 import re
 import signal
 import sqlite3
-import time
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
 from checkout import ROOT, Checkout, use_small_music
+from faults import wait_for
 from ruamel.yaml import YAML
 
 from genres.core import params
@@ -102,7 +102,7 @@ def test_the_best_is_written_and_every_comment_stays(project):
 class TestRealSearch:
     """The command, on a small data set."""
 
-    pytestmark = pytest.mark.xdist_group("pipeline")
+    pytestmark = pytest.mark.xdist_group("tune")
 
     @pytest.fixture(scope="class")
     def project(self, tmp_path_factory) -> Checkout:
@@ -113,13 +113,13 @@ class TestRealSearch:
             tune__epochs=2, tune__startup_trials=2, tune__warmup_epochs=0, tune__architecture="baseline"
         )
         for stage in ("ingest", "clips", "mels"):
-            checkout.run("python", f"src/{stage}.py")
+            checkout.here("python", f"src/{stage}.py")
         return checkout
 
     def test_a_killed_search_goes_on_to_the_same_result(self, project):
         command = ["genres", "tune", "--trials", "5"]
         before = (project.folder / "params.yaml").read_text()
-        output = project.run(*command)
+        output = project.here(*command)
         table = project.folder / "plots/tune/baseline/trials.csv"
         undisturbed = table.read_text()
         assert len(pd.read_csv(table)) == 5
@@ -132,16 +132,13 @@ class TestRealSearch:
         table.unlink()
 
         process = project.start(*command)
-        deadline = time.monotonic() + 200
-        while states(database).count("COMPLETE") < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        while "RUNNING" not in states(database) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for(process, "two trials", lambda: states(database).count("COMPLETE") >= 2)
+        wait_for(process, "third trial", lambda: "RUNNING" in states(database))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert not table.exists()
 
-        output = project.run(*command)
+        output = project.here(*command)
         assert re.search(r"resuming after [2-4] trials", output)
         assert table.read_text() == undisturbed
 
@@ -162,7 +159,7 @@ class TestRealSearch:
         assert left == (0,)
 
     def test_more_trials_and_the_best_is_written(self, project):
-        output = project.run("genres", "tune", "baseline", "--trials", "6", "--write")
+        output = project.here("genres", "tune", "baseline", "--trials", "6", "--write")
         assert "resuming after 5 trials" in output
         table = pd.read_csv(project.folder / "plots/tune/baseline/trials.csv")
         complete = table[~table["pruned"]]
@@ -172,17 +169,17 @@ class TestRealSearch:
         assert written.train["learning_rate"] == best["train.learning_rate"]
         assert written.train["batch_size"] == best["train.batch_size"]
         # The study is the same one although params.yaml is not.
-        output = project.run("genres", "tune", "baseline", "--trials", "6")
+        output = project.here("genres", "tune", "baseline", "--trials", "6")
         assert "resuming" not in output
         assert len(list(project.folder.glob(".cache/tune/*.sqlite3"))) == 1
 
     def test_mistakes_are_one_line(self, project):
-        output = project.run("genres", "tune", "basline", fails=True)
+        output = project.here("genres", "tune", "basline", fails=True)
         assert re.fullmatch("error: architecture 'basline' is none of baseline, .*\n", output)
-        output = project.run("genres", "tune", "--trials", "0", fails=True)
+        output = project.here("genres", "tune", "--trials", "0", fails=True)
         assert output == "error: --trials: needs at least 1; received 0\n"
         project.set_params(tune__model=json.loads('{"colour": {"low": 1, "high": 3}}'))
-        output = project.run("genres", "tune", "baseline", fails=True)
+        output = project.here("genres", "tune", "baseline", fails=True)
         assert "error: params.yaml: models.baseline: colour: unknown key" in output
         assert "Traceback" not in output
 

@@ -92,7 +92,7 @@ def train_small(folder: Path, name: str, seed: int) -> None:
     file.parent.mkdir(exist_ok=True)
     network.save(file)
     card = {"architecture": name, "dataset": "demo", "protocol": "artist", "genres": GENRES, "run_id": None}
-    write_card(file, card | {"spectrogram": vars(FORMAT), "clip_length_s": 1.0, "frames": frames})
+    write_card(file, card | {"spectrogram": vars(FORMAT), "windowing": {"length_s": 1.0}})
 
 
 @pytest.fixture(scope="module")

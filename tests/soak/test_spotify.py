@@ -44,7 +44,6 @@ def checkout_of(folder: Path, world: World, rates: dict[str, float]) -> Checkout
         datasets__spotify14__playlists={f"genre{genre}": [playlist_id(genre)] for genre in range(GENRES)},
         datasets__spotify14__balance="none",
         services__requests_per_second=rates,
-        services__concurrency=8,
     )
     return checkout
 

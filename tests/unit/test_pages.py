@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT
+from click.testing import CliRunner
 from ruamel.yaml import YAML
 
-from genres.cli import COMMANDS
+from genres.cli import COMMANDS, app
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/**/README.md")])
 PAGES = [page for page in PAGES if "raw" not in page.parts]
@@ -44,6 +45,10 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 @functools.cache
 def help_of(*command: str) -> str:
+    if command[0] == "genres":
+        result = CliRunner().invoke(app, [*command[1:], "--help"])
+        assert result.exit_code == 0, f"{' '.join(command)}: {result.output}"
+        return result.output
     done = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
@@ -78,7 +83,7 @@ def check(words: list[str]) -> None:
             return
         assert name in COMMANDS, f"{name}: no such command"
         steps = (name, rest[1]) if name == "spotify" and len(rest) > 1 and not rest[1].startswith("-") else (name,)
-        check_options(rest, help_of(sys.executable, "-m", "genres", *steps))
+        check_options(rest, help_of("genres", *steps))
     elif tool == "dvc":
         steps = [word for word in rest[:2] if re.fullmatch(r"[a-z]+", word)]
         group = (

@@ -28,7 +28,6 @@ from genres.core.params import FolderRecipe
 from genres.data import cache, shards
 from genres.data.shards import Spectrograms
 from genres.inference import answer, classifier
-from genres.inference.tracks import predict_clips
 from genres.models import builders
 from genres.models.backend import keras
 from genres.models.card import write_card
@@ -138,9 +137,7 @@ CARD = {
     "protocol": "artist",
     "genres": GENRES,
     "spectrogram": vars(FORMAT),
-    "window_s": None,
-    "clip_length_s": 1.0,
-    "frames": FORMAT.frames(1.0),
+    "windowing": {"length_s": 1.0},
 }
 
 
@@ -161,7 +158,6 @@ def test_a_model_with_code_in_it_is_refused_and_nothing_is_run(hostile, marker, 
         lambda: builders.load(hostile),
         lambda: classifier.Classifier(hostile),
         lambda: Networks().predict(song, "hostile"),  # the page
-        lambda: predict_clips(hostile, pd.DataFrame(), CARD, None),  # the stage
     ]
     for way in ways:
         with pytest.raises(UserError, match=r"hostile\.keras: Keras cannot load it \(") as raised:
@@ -210,7 +206,9 @@ def test_no_array_of_objects_is_unpacked(tmp_path, marker):
         Spectrograms(tmp_path / "mels").track("a")
     np.save(tmp_path / "cached.npy", np.array([[Touch(marker)]], dtype=object))
     with pytest.raises(UserError):  # what is no array is made again, and there is no such song
-        cache.Cached([tmp_path / "cached.npy"], [(tmp_path / "no song", "", params.load(ROOT / "params.yaml").mels)])[0]
+        cache.Cached(
+            [tmp_path / "cached.npy"], [(tmp_path / "no song", "", params.load(ROOT / "params.yaml").mels_of_dataset())]
+        )[0]
     assert not marker.exists()
 
 

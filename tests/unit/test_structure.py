@@ -2,8 +2,12 @@
 
 import ast
 import importlib.metadata
+import itertools
+import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,15 +15,17 @@ from checkout import ROOT
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
-from genres.cli import COMMANDS, app
+from genres.cli import COMMANDS, EXTRAS, app
 
-STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
+STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
 SRC = ROOT / "src"
 # A package imports only from those before it.
 PACKAGES = ["core", "stats", "audio", "compute", "figures", "sources", "models", "data", "tracking", "training"]
 PACKAGES += ["inference", "experiments", "tuning", "page"]
 SCRIPTS = sorted(path.stem for path in SRC.glob("*.py"))
-SOURCES = {recipe["source"] for recipe in YAML(typ="safe").load(ROOT / "params.yaml")["datasets"].values()}
+PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+SOURCES = {recipe["source"] for recipe in PARAMS["datasets"].values()}
 
 
 def module_file(name: str) -> Path | None:
@@ -77,6 +83,27 @@ def test_declared_code_is_what_is_imported(stage):
         assert covered & needed, f"{dep} is declared but not imported"
 
 
+def test_the_lists_of_architectures_in_dvc_yaml_are_the_default_ones():
+    """Which DVC cannot take from params.yaml outside of stages."""
+    (curves,) = PIPELINE["plots"][0].values()
+    trained = [name for name in PARAMS["architectures"] if "discriminant" not in PARAMS["models"][name]]
+    assert set(curves["y"]) == {f"plots/{name}/history.csv" for name in trained}
+    artifacts = {artifact["path"] for artifact in PIPELINE["artifacts"].values()}
+    assert artifacts == {f"models/{name}.keras" for name in PARAMS["architectures"]}
+
+
+def test_dvcs_page_begins_with_the_leaderboard_and_the_learning_curves():
+    """DVC writes charts first, then pictures by folder; the page's style sheet orders them by their ids."""
+    page = (ROOT / ".dvc/plots.html").read_text(encoding="utf-8")
+    order = dict(re.findall(r"(#\w+|\[id\^=\"\w+\"\]|body > div) \{ order: (\d)", page))
+    chart = next(iter(PIPELINE["plots"][0]))
+    pictures = [re.sub(r"\W", "_", next(iter(plot))) for plot in STAGES["compare"]["plots"]]
+    assert "plots_compare_leaderboard_png" in pictures
+    first, second, *others = sorted(order, key=order.__getitem__)
+    assert (first, second) == ("#plots_compare_leaderboard_png", f"#{chart}")
+    assert others[0] == '[id^="plots_compare_"]'
+
+
 @pytest.mark.parametrize("path", sorted((SRC / "genres").rglob("*.py")), ids=lambda path: path.stem)
 def test_a_package_imports_only_from_those_before_it(path):
     place = path.relative_to(SRC / "genres").parts
@@ -100,6 +127,89 @@ def test_no_module_imports_itself_through_others():
     assert not after, f"a circle: {sorted(path.stem for path in after)}"
 
 
+def test_tests_import_benchmarks_only_to_test_them():
+    files = (path for path in (ROOT / "tests").rglob("*.py") if path.parent.name != "benchmarks")
+    assert [path for path in files if re.search("^ *(from|import) benchmarks", path.read_text(), re.MULTILINE)] == []
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# The extra that a package's imports may need on top of the base.
+EXTRA_OF = {"compute": "cluster", "sources": "spotify", "page": "page"}
+EXTRA_OF |= dict.fromkeys(["stats", "tracking", "training", "inference", "experiments", "tuning"], "train")
+
+
+def distributions(requirements: list[str]) -> set[str]:
+    """The names of required packages, normalised."""
+    return {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", line)[0]).lower() for line in requirements}
+
+
+def with_their_own(names: set[str]) -> set[str]:
+    """Packages and what they always install, one level deep."""
+    needed = [line for name in names for line in importlib.metadata.requires(name) or [] if "extra ==" not in line]
+    return names | distributions(needed)
+
+
+PROVIDERS = importlib.metadata.packages_distributions()
+
+
+def installed_by(module: str) -> set[str]:
+    return distributions(PROVIDERS.get(module, []))
+
+
+def third_party(path: Path) -> set[str]:
+    """The modules from outside that a file imports, also inside of functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    tops = {name.split(".")[0] for name in names}
+    return tops - {"genres", "jax", *sys.stdlib_module_names}  # JAX is a choice of the user
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "cli.py"])
+def test_what_a_package_imports_is_in_the_base_or_in_its_extra(package):
+    place = SRC / "genres" / package
+    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    allowed = distributions(PROJECT["dependencies"])
+    if package in EXTRA_OF:
+        allowed |= distributions(PROJECT["optional-dependencies"][EXTRA_OF[package]])
+    allowed = with_their_own(allowed)
+    for file in files:
+        for module in third_party(file):
+            assert installed_by(module) & allowed, f"{file.name} imports {module}"
+
+
+def test_each_requirement_is_imported():
+    used = set().union(*(installed_by(name) for path in (SRC / "genres").rglob("*.py") for name in third_party(path)))
+    listed = distributions([*PROJECT["dependencies"], *itertools.chain(*PROJECT["optional-dependencies"].values())])
+    assert listed <= used
+
+
+def test_the_command_knows_the_modules_of_each_extra():
+    assert set(EXTRAS) == set(PROJECT["optional-dependencies"])
+    for extra, requirements in PROJECT["optional-dependencies"].items():
+        listed = distributions(requirements)
+        provided = [installed_by(module) & listed for module in EXTRAS[extra]]
+        assert all(provided) and set().union(*provided) == listed
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("gradio", "page"), ("mlflow.entities", "train"), ("requests", "spotify")]
+)
+def test_a_missing_extra_is_one_line(module, extra, monkeypatch):
+    def main(arguments):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr("genres.inference.answer.main", main)
+    result = CliRunner().invoke(app, ["predict", "song.wav"])
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: genres predict: {module.split('.')[0]} is not installed; ")
+    assert line.endswith(f'pip install "music-genres[{extra}]"')
+
+
 def test_only_tracking_imports_mlflow():
     users = {path.parent.name for path in SRC.rglob("*.py") if "import mlflow" in path.read_text(encoding="utf-8")}
     assert users == {"tracking", "inference"}  # the latter in serving.py, which MLflow loads
@@ -107,41 +217,37 @@ def test_only_tracking_imports_mlflow():
 
 def test_no_script_has_the_name_of_a_module_that_is_installed():
     """Python puts a script's folder first: another package's `import evaluate` would find the stage."""
-    installed = {*importlib.metadata.packages_distributions(), *sys.stdlib_module_names}
+    installed = {*PROVIDERS, *sys.stdlib_module_names}
     assert not installed & set(SCRIPTS)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_help_of_a_stage_comes_without_loading_keras(script):
-    code = f"""
-import runpy, sys
-sys.path.insert(0, "src")
-sys.argv = ["src/{script}.py", "--help"]
-try:
-    runpy.run_path("src/{script}.py", run_name="__main__")
-except SystemExit as stop:
-    assert stop.code == 0
-assert not {{"keras", "mlflow", "tensorflow"}} & set(sys.modules)
-"""
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.startswith(f"usage: python src/{script}.py")
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_a_command_comes_without_loading_keras(name):
-    code = f"""
-import sys
+# Asks each stage and command for its help; tells status, what was printed, and which heavy modules there are by then.
+HELP = """
+import contextlib, io, json, runpy, sys
 from genres.cli import app
-try:
-    app(["{name}", "--help"], prog_name="genres")
-except SystemExit as stop:
-    assert not stop.code
-assert not {{"keras", "mlflow", "tensorflow"}} & set(sys.modules)
+shown = {}
+for name in sys.argv[1:]:
+    printed, status, sys.argv = io.StringIO(), 0, [name, "--help"]
+    with contextlib.redirect_stdout(printed):
+        try:
+            if name.endswith(".py"):
+                runpy.run_path(name, run_name="__main__")
+            else:
+                app(sys.argv, prog_name="genres")
+        except SystemExit as stop:
+            status = stop.code or 0
+    shown[name] = [status, printed.getvalue(), sorted({"keras", "mlflow", "tensorflow"} & set(sys.modules))]
+print(json.dumps(shown))
 """
-    shown = subprocess.run([sys.executable, "-c", code], cwd=SRC, capture_output=True, text=True, check=False)
+
+
+def test_help_comes_without_loading_keras():
+    names = {f"{script}.py": f"usage: python src/{script}.py" for script in SCRIPTS}
+    names |= {name: f"usage: genres {name}" for name in COMMANDS}
+    shown = subprocess.run([sys.executable, "-c", HELP, *names], cwd=SRC, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.startswith(f"usage: genres {name}")
+    for name, (status, printed, loaded) in json.loads(shown.stdout).items():
+        assert (status, printed.startswith(names[name]), loaded) == (0, True, []), f"{name}: {printed}"
 
 
 def test_the_command_lists_all_and_names_what_it_does_not_know():
@@ -152,7 +258,7 @@ def test_the_command_lists_all_and_names_what_it_does_not_know():
     assert result.exit_code == 2 and "predikt" in result.output
 
 
-@pytest.mark.parametrize("script", ["ingest", "clips", "mels", "compare", "confounding"])
+@pytest.mark.parametrize("script", ["ingest", "clips", "mels", "inputs", "pretrained", "compare", "confounding"])
 def test_light_stages_do_not_import_keras(script):
     names = closure(SRC / f"{script}.py")
     assert "src/genres/models/backend.py" not in names

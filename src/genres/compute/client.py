@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from genres.compute import code
-from genres.compute.worker import NAME, Channel, mismatch_message, name_of
+from genres.compute.worker import NAME, Channel, mismatch_message
 from genres.core.console import UserError
 
 K = TypeVar("K")
@@ -98,10 +98,9 @@ class Cluster:
 
     def submit(self, function: Callable[..., Any], *arguments: Any, on: str | None = None) -> Any:
         """Submit a call and return its future; `on` is the address of the preferred worker."""
-        payload = pickle.dumps(arguments)
-        return self.client.submit(
-            self._perform, name_of(function), payload, pure=False, workers=on, allow_other_workers=on is not None
-        )
+        # Pickled here, and not by Dask: Python's pickle refers to a function by its name, which worker code resolves.
+        call = pickle.dumps((function, arguments))
+        return self.client.submit(self._perform, call, pure=False, workers=on, allow_other_workers=on is not None)
 
     def result(self, future: Any) -> Any:
         """Return the result of a call; waits as long as there are workers."""
@@ -147,6 +146,8 @@ class Cluster:
         answer: Callable[[K, Any], Any] | None = None,
     ) -> Iterator[tuple[K, Any]]:
         """Call a function with the arguments of each task; `tasks` is read lazily, as workers become free.
+
+        Dask's as_completed would wait forever without workers or scheduler, and brings no messages of running tasks.
 
         Parameters
         ----------

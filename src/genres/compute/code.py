@@ -34,7 +34,8 @@ def versions() -> tuple[tuple[str, str], ...]:
 def plugin(code: bytes, digest: str) -> Any:
     """Return a plugin that unpacks the code on each worker.
 
-    Its class is local, so that Dask pickles it by value and not by name.
+    Its class is local, so that Dask pickles it by value and not by name. Dask's own UploadDirectory works only where
+    workers have a nanny, and restarts them to replace an earlier version.
     """
     from distributed import WorkerPlugin
 
@@ -69,9 +70,7 @@ def performer() -> Callable[..., tuple[str, Any]]:
     It is local, so that Dask pickles it by value: the scheduler does not have this project's code.
     """
 
-    def perform(
-        digest: str, versions: tuple[tuple[str, str], ...], name: tuple[str, str], arguments: bytes
-    ) -> tuple[str, Any]:
+    def perform(digest: str, versions: tuple[tuple[str, str], ...], call: bytes) -> tuple[str, Any]:
         import importlib
         import pickle
 
@@ -86,6 +85,9 @@ def performer() -> Callable[..., tuple[str, Any]]:
             )
         module = importlib.import_module("genres.compute.worker")
         problem = module.version_mismatch(worker.address, versions)
-        return (problem, None) if problem else ("", module.function_named(*name)(*pickle.loads(arguments)))
+        if problem:
+            return problem, None
+        function, arguments = pickle.loads(call)
+        return "", function(*arguments)
 
     return perform

@@ -1,6 +1,5 @@
 """Locations of songs for a cluster's workers: the same path as on this machine, or one below an fsspec URL."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,8 +57,7 @@ class Place:
             Path(source).open("rb").close()
             return Path(source)
         copy = folder / PurePosixPath(self.path).name
-        with files.open(source, "rb") as stored, copy.open("wb") as file:
-            shutil.copyfileobj(stored, file, 1 << 20)
+        files.get_file(source, str(copy))
         return copy
 
 

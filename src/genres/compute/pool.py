@@ -9,7 +9,7 @@ import joblib
 
 from genres.compute.client import IN_FLIGHT, Cluster
 from genres.compute.places import place
-from genres.compute.worker import name_of, run_batch
+from genres.compute.worker import run_batch
 from genres.core.params import Compute
 
 K = TypeVar("K")
@@ -64,11 +64,10 @@ def run(
         size = max(1, min(BATCH, len(tasks) // (IN_FLIGHT * cluster.threads())))
         keys = list(tasks)
         batches = [keys[start : start + size] for start in range(0, len(keys), size)]
-        name = name_of(function)
 
         def prepared_tasks() -> Iterator[tuple[int, tuple[Any, ...]]]:
             for number, batch in enumerate(batches):
-                yield number, (name, [(place(tasks[key][0], songs, options.data), tasks[key][1:]) for key in batch])
+                yield number, (function, [(place(tasks[key][0], songs, options.data), tasks[key][1:]) for key in batch])
 
         for number, results in cluster.each(run_batch, prepared_tasks()):
             for key, result in zip(batches[number], results, strict=True):

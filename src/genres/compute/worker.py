@@ -1,7 +1,6 @@
-"""Worker side of a cluster: functions looked up by name, songs read from their locations, messages to the client."""
+"""Worker side of a cluster: songs read from their locations, messages to the client."""
 
 import functools
-import importlib
 import importlib.metadata
 import uuid
 from collections.abc import Callable
@@ -16,11 +15,6 @@ T = TypeVar("T")
 NAME = "music-genres"
 
 ANSWER_S = 120.0  # longest wait of a task for the client's answer
-
-
-def name_of(function: Callable[..., Any]) -> tuple[str, str]:
-    """Return the module and the name of a function."""
-    return function.__module__, function.__qualname__
 
 
 @dataclass(frozen=True)
@@ -50,11 +44,6 @@ class Channel:
             answers.close()
 
 
-def function_named(module: str, name: str) -> Callable[..., Any]:
-    """Import a module and return its function of that name."""
-    return functools.reduce(getattr, name.split("."), importlib.import_module(module))  # type: ignore[return-value]
-
-
 def mismatch_message(worker: str, package: str, theirs: str, ours: str) -> str:
     """Return the error message for a worker with another version of a package."""
     return f"worker {worker} has {package} {theirs}, this machine has {ours}; install the same requirements.txt on both"
@@ -73,9 +62,8 @@ def version_mismatch(worker: str, versions: tuple[tuple[str, str], ...]) -> str:
     return ""
 
 
-def run_batch(name: tuple[str, str], batch: list[tuple[Place, tuple[Any, ...]]]) -> list[Any]:
+def run_batch(function: Callable[..., T], batch: list[tuple[Place, tuple[Any, ...]]]) -> list[T]:
     """Return the results of a function for a batch of songs."""
-    function = function_named(*name)
     # One thread per song, as in joblib's processes: songs run in parallel already.
     with _threads().limit(limits=1):
         return [_run_one(function, place, arguments) for place, arguments in batch]

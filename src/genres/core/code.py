@@ -28,7 +28,8 @@ def declared(root: Path, stages: Iterable[str] | None = None) -> list[Path]:
     list of Path
         Below `root`, sorted.
     """
-    pipeline = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+    written = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+    pipeline = {name: stage.get("do", stage) for name, stage in written.items()}
     names = {dep for stage in stages or pipeline for dep in pipeline[stage]["deps"] if dep.startswith("src/")}
     files: set[Path] = set()
     for path in (root / name for name in names):

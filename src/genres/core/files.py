@@ -6,6 +6,7 @@ Files are written under a temporary name, then renamed, so that a killed process
 import hashlib
 import json
 import os
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +119,7 @@ def read_predictions(architecture: str) -> pd.DataFrame:
     """
     path = predictions_path(architecture)
     if not path.exists():
-        raise UserError(f"{path}: no such file; run: dvc repro evaluate@{architecture}")
+        raise UserError(f"{path}: no such file; run: dvc repro {shlex.quote(f'evaluate@{architecture}')}")
     return read_table(path, dtype={"track_id": str, "genre": str, "predicted": str})
 
 

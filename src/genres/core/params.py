@@ -5,6 +5,7 @@ or an impossible value raises a :class:`~genres.core.console.UserError` that nam
 """
 
 import reprlib
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from genres.core.console import UserError
-from genres.core.paths import project_root, raw_dir
+from genres.core.names import same_text
+from genres.core.paths import DEFAULT_FRONT_END, project_root, raw_dir
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -31,6 +33,11 @@ class Recipe(Strict):
 
     mels: dict[str, Any] = {}
     train: dict[str, Any]
+
+    @property
+    def own_songs(self) -> Path | None:
+        """The folder of the user's own songs; None if there is none."""
+        return None
 
 
 class DemoRecipe(Recipe):
@@ -53,13 +60,20 @@ class SelectiveRecipe(Recipe):
 
     def includes(self, genre: str) -> bool:
         """Return True if the recipe selects this genre."""
-        return genre not in self.exclude_genres and (self.genres is None or genre in self.genres)
+        name = same_text(genre)
+        excluded = map(same_text, self.exclude_genres)
+        return name not in excluded and (self.genres is None or name in map(same_text, self.genres))
 
 
 class LocalRecipe(SelectiveRecipe):
     """Base of the recipes that read a local folder."""
 
     dir: Annotated[Path, Field(strict=False)]
+
+    @property
+    def own_songs(self) -> Path:
+        """The folder of the user's own songs."""
+        return self.dir.expanduser().absolute()
 
 
 class FolderRecipe(LocalRecipe):
@@ -123,6 +137,11 @@ class SpotifyRecipe(SelectiveRecipe):
     conflicts: Literal["drop", "first"]
 
     @property
+    def own_songs(self) -> Path:
+        """The folder of the user's own songs."""
+        return project_root() / self.songs_dir.expanduser()
+
+    @property
     def playlist_genres(self) -> list[str]:
         """The selected genres that have playlists."""
         wanted = self.playlists if self.genres is None else self.genres
@@ -157,6 +176,11 @@ class GtzanPlusRecipe(SpotifyRecipe):
     metadata: str
 
     @property
+    def own_songs(self) -> Path:
+        """The folder of GTZAN, whose songs are read in place."""
+        return self.dir.expanduser().absolute()
+
+    @property
     def gtzan_genres(self) -> list[str]:
         """The selected genres of GTZAN."""
         return [g for g in GTZAN_GENRES if g not in self.exclude_genres and (self.genres is None or g in self.genres)]
@@ -177,9 +201,7 @@ class Services(Strict):
     """Limits for requests to web services. They change no result, so no stage depends on them."""
 
     requests_per_second: dict[Host, Positive]
-    concurrency: Count
     attempts: Count
-    longest_wait_s: Positive
 
 
 class Compute(Strict):
@@ -263,8 +285,6 @@ class TrainParams(Strict):
     learning_rate: Positive
     schedule: Literal["plateau", "cosine", "constant"]
     warmup_epochs: int = Field(ge=0)
-    plateau_factor: Fraction
-    plateau_patience: Count
     early_stopping_patience: Count | None
     monitor: Literal["val_loss", "val_accuracy", "last_epoch"]
     crops: Literal["fixed", "random"]
@@ -273,7 +293,6 @@ class TrainParams(Strict):
     label_smoothing: float = Field(ge=0, lt=1)
     class_weights: bool
     refit: bool
-    jit_compile: bool
     distribute: bool
 
     @model_validator(mode="after")
@@ -289,30 +308,53 @@ class TrainParams(Strict):
         return self
 
 
-class Descriptors(Strict):
-    """Settings of the track-descriptor classifier that is combined with a trained network."""
+class DiscriminantParams(Strict):
+    """Settings of the linear discriminant: see src/genres/training/discriminant.py."""
 
-    network_weight: float = Field(ge=0)
     shrinkage: Fraction
     artist_power: float = Field(ge=0)
     block_power: float = Field(ge=0)
     clip: Positive
 
 
+class Descriptors(DiscriminantParams):
+    """Settings of the track-descriptor classifier that is combined with a trained network."""
+
+    network_weight: float = Field(ge=0)
+
+
+# Builders of networks with pretrained weights, and the data that these were trained on, as results name them.
+PRETRAINED_ON = {"msd_musicnn": "MSD"}
+
+
 class ModelParams(BaseModel):
     """An architecture: its builder, the builder's own arguments, and the settings that every builder shares.
 
-    `window_s` is the input length if it differs from a clip, `frame_rate` the input's frames a second, `descriptors`
-    the classifier that the network is combined with, and `train` overrides training settings.
+    `front_end` names the spectrograms that it takes, `window_s` is the input length if it differs from a clip,
+    `frame_rate` the input's frames a second, `descriptors` the classifier that the network is combined with,
+    `discriminant` the one that a pretrained network is combined with, and `train` overrides training settings.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     builder: str
+    front_end: str = DEFAULT_FRONT_END
     window_s: Positive | None = None
     frame_rate: Positive | None = None
     descriptors: Descriptors | None = None
+    discriminant: DiscriminantParams | None = None
     train: dict[str, Any] = {}
+
+    @property
+    def pretrained_on(self) -> str | None:
+        """The data that its weights were trained on beforehand; None for a network that is trained from scratch."""
+        return PRETRAINED_ON.get(self.builder)
+
+    @model_validator(mode="after")
+    def _only_frozen_networks_need_a_discriminant(self) -> "ModelParams":
+        if (self.pretrained_on is None) != (self.discriminant is None):
+            raise ValueError(f"builder {self.builder} and discriminant: a pretrained network, and only it, needs one")
+        return self
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -377,7 +419,7 @@ class Params(Strict):
     datasets: dict[str, Annotated[AnyRecipe, Field(discriminator="source")]]
     services: Services
     compute: Compute
-    mels: MelParams
+    front_ends: dict[str, MelParams]
     clips: ClipParams
     split: SplitParams
     train: TrainParams
@@ -396,10 +438,23 @@ class Params(Strict):
             raise ValueError(f"architectures: list each one only once; received {', '.join(self.architectures)}")
         if self.tune.architecture not in self.models:
             raise ValueError(f"tune.architecture: '{self.tune.architecture}' is none of {', '.join(self.models)}")
+        if DEFAULT_FRONT_END not in self.front_ends:
+            raise ValueError(f"front_ends.{DEFAULT_FRONT_END}: is missing")
+        for name, model in self.models.items():
+            if model.front_end not in self.front_ends:
+                raise ValueError(
+                    f"models.{name}.front_end: '{model.front_end}' is none of {', '.join(self.front_ends)}"
+                )
         for name in self.architectures:
             self.training_of(name)
         self.mels_of_dataset()
         return self
+
+    @property
+    def front_ends_in_use(self) -> list[str]:
+        """The front ends that the chosen architectures name, the default one first."""
+        named = {self.models[name].front_end for name in self.architectures}
+        return [name for name in self.front_ends if name in named]
 
     @property
     def recipe(self) -> AnyRecipe:
@@ -409,17 +464,14 @@ class Params(Strict):
     @property
     def songs_dir(self) -> Path:
         """The folder of the selected data set's songs; `compute.data` is its copy on a cluster."""
-        recipe = self.recipe
-        if isinstance(recipe, LocalRecipe | GtzanPlusRecipe):
-            return recipe.dir.expanduser().absolute()
-        if isinstance(recipe, SpotifyRecipe):
-            return project_root() / recipe.songs_dir.expanduser()
-        return raw_dir(self.dataset).absolute()
+        return self.recipe.own_songs or raw_dir(self.dataset).absolute()
 
-    def mels_of_dataset(self) -> MelParams:
-        """Return the spectrogram parameters of the selected data set, with the recipe's overrides."""
+    def mels_of_dataset(self, front_end: str = DEFAULT_FRONT_END) -> MelParams:
+        """Return the spectrogram parameters of a front end; the default one's with the recipe's overrides."""
+        if front_end != DEFAULT_FRONT_END:
+            return self.front_ends[front_end]
         try:
-            return MelParams(**self.mels.model_dump() | self.recipe.mels)
+            return MelParams(**self.front_ends[front_end].model_dump() | self.recipe.mels)
         except ValidationError as error:
             raise ValueError(_first_problem(error, f"datasets.{self.dataset}.mels")) from None
 
@@ -478,6 +530,9 @@ def _first_problem(error: ValidationError, where: str = "") -> str:
     if problem["type"] == "missing":
         return f"{key}: is missing{tail}"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "list_type" and isinstance(problem["input"], str):
+        listed = f"{key}=[{problem['input']}]"
+        message = f"with -S {shlex.quote(listed)} it is a list"
     if problem["type"] in ("value_error", "union_tag_invalid"):
         shown = ""  # the message contains it
     return f"{key}: {message}{shown}{tail}" if key else f"{message}{shown}{tail}"

@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
-TRACKS, CLIPS, MELS = Path("data/tracks.csv"), Path("data/clips.csv"), Path("data/mels")
-RAW = Path("data/raw")
+TRACKS, CLIPS = Path("data/tracks.csv"), Path("data/clips.csv")
+RAW, INPUTS = Path("data/raw"), Path("data/inputs")
+DEFAULT_FRONT_END = "default"
+WEIGHTS = Path("data/pretrained/msd_musicnn.npz")
 MODELS, PREDICTIONS, METRICS, PLOTS = Path("models"), Path("predictions"), Path("metrics"), Path("plots")
 LEADERBOARD, SUMMARY = METRICS / "leaderboard.json", METRICS / "summary.json"
+
+# Format of published spectrograms, beside the tracks.csv of their data set.
+PUBLISHED_FORMAT = "spectrogram.json"
 
 # The leaderboard's row of the mean of all architectures' probabilities.
 ENSEMBLE = "ensemble"
@@ -35,6 +40,16 @@ def cache_dir(name: str) -> Path:
 def raw_dir(dataset: str) -> Path:
     """Return the folder of a data set's songs and of their table, tracks.csv."""
     return RAW / dataset
+
+
+def mels_dir(front_end: str = DEFAULT_FRONT_END) -> Path:
+    """Return the folder of the spectrograms of a front end."""
+    return Path("data/mels") / front_end
+
+
+def inputs_path(architecture: str) -> Path:
+    """Return the path of the digest of what an architecture reads."""
+    return INPUTS / f"{architecture}.json"
 
 
 def model_path(architecture: str) -> Path:

@@ -1,18 +1,31 @@
 """Format numbers and names for the terminal, figures and the web page."""
 
 import math
-from typing import TypeGuard
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
+
+LONGEST_NAME = 32  # characters
 
 
 def dataset_note(dataset: str, protocol: str) -> str:
     """Return the data set and the split as text, for the note of a figure or the title of a table."""
+    if protocol == "tags":
+        return f"tags of the {dataset}, not classes of yours"
     music = " (synthetic music)" if dataset == "demo" else ""
     leak = ": LEAKY, clips of one song are in train and test" if protocol == "clip" else ""
     return f"data set {dataset}{music}, {protocol} split{leak}"
 
 
+def architecture_label(row: Mapping[str, Any]) -> str:
+    """Return the name of a leaderboard's row, marked if outside data were used."""
+    outside = row.get("pretrained_on")
+    return f"{row['arch']}, pretrained ({outside})" if outside else str(row["arch"])
+
+
 def display_name(genre: str) -> str:
-    return genre.replace("_", " ")
+    """Return a genre for a figure or page: underscores as blanks, and long names cut."""
+    name = " ".join(genre.replace("_", " ").split()) or genre
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def percent(share: float) -> str:
@@ -21,6 +34,11 @@ def percent(share: float) -> str:
 
 def p_value(p: float) -> str:
     return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Format a Markdown table."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
 
 
 def is_known(value: float | None) -> TypeGuard[float]:

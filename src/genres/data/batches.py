@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from genres.core.params import Augment
-from genres.data import augment, windows
+from genres.data import augment
 from genres.data.shards import Spectrograms
+from genres.data.windows import Windowing
 from genres.models.backend import keras
 
 # Number of clips for the mean and the standard deviation; more do not change the second digit.
@@ -29,16 +30,14 @@ class Clips(keras.utils.PyDataset):
         Columns track_id, start_s.
     labels : np.ndarray [shape=(n,), dtype=int] or [shape=(n, n_genres), dtype=float]
         Genre of each clip, or its share of each genre.
-    frames : int
-        Frames in a clip.
+    windowing : Windowing
+        Length of a clip and completion of shorter tracks.
     batch_size : int
         Clips in a batch; the last batch may be smaller.
     shuffle_seed : int or None
         Seed of a new order in each epoch; None keeps the order of the table.
     random_crops : bool
         Draw a new position of each clip in its track in each epoch.
-    repeat_short : bool
-        Pad a shorter track by repeating it; otherwise with silence.
     variation : Augment or None
         Random augmentation; needs a seed, and for mixup labels that are shares.
     """
@@ -48,12 +47,11 @@ class Clips(keras.utils.PyDataset):
         spectrograms: Spectrograms,
         clips: pd.DataFrame,
         labels: np.ndarray,
+        windowing: Windowing,
         *,
-        frames: int,
         batch_size: int,
         shuffle_seed: int | None = None,
         random_crops: bool = False,
-        repeat_short: bool = False,
         variation: Augment | None = None,
     ) -> None:
         super().__init__()
@@ -61,13 +59,15 @@ class Clips(keras.utils.PyDataset):
         # One view per track, shared by its clips.
         views = {track_id: spectrograms.track(track_id) for track_id in clips["track_id"].unique()}
         self._tracks = [views[track_id] for track_id in clips["track_id"]]
-        starts = np.round(clips["start_s"].to_numpy(dtype=float) * self._format.frame_rate).astype(int)
-        # Rounding can place a clip a frame or two past the end.
-        self._last_starts = np.array([max(0, len(track) - frames) for track in self._tracks], dtype=int)
-        self._fixed_starts = np.minimum(starts, self._last_starts)
-        self._labels, self._frames, self._batch_size = labels, frames, batch_size
-        self._seed, self._random_crops, self._repeat_short = shuffle_seed, random_crops, repeat_short
-        self._variation = variation
+        starts = [
+            windowing.start(track, start_s, self._format)
+            for track, start_s in zip(self._tracks, clips["start_s"], strict=True)
+        ]
+        self._fixed_starts = np.array(starts, dtype=int)
+        last_starts = [windowing.last_start(track, self._format) for track in self._tracks]
+        self._last_starts = np.array(last_starts, dtype=int)
+        self._labels, self._windowing, self._batch_size = labels, windowing, batch_size
+        self._seed, self._random_crops, self._variation = shuffle_seed, random_crops, variation
         self._drawn = functools.lru_cache(maxsize=2)(self._draw)
 
     def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,15 +106,15 @@ class Clips(keras.utils.PyDataset):
         return batch, labels
 
     def _cut(self, row: int, start: int) -> np.ndarray:
-        return windows.cut(self._tracks[row], start, self._frames, repeat_short=self._repeat_short)
+        return self._windowing.cut(self._tracks[row], start, self._format)
 
     def _augmented(self, row: int, start: int, rng: np.random.Generator) -> np.ndarray:
         options = self._variation
         assert options is not None
         clip = self._cut(row, start)
-        if options.stretch and len(self._tracks[row]) > self._frames:
+        if options.stretch and len(self._tracks[row]) > len(clip):
             factor = float(np.exp(rng.uniform(-options.stretch, options.stretch)))
-            clip = augment.window(self._tracks[row], start, self._frames, factor)
+            clip = augment.window(self._tracks[row], start, len(clip), factor)
         form = self._format
         return augment.augmented(clip, options, rng, frame_rate=form.frame_rate, top_db=form.top_db)
 

@@ -19,14 +19,13 @@ import pandas as pd
 from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.params import EvaluateParams
-from genres.core.paths import CLIPS, MELS, SUMMARY, TRACKS, model_path, predictions_path
+from genres.core.paths import SUMMARY, TRACKS, mels_dir, model_path, predictions_path
 from genres.core.text import dataset_note
 from genres.data.shards import Spectrograms
 from genres.experiments.revisions import Revision
 from genres.figures import added
 from genres.figures.style import save
-from genres.inference.tracks import mean_by_track, predict_clips
-from genres.models.card import ModelCard
+from genres.inference.classifier import Classifier
 from genres.stats import scores
 
 ALL = "all old genres"
@@ -54,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
 
     tables = [revision.table(predictions_path(architecture), dtype={"track_id": str}) for revision in (before, after)]
     rows = changes(tables[0], tables[1], old, new, settings.evaluate, settings.seed)
-    went = taken_for(before, after, architecture, cards[0], new)
+    went = taken_for(before, after, architecture, new)
     recall = {genre: _recall(_test(tables[1]), genre) for genre in new}
 
     protocols = " and ".join(dict.fromkeys(card["protocol"] for card in cards))
@@ -124,7 +123,7 @@ def changes(
     return rows
 
 
-def taken_for(before: Revision, after: Revision, architecture: str, card: ModelCard, new: list[str]) -> pd.DataFrame:
+def taken_for(before: Revision, after: Revision, architecture: str, new: list[str]) -> pd.DataFrame:
     """Predict the new genres' songs with the network that was trained without these genres.
 
     Returns
@@ -135,14 +134,15 @@ def taken_for(before: Revision, after: Revision, architecture: str, card: ModelC
     """
     with tempfile.TemporaryDirectory() as folder:
         copies = Path(folder)
-        model = before.fetch(model_path(architecture), copies / "model.keras")
-        mels = Spectrograms(after.fetch(MELS, copies / "mels"))
-        if vars(mels.format) != card["spectrogram"]:
+        classifier = Classifier(before.fetch(model_path(architecture), copies / "model.keras"))
+        mels = Spectrograms(after.fetch(mels_dir(classifier.front_end), copies / "mels"))
+        if mels.format != classifier.format:
             raise UserError(f"{before.name} and {after.name} differ in spectrogram format; use the same `mels` in both")
-        genres = after.table(TRACKS, dtype=str)[["track_id", "genre"]]
-        clips = after.table(CLIPS, dtype={"track_id": str, "clip_id": str}).merge(genres, on="track_id")
-        clips = clips[clips["genre"].isin(new)].reset_index(drop=True)
-        return shares(mean_by_track(clips, predict_clips(model, clips, card, mels), card["genres"]), card["genres"])
+        tracks = after.table(TRACKS, dtype=str)
+        tracks = tracks[tracks["genre"].isin(new) & (tracks["fold"] != "")]
+        means = (classifier.timeline(mels.track(track_id)).mean() for track_id in tracks["track_id"])
+        tracks["predicted"] = [classifier.genres[mean.argmax()] for mean in means]
+        return shares(tracks, classifier.genres)
 
 
 def shares(tracks: pd.DataFrame, old: list[str]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import numpy as np
 
 from genres.core.console import UserError, command, warn
 from genres.core.paths import ENSEMBLE, SUMMARY
-from genres.core.text import dataset_note, p_value, percent
+from genres.core.text import dataset_note, markdown_table, p_value, percent
 from genres.experiments import sweep
 from genres.experiments.revisions import REPETITION, Revision, in_use
 from genres.figures import ranks as rank_figure
@@ -225,28 +225,29 @@ def table(summaries: Sequence[Row]) -> str:
     """Format the summaries as a Markdown table."""
     header = ["protocol", "architecture", "experiments", "test accuracy, mean", "deviation", "95 % interval", "pooled"]
     header += ["clips", "validation", "against the first", "p (Holm)"]
-    lines = ["| " + " | ".join(header) + " |", "| --- " * len(header) + "|"]
+    lines = []
     for row in summaries:
         difference = ""
         if "difference" in row:
             low, high = 100 * row["difference_low"], 100 * row["difference_high"]
             difference = f"{100 * row['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
-        cells = [
-            f"`{row['protocol']}`{' (leaky)' * (row['protocol'] == 'clip')}",
-            row["arch"],
-            str(row["n"]),
-            f"{row['track_accuracy']:.1%}",
-            "" if row["deviation"] is None else f"{row['deviation']:.1%}",
-            f"{row['track_accuracy_ci95_low']:.1%} to {row['track_accuracy_ci95_high']:.1%}",
-            *(
-                "" if row[key] is None else f"{row[key]:.1%}"
-                for key in ("pooled", "clip_accuracy", "val_track_accuracy")
-            ),
-            difference,
-            f"{row['p_holm']:.2g}" if "p_holm" in row else "",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(
+            [
+                f"`{row['protocol']}`{' (leaky)' * (row['protocol'] == 'clip')}",
+                row["arch"],
+                str(row["n"]),
+                f"{row['track_accuracy']:.1%}",
+                "" if row["deviation"] is None else f"{row['deviation']:.1%}",
+                f"{row['track_accuracy_ci95_low']:.1%} to {row['track_accuracy_ci95_high']:.1%}",
+                *(
+                    "" if row[key] is None else f"{row[key]:.1%}"
+                    for key in ("pooled", "clip_accuracy", "val_track_accuracy")
+                ),
+                difference,
+                f"{row['p_holm']:.2g}" if "p_holm" in row else "",
+            ]
+        )
+    return markdown_table(header, lines)
 
 
 def without_ensemble(rows: Sequence[Row]) -> list[Row]:

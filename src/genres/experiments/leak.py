@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from genres.core.console import command
-from genres.core.text import dataset_note
+from genres.core.text import dataset_note, markdown_table
 from genres.experiments import aggregate, sweep
 from genres.figures import comparison
 from genres.figures.style import save
@@ -49,15 +49,12 @@ def in_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """Format the rows as a Markdown table, with a row per architecture and a column per protocol."""
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
-    lines = ["| architecture | " + " | ".join(f"`{name}`{' (leaky)' * (name == 'clip')}" for name in protocols) + " |"]
-    lines.append("| --- " * (1 + len(protocols)) + "|")
-    for arch in dict.fromkeys(row["arch"] for row in rows):
-        cells = []
-        for protocol in protocols:
-            match = next((row for row in rows if (row["arch"], row["protocol"]) == (arch, protocol)), None)
-            cells.append(_cell(match) if match else "")
-        lines.append(f"| {arch} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    cells = {(row["arch"], row["protocol"]): _cell(row) for row in rows}
+    header = ["architecture", *(f"`{name}`{' (leaky)' * (name == 'clip')}" for name in protocols)]
+    lines = [
+        [arch, *(cells.get((arch, name), "") for name in protocols)] for arch in dict.fromkeys(a for a, _ in cells)
+    ]
+    return markdown_table(header, lines)
 
 
 def _cell(row: dict[str, Any]) -> str:

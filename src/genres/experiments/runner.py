@@ -19,8 +19,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from genres.core.checkout import shallow
 from genres.core.console import UserError
-from genres.core.paths import cache_dir
+from genres.core.paths import cache_dir, project_root
 
 POLL_S = 0.3  # interval between updates of the progress bar
 
@@ -28,7 +29,9 @@ POLL_S = 0.3  # interval between updates of the progress bar
 def existing() -> set[str]:
     """Return the names of all experiments that have been run, of all commits."""
     command = [sys.executable, "-m", "dvc", "exp", "list", "--all-commits", "--name-only"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+    listed = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, env=_environment()
+    )
     if listed.returncode != 0:
         raise UserError(f"dvc exp list: {(listed.stderr.strip() or 'failed').splitlines()[-1]}")
     return set(listed.stdout.split())
@@ -48,7 +51,14 @@ def run(experiments: Mapping[str, Sequence[str]], jobs: int = 1) -> dict[str, st
     -------
     dict
         Reason by name of each experiment that failed. If the first one fails, no other is tried.
+
+    Raises
+    ------
+    UserError
+        If the project is a shallow clone, to which DVC brings no results back.
     """
+    if reason := shallow(project_root()):
+        raise UserError(reason)
     done_before = existing()
     waiting = [name for name in experiments if name not in done_before]
     done = len(experiments) - len(waiting)

@@ -183,12 +183,23 @@ def changed(overrides: Sequence[str], path: Path = Path("params.yaml")) -> tuple
 
 
 def absolute_folders(settings: Params) -> list[str]:
-    """Return overrides that make the data set's folders absolute, since experiments run in a copy elsewhere."""
+    """Return overrides that make the data set's folders absolute, since experiments run in a copy elsewhere.
+
+    Raises
+    ------
+    UserError
+        If one is missing.
+    """
     lines = []
     for field in ("dir", "songs_dir"):
         folder = getattr(settings.recipe, field, None)
-        if folder is not None and not folder.is_absolute():
-            lines.append(quoted(f"datasets.{settings.dataset}.{field}={folder.expanduser().resolve()}"))
+        if folder is None:
+            continue
+        key, place = f"datasets.{settings.dataset}.{field}", folder.expanduser().resolve()
+        if not place.exists():
+            raise UserError(f"{key}: {place}: no such folder; write the absolute path of one")
+        if not folder.is_absolute():
+            lines.append(quoted(f"{key}={place}"))
     return lines
 
 

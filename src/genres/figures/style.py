@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
+from genres.core.console import warn
 from genres.core.files import atomic
 from genres.core.text import display_name
 
@@ -70,11 +71,17 @@ def _style() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in this style; an error becomes a warning and a picture that says so, for no result may be lost by it."""
+
     @functools.wraps(draw)
     def wrapper(*arguments: P.args, **keywords: P.kwargs) -> Figure:
         with _style():
-            figure = draw(*arguments, **keywords)
-            figure.draw_without_rendering()  # ticks are created at the first drawing and take the style then
+            try:
+                figure = draw(*arguments, **keywords)
+                figure.draw_without_rendering()  # ticks are created at the first drawing and take the style then
+            except Exception as error:
+                warn(f"a picture cannot be drawn: {draw.__name__}: {type(error).__name__}: {error}")
+                figure = canvas(6.0, 0.3, f"{draw.__name__}: cannot be drawn", f"{type(error).__name__}")
             return figure
 
     return wrapper
@@ -111,11 +118,22 @@ def canvas(width: float, height: float, title: str, note: str) -> Figure:
     return figure
 
 
+@styled
+def sentence(text: str, *, title: str, note: str) -> Figure:
+    """Draw a sentence in place of a figure that cannot be drawn."""
+    figure = canvas(7.0, 1.0, title, note)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.text(0, 0.5, "\n".join(wrap(text, 6.5, 10, "normal")), color=GREY, va="center", transform=axes.transAxes)
+    return figure
+
+
 def inches(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a text's longest line in inches."""
     font = FontProperties(size=size, weight=weight)
-    outlines = [TextPath((0, 0), line, prop=font).vertices for line in text.split("\n")]
-    return max(float(outline[:, 0].max(initial=0)) for outline in outlines) / 72
+    # Matplotlib fails at a text without any outline, such as a blank.
+    outlines = [TextPath((0, 0), line, prop=font).vertices for line in text.split("\n") if line.strip()]
+    return max((float(outline[:, 0].max(initial=0)) for outline in outlines), default=0.0) / 72
 
 
 def wrap(text: str, room: float, size: float, weight: str) -> list[str]:

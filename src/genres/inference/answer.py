@@ -10,16 +10,17 @@ genres mean little: the network can only choose among those it was trained on.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from genres.audio.decode import AudioError
 from genres.core.console import UserError, command, progress
-from genres.inference.classifier import Classifier, choose_model
-from genres.inference.songs import find_songs
+
+if TYPE_CHECKING:
+    from genres.inference.classifier import Classifier
 
 BAR = 32  # characters of a bar of 100 %
 PARTS = 24  # most parts of the timeline on the terminal
@@ -33,6 +34,11 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(f"--top: must be at least 1; received {given.top}")
     if given.plot and given.plot.suffix.lower() != ".png":
         raise UserError(f"--plot: {given.plot}: only PNG is supported; use {given.plot.with_suffix('.png').name}")
+
+    from genres.audio.decode import AudioError  # imported here, so that --help and a wrong option are quick
+    from genres.inference.classifier import Classifier, choose_model
+    from genres.inference.songs import find_songs
+
     classifier = Classifier(choose_model(given.model))
     answers, failed = [], False
     for name in progress(given.songs, what="songs", unit="song"):
@@ -47,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
                 continue
             answers.append(answer)
             if not given.json:
-                show(answer, given.top)
+                show(answer, given.top, classifier.candidates)
     if given.json:
         print(json.dumps(answers, indent=2, allow_nan=False))
     if given.plot and answers:
@@ -63,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(UserError.status)
 
 
-def predict(classifier: Classifier, song: Path) -> dict[str, Any]:
+def predict(classifier: "Classifier", song: Path) -> dict[str, Any]:
     """Predict the genre probabilities of a song and of its windows.
 
     Returns
@@ -71,7 +77,8 @@ def predict(classifier: Classifier, song: Path) -> dict[str, Any]:
     dict
         file, model, genre (the most probable), probabilities (by genre, their sum is 1), timeline (a list of start_s,
         end_s, probabilities), distance and threshold (the out-of-distribution score and its threshold; null for a model
-        without one), warning (null, or a sentence), trained_on (data set and protocol).
+        without one), warning (null, or a sentence), trained_on (data set and protocol). The probabilities of a tagger
+        do not sum to 1.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def predict(classifier: Classifier, song: Path) -> dict[str, Any]:
     return {
         "file": str(song),
         "model": classifier.card["architecture"],
-        "genre": max(mean, key=lambda genre: mean[genre]),
+        "genre": max(classifier.candidates, key=lambda genre: mean[genre]),
         "probabilities": mean,
         "timeline": [
             {"start_s": float(start), "end_s": float(end), "probabilities": by_genre(classifier, row)}
@@ -98,26 +105,27 @@ def predict(classifier: Classifier, song: Path) -> dict[str, Any]:
     }
 
 
-def by_genre(classifier: Classifier, probabilities: Any) -> dict[str, float]:
+def by_genre(classifier: "Classifier", probabilities: Any) -> dict[str, float]:
     """Return a row of probabilities as a dict by genre."""
     return dict(zip(classifier.genres, map(float, probabilities), strict=True))
 
 
 def warning_of(distance: float | None, threshold: float | None) -> str | None:
-    """Return a warning if the out-of-distribution score exceeds that of 95 % of the validation tracks, else None."""
+    """Return a warning if the out-of-distribution score exceeds the threshold, else None."""
     if distance is None or threshold is None or distance <= threshold:
         return None
     return (
-        f"none of these? The out-of-distribution score is {distance:.2f}, "
-        f"and at most {threshold:.2f} for 95 % of the validation tracks"
+        f"none of these? The out-of-distribution score is {distance:.2f}; "
+        f"a song of a new artist exceeds {threshold:.2f} in 5 % of cases"
     )
 
 
-def show(answer: dict[str, Any], top: int) -> None:
+def show(answer: dict[str, Any], top: int, candidates: Sequence[str] | None = None) -> None:
     """Print bars of the most probable genres, and the timeline."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     about = answer["trained_on"]
     notes = [f"{answer['model']}, trained on {about['dataset']}"]
+    notes += ["pretrained: tags, not classes"] * (about["protocol"] == "tags")
     notes += ["synthetic music"] * (about["dataset"] == "demo") + ["LEAKY split"] * (about["protocol"] == "clip")
     console.print(f"[bold]{escape(answer['file'])}[/bold]: {escape(answer['genre'])}  ({escape(', '.join(notes))})")
     if answer["warning"]:
@@ -126,16 +134,22 @@ def show(answer: dict[str, Any], top: int) -> None:
     width = max(len(genre) for genre, _ in ranked)
     for genre, share in ranked:
         console.print(f"  {escape(genre):<{width}} {share:7.1%} [cyan]{'█' * round(BAR * share)}[/cyan]")
-    console.print(f"  {escape(' · '.join(passages(answer['timeline'])))}\n")
+    console.print(f"  {escape(' · '.join(passages(answer['timeline'], candidates)))}\n")
 
 
-def passages(timeline: list[dict[str, Any]]) -> list[str]:
-    """List start time and genre of each passage with the same most probable genre, over at most `PARTS` equal parts."""
+def passages(timeline: list[dict[str, Any]], genres: Sequence[str] | None = None) -> list[str]:
+    """List start time and genre of each passage with one most probable genre, over at most `PARTS` equal parts.
+
+    `genres` are those that a passage can be of; None: all.
+    """
     size = -(-len(timeline) // PARTS)
     changes: list[tuple[str, str]] = []
     for first in range(0, len(timeline), size):
         part = timeline[first : first + size]
-        total = {genre: sum(window["probabilities"][genre] for window in part) for genre in part[0]["probabilities"]}
+        total = {
+            genre: sum(window["probabilities"][genre] for window in part)
+            for genre in genres or part[0]["probabilities"]
+        }
         genre = max(total, key=lambda name: total[name])
         if not changes or changes[-1][1] != genre:
             changes.append((clock(part[0]["start_s"]), genre))
@@ -153,7 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="genres predict", description=__doc__.splitlines()[0])
     parser.add_argument("songs", nargs="+", metavar="SONG", help="an audio file, a folder, or a Spotify track link")
     parser.add_argument(
-        "--model", metavar="ARCHITECTURE", help="or a model file (default: the best trained one by validation)"
+        "--model",
+        metavar="ARCHITECTURE",
+        help="or a model file, or msd_musicnn: pretrained tags (default: see docs/predict.md)",
     )
     parser.add_argument("--json", action="store_true", help="print unrounded JSON instead of bars")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the timelines, to a PNG file")

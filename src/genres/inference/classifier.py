@@ -3,6 +3,7 @@
 Creating a :class:`Classifier` loads Keras; :func:`choose_model` does not.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,29 +13,35 @@ from genres.audio.format import Format
 from genres.audio.mel import spectrogram_of
 from genres.core.console import UserError
 from genres.core.files import read_json
-from genres.core.paths import LEADERBOARD, MODELS, model_path
-from genres.data import windows
+from genres.core.paths import DEFAULT_FRONT_END, LEADERBOARD, MODELS, SUMMARY, WEIGHTS, model_path
+from genres.data.windows import Windowing
 from genres.models import out_of_distribution
 from genres.models.card import read_card
 
-# Number of windows per forward pass.
-BATCH_SIZE = 64
+TAGGER = "msd_musicnn"
 
 
 def choose_model(name: str | None = None) -> Path:
-    """Return the model file of an architecture; by default, of the best trained one by validation.
+    """Return the model file of an architecture; by default, of the best one by validation that knows real music.
+
+    Networks that were trained on synthetic music know none: in their place the default is the pretrained tagger, if its
+    weights are there.
 
     Parameters
     ----------
     name : str or None
-        Architecture, or path of a model file (ends in .keras).
+        Architecture, path of a model file (ends in .keras), or msd_musicnn, the tagger.
 
     Raises
     ------
     UserError
         If the model does not exist, or none is trained.
     """
-    trained = sorted(path.stem for path in MODELS.glob("*.keras"))
+    trained = sorted(path.stem for path in MODELS.glob("*.keras") if path.stat().st_size)
+    if name == TAGGER and name not in trained:
+        from genres.inference.tagger import model_file  # loads Keras, which takes seconds
+
+        return model_file()
     if name is not None:
         path = Path(name) if name.endswith(".keras") else model_path(name)
         if not path.is_file():
@@ -48,6 +55,8 @@ def choose_model(name: str | None = None) -> Path:
     best = next((row["arch"] for row in rows if row["arch"] in trained), None)
     if best is None:
         raise UserError(f"{LEADERBOARD}: ranks none of the trained models; name one by --model: {', '.join(trained)}")
+    if WEIGHTS.exists() and SUMMARY.exists() and read_json(SUMMARY)["dataset"] == "demo":
+        return choose_model(TAGGER)
     return model_path(best)
 
 
@@ -69,8 +78,7 @@ class Timeline:
 
     def mean(self) -> np.ndarray:
         """Return the song's probabilities, averaged as in evaluation: float64 [shape=(n_genres,)], sum 1."""
-        mean = self.probabilities.mean(axis=0)
-        return mean / mean.sum()
+        return self.probabilities.mean(axis=0)
 
 
 class Classifier:
@@ -89,10 +97,12 @@ class Classifier:
         Genres, in the order of the probabilities.
     format : Format
         Format of the spectrograms that the network takes.
-    frames : int
-        Length of a window, in frames.
+    front_end : str
+        Name of that format in params.yaml.
+    windowing : Windowing
+        Windows that the network takes.
     window_s : float
-        Length of a window, in seconds.
+        Length of a window, in seconds, after its rounding to frames.
 
     Raises
     ------
@@ -104,8 +114,9 @@ class Classifier:
         self.card = read_card(model_file)
         self.genres: list[str] = self.card["genres"]
         self.format = Format(**self.card["spectrogram"])
-        self.frames: int = self.card["frames"]
-        self.window_s: float = self.frames / self.format.frame_rate
+        self.front_end = self.card.get("front_end", DEFAULT_FRONT_END)
+        self.windowing = Windowing(**self.card["windowing"])
+        self.window_s = self.windowing.frames(self.format) / self.format.frame_rate
         from genres.models import builders  # loads Keras, which takes seconds
 
         self._network = builders.load(model_file)
@@ -126,21 +137,20 @@ class Classifier:
         Parameters
         ----------
         spectrogram : np.ndarray [shape=(frames, n_mels), dtype=uint8]
-            Spectrogram of any length; one shorter than a window is padded as in training.
+            Spectrogram of any length; one shorter than a window is completed as in training.
         """
-        rate, length = self.format.frame_rate, self.card["clip_length_s"]
-        seconds = len(spectrogram) / rate
-        starts_s = np.array(windows.starts(seconds, length, self.card.get("clip_overlap_s", 0.0)))
-        starts = np.minimum(np.round(starts_s * rate).astype(int), max(0, len(spectrogram) - self.frames))
-        parts = []
-        for first in range(0, len(starts), BATCH_SIZE):  # an hour has a thousand windows
-            batch = [
-                windows.cut(spectrogram, start, self.frames, repeat_short=self.card.get("window_s") is not None)
-                for start in starts[first : first + BATCH_SIZE]
-            ]
-            parts.append(self.probabilities(np.stack(batch)))
-        start_s = starts / rate
-        return Timeline(start_s, np.minimum(start_s + self.window_s, seconds), np.concatenate(parts))
+        seconds = len(spectrogram) / self.format.frame_rate
+        starts = [
+            self.windowing.start(spectrogram, start_s, self.format) for start_s in self.windowing.starts_s(seconds)
+        ]
+        cut = (self.windowing.cut(spectrogram, start, self.format) for start in starts)
+        start_s = np.array(starts) / self.format.frame_rate
+        return Timeline(start_s, np.minimum(start_s + self.window_s, seconds), self.probabilities(cut))
+
+    @property
+    def candidates(self) -> list[str]:
+        """The genres that a song can be of: of a tagger, the tags that are genres."""
+        return self.card.get("genre_tags", self.genres)
 
     def distance(self, spectrogram: np.ndarray) -> float | None:
         """Return the out-of-distribution score of a song; None if the card has no reference."""
@@ -149,29 +159,12 @@ class Classifier:
 
     @property
     def threshold(self) -> float | None:
-        """Out-of-distribution score that at most 5 % of the validation tracks exceed; None if the card has none."""
+        """Out-of-distribution score that 5 % of the songs of new artists exceed; None if the card has none."""
         reference = self.card.get("out_of_distribution")
         return None if reference is None else float(reference["threshold"])
 
-    def probabilities(self, clips: np.ndarray) -> np.ndarray:
-        """Predict the genre probabilities of windows.
+    def probabilities(self, windows: Iterable[np.ndarray]) -> np.ndarray:
+        """Predict the genre probabilities of windows: see :func:`genres.models.prediction.probabilities`."""
+        from genres.models import prediction
 
-        Parameters
-        ----------
-        clips : np.ndarray [shape=(n, frames, n_mels), dtype=uint8]
-            Windows of spectrograms.
-
-        Returns
-        -------
-        np.ndarray [shape=(n, n_genres), dtype=float64]
-            Rows sum to 1.
-        """
-        from genres.models.backend import keras
-
-        parts = [np.empty((0, len(self.genres)))]
-        for first in range(0, len(clips), BATCH_SIZE):
-            # Called directly: the set-up of model.predict() takes longer than a song.
-            batch = self._network(clips[first : first + BATCH_SIZE], training=False)
-            parts.append(keras.ops.convert_to_numpy(batch).astype(float))
-        probabilities = np.concatenate(parts)
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        return prediction.probabilities(self._network, windows, exclusive="genre_tags" not in self.card)

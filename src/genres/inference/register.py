@@ -9,6 +9,7 @@ get no alias.
 import argparse
 import base64
 import io
+import shlex
 import wave
 
 import numpy as np
@@ -38,8 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
     version, address = registry.register(model_file, card, name, example, CHAMPION if model_file == best else None)
     which = f"{name}@{CHAMPION}" if model_file == best else f"{name}/{version}"
     print(f"{name}, version {version}: {card['architecture']}, trained on {card['dataset']}")
-    serve = f"mlflow models serve -m models:/{which} --env-manager local --port 5001"
-    print(f"serve it: MLFLOW_TRACKING_URI={address} {serve}")
+    serve = f"mlflow models serve -m {shlex.quote(f'models:/{which}')} --env-manager local --port 5001"
+    print(f"serve it: MLFLOW_TRACKING_URI={shlex.quote(address)} {serve}")
 
 
 def tone(seconds: float = 1.0, sample_rate: int = 8000) -> bytes:

@@ -9,7 +9,7 @@ and backend. :func:`deletion` tests it.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -18,7 +18,6 @@ import numpy as np
 from genres.audio.decode import AudioError
 from genres.audio.format import Format
 from genres.core.console import UserError, command, print_table
-from genres.data import windows
 from genres.inference.classifier import Classifier, choose_model
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Predicts(Protocol):
 
     genres: list[str]
 
-    def probabilities(self, windows: np.ndarray) -> np.ndarray: ...
+    def probabilities(self, windows: Iterable[np.ndarray]) -> np.ndarray: ...
 
 
 def occlusion_saliency(classifier: Predicts, window: np.ndarray, genre: str) -> np.ndarray:
@@ -204,39 +203,23 @@ def most_probable_window(classifier: Classifier, spectrogram: np.ndarray, genre:
 
 def window_at(classifier: Classifier, spectrogram: np.ndarray, start_s: float) -> np.ndarray:
     """Cut the window that starts at `start_s`, or at the latest possible start: uint8 [shape=(frames, n_mels)]."""
-    last = max(0, len(spectrogram) - classifier.frames)
-    start = max(0, min(round(start_s * classifier.format.frame_rate), last))
-    repeat = classifier.card.get("window_s") is not None
-    return windows.cut(spectrogram, start, classifier.frames, repeat_short=repeat)
+    rule, form = classifier.windowing, classifier.format
+    return rule.cut(spectrogram, rule.start(spectrogram, start_s, form), form)
 
 
-def draw_saliency(
-    window: np.ndarray, saliency: np.ndarray, form: Format, genre: str, *, title: str, note: str, start_s: float = 0.0
-) -> "Figure":
-    """Draw saliency over its spectrogram; for several windows see :func:`draw_parts`.
+def draw_parts(parts: Sequence["Part"], form: Format, genre: str, *, title: str, note: str) -> "Figure":
+    """Draw windows with their saliency below each other, on one scale.
 
     Parameters
     ----------
-    window : np.ndarray [shape=(frames, n_mels), dtype=uint8]
-    saliency : np.ndarray [shape=(frames, n_mels)]
-        Result of :func:`occlusion_saliency`.
+    parts : sequence of Part
+        Windows with their saliency: see :func:`most_probable_window`.
     form : Format
         Format of the classifier's spectrograms.
     genre : str
     title, note : str
         Title, and note on data set, split and caveats.
-    start_s : float
-        Start of the window in the song, in seconds.
     """
-    from genres.figures.evidence import Part  # loads matplotlib
-
-    end_s = start_s + len(window) / form.frame_rate
-    part = Part(f"{start_s:.0f} to {end_s:.0f} s", window, saliency, start_s)
-    return draw_parts([part], form, genre, title=title, note=note)
-
-
-def draw_parts(parts: Sequence["Part"], form: Format, genre: str, *, title: str, note: str) -> "Figure":
-    """Draw several windows with their saliency below each other, on one scale: see :func:`draw_saliency`."""
     from genres.figures import evidence as figures
 
     return figures.saliency_maps(parts, form, genre, title=title, note=note)
@@ -294,7 +277,7 @@ def load_spectrogram(classifier: Classifier, song: Path) -> np.ndarray:
 
 def default_genre(classifier: Classifier, spectrograms: Sequence[np.ndarray]) -> str:
     """Return the most probable genre of a song; of two songs, the one whose probability rises most from the first."""
-    wholes = [classifier.timeline(each).probabilities.mean(axis=0) for each in spectrograms]
+    wholes = [classifier.timeline(each).mean() for each in spectrograms]
     before = wholes[0] if len(wholes) > 1 else 0
     return classifier.genres[int((wholes[-1] - before).argmax())]
 

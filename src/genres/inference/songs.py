@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from genres.audio.decode import EXTENSIONS
-from genres.core.console import UserError
+from genres.audio.walk import EXTENSIONS, NOT_UNICODE, find_music, is_unicode, kinds, readable
+from genres.core.console import UserError, warn
 
 
 def find_songs(name: str) -> Iterator[tuple[Path | None, str, str]]:
@@ -26,14 +26,21 @@ def find_songs(name: str) -> Iterator[tuple[Path | None, str, str]]:
             yield None, name, str(error)
         return
     path = Path(name).expanduser()
+    if not is_unicode(path):
+        yield None, readable(path), NOT_UNICODE
+        return
     if not path.is_dir():
         yield path, name, "" if path.exists() else "no such file or folder"
         return
-    songs = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
-    for song in songs:
-        yield song, str(song), ""
-    if not songs:
-        yield None, name, f"holds no audio ({', '.join(EXTENSIONS)})"
+    found = find_music(path)
+    if found.others:
+        warn(f"{name}: left out: {kinds(found.others)}")
+    for song in found.songs:
+        yield path / song, str(path / song), ""
+    for song in found.misnamed:
+        yield None, readable(path / song), NOT_UNICODE
+    if not (found.songs or found.misnamed):
+        yield None, name, f"holds no audio ({', '.join(EXTENSIONS[:6])}, …)"
 
 
 def spotify_preview(link: str) -> Path:

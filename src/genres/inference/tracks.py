@@ -1,33 +1,49 @@
 """Genre probabilities of the clips and tracks of a data set."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
+from genres.core.console import UserError
 from genres.data.shards import Spectrograms
-from genres.models.card import ModelCard
-
-BATCH_SIZE = 64
+from genres.inference.classifier import Classifier
 
 
-def predict_clips(model_file: Path, clips: pd.DataFrame, card: ModelCard, spectrograms: Spectrograms) -> np.ndarray:
-    """Predict the genre probabilities of each clip: float64 [shape=(n, n_genres)], rows sum to 1."""
-    from genres.data.batches import Clips
-    from genres.models import builders  # loads Keras, which takes seconds: not for --help
+def predict_clips(classifier: Classifier, clips: pd.DataFrame, spectrograms: Spectrograms) -> np.ndarray:
+    """Predict the genre probabilities of each clip.
 
-    model = builders.load(model_file)
-    labels = np.zeros(len(clips), dtype=int)  # prediction needs none
-    feed = Clips(
-        spectrograms,
-        clips,
-        labels,
-        frames=card["frames"],
-        batch_size=BATCH_SIZE,
-        repeat_short=card["window_s"] is not None,
-    )
-    probabilities = model.predict(feed, verbose=0).astype(float)
-    return probabilities / probabilities.sum(axis=1, keepdims=True)
+    If the network was refitted on the validation tracks, their probabilities are those from before, in its card.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    clips : pd.DataFrame
+        Columns track_id, start_s, fold.
+    spectrograms : Spectrograms
+        Spectrograms of the tracks.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_genres), dtype=float64]
+        Rows sum to 1.
+
+    Raises
+    ------
+    UserError
+        If the network was refitted, and a validation clip is none of its training: the data have changed since.
+    """
+    windows = classifier.windowing.cut_all(clips, spectrograms.track, spectrograms.format)
+    probabilities = classifier.probabilities(windows)
+    if (before := classifier.card.get("validation")) is not None:
+        keys = zip(before["track_id"], before["start_s"], strict=True)
+        rows = dict(zip(keys, before["probabilities"], strict=True))
+        for row in np.flatnonzero(clips["fold"] == "val"):
+            clip = (clips["track_id"][row], clips["start_s"][row])
+            if clip not in rows:
+                raise UserError(
+                    f"{clip[0]}: not a validation track when the model was trained; train it again: dvc repro"
+                )
+            probabilities[row] = rows[clip]
+    return probabilities
 
 
 def mean_by_track(clips: pd.DataFrame, probabilities: np.ndarray, genres: list[str]) -> pd.DataFrame:

@@ -12,6 +12,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from genres.core.console import UserError
+from genres.models import keras_settings
+
 
 @contextmanager
 def _muted_stderr() -> Iterator[None]:
@@ -28,15 +31,21 @@ def _muted_stderr() -> Iterator[None]:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 with _muted_stderr():
-    import keras
+    try:
+        import keras
+    except (ImportError, ValueError) as error:  # not installed, no such backend, or a wrong value in keras.json
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{keras_settings.backend()[1]}: {reason}; {keras_settings.cure()}") from None
 
     if keras.backend.backend() == "tensorflow":
         keras.ops.convert_to_tensor(0.0)  # looks for devices: where there is no GPU, CUDA says so in a line of its own
 
-# A user's keras.json must not change the networks.
+# A user's keras.json and the limits of KERAS_MAX_… must not change the networks and their training.
 keras.config.set_floatx("float32")
 keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 keras.config.set_dtype_policy("float32")
+keras.config.set_max_epochs(None)
+keras.config.set_max_steps_per_epoch(None)
 
 __all__ = ["keras"]

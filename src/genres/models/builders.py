@@ -12,6 +12,7 @@ from genres.core.console import UserError
 from genres.models import crnn, musicnn, paper_cnn, resnet50, separable_cnn, short_chunk_resnet, texture_cnn
 from genres.models.backend import keras
 from genres.models.blocks import AtFrameRate
+from genres.models.pretrained import Patches  # noqa: F401, registers its layers for `load`
 from genres.models.wide_and_deep import join
 
 __all__ = ["BUILDERS", "classifier", "join", "load"]

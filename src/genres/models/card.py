@@ -6,6 +6,7 @@ holds its earlier predictions for their windows [shape=(windows, genres)].
 """
 
 import json
+import shlex
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,7 +17,7 @@ from genres.core.console import UserError
 MEMBER = "card.json"
 
 # Keys that are needed to use the model; a file that lacks one is older or not of this project.
-NEEDED = ("architecture", "dataset", "protocol", "genres", "spectrogram", "clip_length_s", "frames")
+NEEDED = ("architecture", "dataset", "protocol", "genres", "spectrogram", "windowing")
 
 
 class ModelCard(TypedDict):
@@ -27,10 +28,10 @@ class ModelCard(TypedDict):
     protocol: str
     genres: list[str]  # in the order of the probabilities
     spectrogram: dict[str, Any]  # fields of genres.audio.format.Format
-    clip_length_s: float
-    frames: int  # frames of a window
-    window_s: NotRequired[float | None]  # None: the windows are the clips of params.yaml
-    clip_overlap_s: NotRequired[float]
+    windowing: dict[str, Any]  # fields of genres.data.windows.Windowing
+    front_end: NotRequired[str]  # name of the spectrogram's format in params.yaml
+    pretrained_on: NotRequired[str | None]  # data that the weights were trained on beforehand; None: from scratch
+    genre_tags: NotRequired[list[str]]  # of a tagger, whose probabilities do not sum to 1: those of `genres` that are
     out_of_distribution: NotRequired[dict[str, Any]]  # see genres.models.out_of_distribution.reference
     validation: NotRequired[dict[str, list[Any]]]  # predictions before the refit: track_id, start_s, probabilities
     n_parameters: NotRequired[int]
@@ -50,7 +51,7 @@ def read_card(model_file: Path) -> ModelCard:
     UserError
         If the file is missing, truncated, or has no card.
     """
-    again = f"train it again: dvc repro --force train@{model_file.stem}"
+    again = f"train it again: dvc repro --force {shlex.quote(f'train@{model_file.stem}')}"
     if not model_file.is_file():
         raise UserError(f"{model_file}: no such model; `make repro` trains those of params.yaml")
     try:

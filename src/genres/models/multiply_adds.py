@@ -9,6 +9,7 @@ operations per number and are left out, as usual (He et al. 2016, Howard et al. 
 import math
 
 from genres.models.backend import keras
+from genres.models.pretrained import Patches
 
 layers = keras.layers
 
@@ -24,7 +25,11 @@ def multiply_adds(model: keras.Model) -> int:
     ValueError
         If a layer with weights is of an unknown type, since a count without it would be wrong.
     """
-    return sum(multiply_adds(layer) if isinstance(layer, keras.Model) else _of_layer(layer) for layer in model.layers)
+    # A nested network after Patches sees each of them.
+    patches = max((layer.n for layer in model.layers if isinstance(layer, Patches)), default=1)
+    return sum(
+        patches * multiply_adds(layer) if isinstance(layer, keras.Model) else _of_layer(layer) for layer in model.layers
+    )
 
 
 def _of_layer(layer: keras.Layer) -> int:

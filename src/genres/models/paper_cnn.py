@@ -5,25 +5,24 @@ variants differ only in hyperparameters: the filters, the kernel size, batch nor
 layers before the last.
 """
 
+from collections.abc import Sequence
+
 from genres.models.backend import keras
 from genres.models.blocks import MOMENTUM
 
 layers = keras.layers
-
-POOLINGS = {"flatten": layers.Flatten, "average": layers.GlobalAveragePooling2D}
 
 
 def build(
     input_shape: tuple[int, int, int],
     n_classes: int,
     *,
-    filters: list[int],
-    kernel_size: int,
-    batch_norm: bool,
+    filters: Sequence[int] = (8, 16, 32, 64, 128),
+    kernel_size: int = 3,
+    batch_norm: bool = False,
     dropout: float,
     l2: float = 0.0,
-    dense: list[int] | None = None,
-    pooling: str = "flatten",
+    dense: Sequence[int] = (),
 ) -> keras.Model:
     """Build the untrained network.
 
@@ -33,7 +32,7 @@ def build(
         Height, width and channels of the picture.
     n_classes : int
         Number of genres.
-    filters : list of int
+    filters : sequence of int
         Number of filters of each convolution.
     kernel_size : int
         Height and width of each kernel.
@@ -43,24 +42,15 @@ def build(
         Dropout rate of the last feature map and, with `dense`, after each dense layer.
     l2 : float
         Weight of the L2 penalty on the convolutions' kernels.
-    dense : list of int
+    dense : sequence of int
         Units of the dense layers with ReLU before the softmax layer.
-    pooling : str
-        How the last map becomes features: flatten (keeps positions) or average (over all positions).
 
     Returns
     -------
     keras.Model
         Picture in, probabilities [shape=(n_classes,)] out. As in the paper the convolutions are unpadded; if
         the picture is too small for that, convolutions and pooling are padded.
-
-    Raises
-    ------
-    ValueError
-        If the pooling is unknown.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling '{pooling}' is none of {', '.join(POOLINGS)}")
     padding = "valid" if _fits_unpadded(input_shape, len(filters), kernel_size) else "same"
     inputs = keras.Input(input_shape)
     x = inputs
@@ -72,8 +62,8 @@ def build(
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D(2, padding=padding)(x)
     x = layers.Dropout(dropout)(x)
-    x = POOLINGS[pooling]()(x)
-    for units in dense or []:
+    x = layers.Flatten()(x)
+    for units in dense:
         x = layers.Dense(units, activation="relu")(x)
         x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(n_classes, activation="softmax")(x))

@@ -41,13 +41,20 @@ def join(network: keras.Model, *, top_db: float, frame_rate: float, network_weig
     x = AtFrameRate(max(1.0, frame_rate / descriptors.FRAME_RATE), least=descriptors.WINDOW)(clips)
     x = layers.Rescaling(top_db / 255, -top_db)(x)
     x = descriptors.Descriptors(name="descriptors")(x)
-    # Discriminant.scores as layers: scores divided by the clipping level, tanh, one dense layer.
-    x = layers.BatchNormalization(center=False, scale=False, epsilon=EPSILON, name="scores")(x)
-    x = layers.Activation("tanh")(x)
-    wide = layers.Dense(network.output_shape[1], activation="log_softmax", name="discriminant")(x)
+    wide = linear(x, network.output_shape[1], "log_softmax")
     deep = LogProbabilities()(network(clips))
     total = layers.Add()([wide, layers.Rescaling(network_weight)(deep)])
     return keras.Model(clips, layers.Softmax()(total))
+
+
+def linear(x: keras.KerasTensor, n_classes: int, activation: str) -> keras.KerasTensor:
+    """Apply a linear classifier that is not yet fitted: a discriminant's scores as layers.
+
+    Its layers divide by the clipping level, apply tanh, and are dense: see genres.training.discriminant.set_weights.
+    """
+    x = layers.BatchNormalization(center=False, scale=False, epsilon=EPSILON, name="scores")(x)
+    x = layers.Activation("tanh")(x)
+    return layers.Dense(n_classes, activation=activation, name="discriminant")(x)
 
 
 @keras.saving.register_keras_serializable("genres")

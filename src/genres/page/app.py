@@ -87,5 +87,6 @@ def serve(architecture: str | None, host: str, port: int, folder: Path, *, brows
         )
     except OSError:
         raise UserError(f"--port {port}: in use; stop the program that uses it, or choose another port") from None
-    print(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/ (stop it with Ctrl+C)", flush=True)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    print(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/ (stop it with Ctrl+C)", flush=True)
     page.block_thread()

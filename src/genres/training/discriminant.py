@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from genres.core.params import Descriptors
+from genres.core.params import DiscriminantParams
 from genres.data import folds
-from genres.models import descriptors
 from genres.models.backend import keras
 
 # Number of parts of the cross-validation that fits the temperature.
@@ -144,26 +143,32 @@ def clipped(columns: Floats, mean: Floats, deviation: Floats, clip: float) -> Fl
 
 
 def fit(
-    model: keras.Model, windows: keras.utils.PyDataset, labels: Ints, artists: Ints, options: Descriptors, seed: int
+    model: keras.Model,
+    columns: Floats,
+    labels: Ints,
+    artists: Ints,
+    sizes: list[int],
+    options: DiscriminantParams,
+    seed: int,
 ) -> None:
-    """Fit the linear classifier of a joined network, and set its weights.
+    """Fit the linear classifier of a network, and set its weights.
 
     Parameters
     ----------
     model : keras.Model
-        Network that `genres.models.builders.join` returned.
-    windows : keras.utils.PyDataset
-        Batches of training clips as the network takes them, in the order of `labels`.
+        Network with the layers of `genres.models.wide_and_deep.linear`.
+    columns : np.ndarray [shape=(n, columns)]
+        Input of that classifier for each training window.
     labels, artists : np.ndarray [shape=(n,), dtype=int]
-        Genre and artist of each clip.
-    options : Descriptors
+        Genre and artist of each window.
+    sizes : list of int
+        Number of columns of each block, in order.
+    options : DiscriminantParams
         Settings of the discriminant.
     seed : int
         Seed of the split of artists into parts, for the temperature.
     """
-    describe = keras.Model(model.input, model.get_layer("descriptors").output)
-    columns = describe.predict(windows, verbose=0).astype(np.float64)
-    sizes, settings = descriptors.sizes(), options.model_dump(exclude={"network_weight"})
+    settings = options.model_dump(include=set(DiscriminantParams.model_fields))
     parts = folds.partition(labels, artists, [1 / PARTS] * PARTS, np.random.default_rng([seed, 2]))
     temperature = fit_temperature(columns, labels, artists, parts, sizes, **settings)
     set_weights(model, fit_discriminant(columns, labels, artists, sizes, **settings), temperature)

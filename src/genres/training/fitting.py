@@ -38,8 +38,9 @@ def compile_model(model: keras.Model, settings: TrainParams) -> None:
         optimizer=optimizer(settings),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy"],
-        # JAX without it would compute operation by operation, on each device the whole batch.
-        jit_compile=settings.jit_compile or keras.backend.backend() == "jax",
+        # JAX without it would compute operation by operation, on each device the whole batch. TensorFlow's XLA is less
+        # than half as fast as oneDNN's kernels on CPUs (docs/scaling.md).
+        jit_compile=keras.backend.backend() == "jax",
     )
 
 

@@ -6,21 +6,24 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from genres.core.code import digest_of_stage
 from genres.core.console import UserError
 from genres.core.files import atomic, one_at_a_time, sha256_of, write_table
 from genres.core.params import Params
-from genres.core.paths import CLIPS, MELS, PLOTS, TRACKS, cache_dir, model_path
+from genres.core.paths import CLIPS, PLOTS, TRACKS, cache_dir, mels_dir, model_path
 from genres.data import shards
-from genres.models import builders, out_of_distribution
+from genres.models import builders, descriptors, out_of_distribution
 from genres.models.backend import keras
 from genres.models.card import ModelCard, write_card
 from genres.models.multiply_adds import multiply_adds
+from genres.models.prediction import probabilities
 from genres.tracking import runs
 from genres.training import discriminant, fitting
 from genres.training.checkpoint import Checkpoint
@@ -57,11 +60,12 @@ class Training:
     @functools.cached_property
     def key(self) -> str:
         """Digest of what a checkpoint belongs to: settings, data and code."""
+        mels = mels_dir(self.model_settings.front_end)
         parts = [
             self.settings.model_dump_json(),
             self.model_settings.model_dump_json(),
             f"{self.all_settings.seed} {self.data.frames} {keras.backend.backend()}",
-            *(sha256_of(path) for path in (CLIPS, TRACKS, MELS / shards.INDEX, MELS / shards.FORMAT)),
+            *(sha256_of(path) for path in (CLIPS, TRACKS, mels / shards.INDEX, mels / shards.FORMAT)),
             digest_of_stage("train"),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -104,9 +108,9 @@ class Training:
             if self.settings.refit:
                 card["validation"] = self._validation_predictions(model)
                 model = self._refitted(card)
+            self._write(model, card, run)
             clock = {"seconds": card["seconds"], "clips_per_second": card["clips_per_second"]}
             run.metrics(clock | {"best_epoch": card["best_epoch"]})
-            self._write(model, card, run)
         self.checkpoint.remove()
 
     def _follow(self) -> None:
@@ -118,16 +122,16 @@ class Training:
                 again.fit(again.model(), again.checkpoint.history, lambda: None, validate=False)
 
     def _with_validation(self) -> "Training":
-        return Training(self.architecture, self.all_settings, folds=("train", "val"))
+        return type(self)(self.architecture, self.all_settings, folds=("train", "val"))
 
     def _validation_predictions(self, model: keras.Model) -> dict[str, list[Any]]:
         """Predict the validation windows, before the network is trained on them."""
-        windows = self.data.val_windows
-        predicted = model.predict(self.data.batches(windows, self.data.frames), verbose=0)
+        table, spectrograms = self.data.val_windows, self.data.spectrograms
+        windows = self.data.windowing.cut_all(table, spectrograms.track, spectrograms.format)
         return {
-            "track_id": windows["track_id"].tolist(),
-            "start_s": windows["start_s"].tolist(),
-            "probabilities": predicted.astype(float).tolist(),
+            "track_id": table["track_id"].tolist(),
+            "start_s": table["start_s"].tolist(),
+            "probabilities": probabilities(model, windows).tolist(),
         }
 
     def _refitted(self, card: ModelCard) -> keras.Model:
@@ -229,9 +233,12 @@ class Training:
         except ValueError as error:
             raise UserError(f"params.yaml: models.{self.architecture}.descriptors: {error}") from None
         if trained:
-            in_order = self.data.batches(self.data.windows, self.data.frames)
+            in_order = self.data.batches(self.data.windows, self.data.windowing)
             seed = self.all_settings.seed
-            discriminant.fit(model, in_order, self.data.labels(), self.data.artists(), wide, seed)
+            describe = keras.Model(model.input, model.get_layer("descriptors").output)
+            columns = describe.predict(in_order, verbose=0).astype(np.float64)
+            sizes = descriptors.sizes()
+            discriminant.fit(model, columns, self.data.labels(), self.data.artists(), sizes, wide, seed)
         return model
 
     def _describe(self, run: runs.Run) -> None:
@@ -253,6 +260,7 @@ class Training:
                 "devices": self.devices.count,
             }
         )
+        run.dataset(settings.dataset, TRACKS)
         leaky = settings.split.protocol == "clip"
         run.tags({"architecture": self.architecture, "dataset": settings.dataset, "leaky": leaky})
         run.tags({"protocol": settings.split.protocol, "genres": ", ".join(self.data.genres)})
@@ -268,14 +276,11 @@ class Training:
             "dataset": settings.dataset,
             "protocol": settings.split.protocol,
             "genres": data.genres,
-            "spectrogram": dict(vars(form)),
-            "window_s": data.window_s,
-            "clip_length_s": data.window_s or settings.clips.length_s,
-            "clip_overlap_s": 0.0 if data.window_s else settings.clips.overlap_s,
-            "frames": data.frames,
-            "out_of_distribution": out_of_distribution.reference(
-                data.spectrograms_of("train"), data.spectrograms_of("val"), form.top_db
-            ),
+            "front_end": self.model_settings.front_end,
+            "pretrained_on": self.model_settings.pretrained_on,
+            "spectrogram": asdict(form),
+            "windowing": asdict(data.windowing),
+            "out_of_distribution": out_of_distribution.reference(*data.known_tracks(), form.top_db),
             "n_parameters": model.count_params(),
             "multiply_adds": multiply_adds(model),
             "epochs": len(history),
@@ -292,4 +297,4 @@ class Training:
             write_card(temporary, card)
         history = pd.DataFrame(self.checkpoint.history).drop(columns=CLOCK)
         write_table(PLOTS / self.architecture / "history.csv", history.astype({"epoch": int}))
-        run.file(target, "model")
+        run.model(self.architecture, target)

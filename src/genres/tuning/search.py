@@ -30,7 +30,7 @@ from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.files import atomic, write_table
 from genres.core.params import Params
-from genres.core.paths import PLOTS, cache_dir
+from genres.core.paths import PLOTS, TRACKS, cache_dir
 from genres.core.text import dataset_note
 from genres.figures import search
 from genres.figures.style import save
@@ -78,9 +78,9 @@ def run_study(architecture: str, settings: Params, n_trials: int) -> optuna.Stud
                 f"params.yaml: tune.train.{name}: datasets.{settings.dataset}.train overrides it; remove one"
             )
     from genres.tracking import runs  # MLflow here and Keras below load slowly: not for --help or a misspelt name
-    from genres.training.loop import Training
+    from genres.training.frozen import training_of
 
-    data = Training(architecture, with_values(settings, architecture, lowest(settings)))
+    data = training_of(architecture, with_values(settings, architecture, lowest(settings)))
     if data.devices.hosts > 1:
         raise UserError("tune: needs a single host; unset the environment variables KERAS_DISTRIBUTION_…")
     database = cache_dir("tune") / f"{architecture}-{_key(data, settings)}.sqlite3"
@@ -139,7 +139,7 @@ def _on_cluster(study: optuna.Study, architecture: str, settings: Params, number
     """Draw values, prune and log in this process; train on the workers."""
     asked: dict[int, optuna.Trial] = {}
     reported: set[tuple[int, int]] = set()
-    digests = remote_trial.data_digests()
+    digests = remote_trial.data_digests(settings.models[architecture].front_end)
 
     def tasks() -> Iterator[tuple[int, tuple[Any, ...]]]:
         for number in numbers:
@@ -164,6 +164,7 @@ def _on_cluster(study: optuna.Study, architecture: str, settings: Params, number
             with runs.run(settings.dataset, f"{architecture} trial {number}", nested=True) as run:
                 trial.set_user_attr("run_id", run.run_id)
                 run.params(trial.user_attrs["values"])
+                run.dataset(settings.dataset, TRACKS)
                 for step, epoch in enumerate(history, start=1):
                     run.metrics({key: value for key, value in epoch.items() if key != "epoch"}, step=step)
                 state = TrialState.COMPLETE if is_complete else TrialState.PRUNED
@@ -197,7 +198,7 @@ def run_trial(trial: optuna.Trial, study: optuna.Study, architecture: str, setti
     """Train with the values of a trial, as a nested MLflow run, and report the result to the study."""
     from genres.tracking import runs
     from genres.training.fitting import DivergedError
-    from genres.training.loop import Training
+    from genres.training.frozen import training_of
 
     values = draw_values(trial, settings)
     tune = settings.tune
@@ -205,7 +206,8 @@ def run_trial(trial: optuna.Trial, study: optuna.Study, architecture: str, setti
     with runs.run(settings.dataset, f"{architecture} trial {trial.number}", nested=True) as run:
         trial.set_user_attr("run_id", run.run_id)
         run.params(values)
-        training = Training(
+        run.dataset(settings.dataset, TRACKS)
+        training = training_of(
             architecture,
             with_values(settings, architecture, values),
             epochs=tune.epochs,
@@ -272,6 +274,7 @@ def _describe(run: Any, architecture: str, settings: Params) -> None:
     run.params({"tune": settings.tune.model_dump(exclude={"trials", "architecture"}), "seed": settings.seed})
     run.tags({"architecture": architecture, "dataset": settings.dataset, "protocol": protocol, "sweep": "tune"})
     run.tags({"leaky": protocol == "clip"})
+    run.dataset(settings.dataset, TRACKS)
 
 
 def rows(study: optuna.Study) -> list[dict[str, Any]]:

@@ -17,15 +17,15 @@ from genres.compute.worker import Channel, worker_name
 from genres.core.console import UserError
 from genres.core.files import sha256_of
 from genres.core.params import Params
-from genres.core.paths import CLIPS, MELS, TRACKS
+from genres.core.paths import CLIPS, TRACKS, mels_dir
 from genres.data.shards import INDEX
 from genres.training.schedule import History
 from genres.tuning.space import Values, with_values
 
 
-def data_digests(folder: Path = Path()) -> dict[str, str]:
+def data_digests(front_end: str, folder: Path = Path()) -> dict[str, str]:
     """Return the SHA-256 of the files below a project's folder that define the clips of a search."""
-    return {str(path): sha256_of(folder / path) for path in (CLIPS, TRACKS, MELS / INDEX)}
+    return {str(path): sha256_of(folder / path) for path in (CLIPS, TRACKS, mels_dir(front_end) / INDEX)}
 
 
 def train(
@@ -56,7 +56,7 @@ def train(
     UserError
         If the worker does not have the client's data.
     """
-    _check(Path(folder), digests)
+    _check(Path(folder), settings.models[architecture].front_end, digests)
     code = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-P", "-m", "genres.tuning.trial"]  # -P: ignore code that may lie in `folder`
     history: History = []
@@ -81,9 +81,9 @@ def train(
         raise RuntimeError(f"the trial's process on {worker_name()} died:\n{log}")
 
 
-def _check(folder: Path, digests: dict[str, str]) -> None:
+def _check(folder: Path, front_end: str, digests: dict[str, str]) -> None:
     try:
-        is_same = data_digests(folder) == digests
+        is_same = data_digests(front_end, folder) == digests
     except OSError as error:
         raise UserError(
             f"{folder / 'data'}: {worker_name()} cannot read it ({error.strerror}: {error.filename}); copy the "
@@ -110,7 +110,7 @@ def main() -> None:
         out.write(f"{json.dumps(message)}\n")
 
     from genres.training.fitting import DivergedError
-    from genres.training.loop import Training
+    from genres.training.frozen import training_of
 
     history: History = []
 
@@ -121,7 +121,7 @@ def main() -> None:
 
     try:
         changed = with_values(settings, architecture, values)
-        training = Training(architecture, changed, epochs=settings.tune.epochs, early_stopping_patience=None)
+        training = training_of(architecture, changed, epochs=settings.tune.epochs, early_stopping_patience=None)
         training.fit(training.new_model(), history, after_epoch, verbose=0)
     except (_StoppedError, DivergedError):
         send({"complete": False})

@@ -191,7 +191,7 @@ def test_songs_are_taken_evenly(tmp_path: Path, write_song: Callable):
 def test_the_floor_decodes_and_transforms_all_frames(music: Path, monkeypatch: pytest.MonkeyPatch):
     transformed = []
     monkeypatch.setattr(floor.scipy.fft, "rfft", lambda frames, **_: transformed.append(frames))
-    settings = params.load().mels
+    settings = params.load().mels_of_dataset()
     floor.floor(music / "a.wav", settings)
     frames = np.concatenate(transformed)
     samples = np.pad(decode.load(music / "a.wav", 22050), 1024)
@@ -219,9 +219,7 @@ def test_mels_runs_on_a_folder_of_songs(music: Path, monkeypatch: pytest.MonkeyP
 def test_there_has_to_be_music(tmp_path: Path):
     with pytest.raises(UserError) as raised:
         songs.find(tmp_path, 3)
-    assert str(raised.value) == (
-        f"{tmp_path}: no music in it (.wav, .au, .flac, .ogg, .mp3, .m4a); name a folder with music"
-    )
+    assert str(raised.value) == f"{tmp_path}: no music in it; name a folder with music"
 
 
 def test_prediction_compares_within_a_round():

@@ -81,15 +81,22 @@ def write_set(folder: Path, **changes: Any) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple]:
+    """The folder, and what is read from it."""
+    folder = write_set(tmp_path_factory.mktemp("classical") / "set")
+    return folder, classical.read(folder)
+
+
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
     monkeypatch.setattr(sys, "argv", ["classical", str(folder), *options])
     classical.main()
 
 
 def test_genres_that_are_told_apart_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    written: tuple[Path, tuple], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(write_set(tmp_path / "set"), monkeypatch, "--splits", "4", "--deals", "2")
+    run(written[0], monkeypatch, "--splits", "4", "--deals", "2")
     printed = capsys.readouterr().out
     assert "24 tracks of 12 artists and 3 genres, 4-fold" in printed
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in printed.splitlines() if "│" in line]
@@ -101,20 +108,20 @@ def test_genres_that_are_told_apart_are(
     assert all(row[3:] == ["100.0 %", "100.0  100.0"] for row in rows)
 
 
-def test_test_tracks_are_not_used(tmp_path: Path) -> None:
-    tracks, columns, sizes = classical.read(write_set(tmp_path / "set"))
+def test_test_tracks_are_not_used(written: tuple[Path, tuple], tmp_path: Path) -> None:
+    folder, (tracks, columns, sizes) = written
     assert set(tracks["split"]) == {"train"}
     assert columns.shape == (24, sum(sizes))
-    with np.load(tmp_path / "set" / "mels.npz") as archive:
+    with np.load(folder / "mels.npz") as archive:
         mel = archive["mel"].copy()
     mel[24:] = 0
     _, others, _ = classical.read(write_set(tmp_path / "other", mel=mel))
     np.testing.assert_array_equal(columns, others)
 
 
-def test_spectrograms_are_found_by_name(tmp_path: Path) -> None:
-    _, columns, _ = classical.read(write_set(tmp_path / "set"))
-    with np.load(tmp_path / "set" / "mels.npz") as archive:
+def test_spectrograms_are_found_by_name(written: tuple[Path, tuple], tmp_path: Path) -> None:
+    folder, (_, columns, _) = written
+    with np.load(folder / "mels.npz") as archive:
         backwards = {name: archive[name][::-1] for name in ("track_id", "mel")}
     _, others, _ = classical.read(write_set(tmp_path / "other", **backwards))
     np.testing.assert_array_equal(columns, others)

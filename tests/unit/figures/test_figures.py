@@ -20,6 +20,7 @@ from genres.figures import (
     added,
     comparison,
     confounding,
+    coverage,
     differences,
     evidence,
     model,
@@ -265,6 +266,17 @@ def test_confusion_matrix_labels_read_well_and_do_not_overlap(genres):
     assert overlapping(named(figure, "count") + named(figure, "share")) == []
 
 
+def test_any_genre_name_draws(capsys):
+    names = ["_unsorted", "__", "hip__hop", "rock ", " ", "$", "a\nb", "x" * 255, "%s {}", "Ελληνικά"]
+    counts = np.eye(len(names), dtype=int)
+    figure = model.confusion_matrix(counts, names, **ABOUT)
+    assert len(named(figure, "count")) == len(names) ** 2
+    of_genre = {"asked": 2, "got": 1, "minutes": 1.0, "sources": {"_x": 1}, "rejected": {"_y": 1}}
+    coverage.coverage(dict.fromkeys(names, of_genre), **ABOUT)
+    comparison.per_genre_recall(names, {"baseline": [0.5] * len(names)}, **ABOUT)
+    assert "cannot be drawn" not in capsys.readouterr().err
+
+
 def test_genre_names_are_no_formulas():
     figure = model.confusion_matrix([[1, 0], [0, 1]], ["a$$ap $x^2$", "b%"], **ABOUT)
     label = figure.axes[0].get_yticklabels()[0]
@@ -303,9 +315,15 @@ def test_learning_curves_of_one_epoch_without_learning_rate():
 
 
 @pytest.mark.parametrize("epoch", [0, 4])
-def test_learning_curves_count_epochs_from_1(epoch):
-    with pytest.raises(ValueError, match=f"1 to 3; received {epoch}"):
-        model.learning_curves(HISTORY, best_epoch=epoch, **ABOUT)
+def test_an_error_is_a_warning_and_a_picture_that_says_so(epoch, capsys, tmp_path):
+    figure = model.learning_curves(HISTORY, best_epoch=epoch, **ABOUT)
+    assert (
+        f"warning: a picture cannot be drawn: learning_curves: ValueError: best_epoch must be 1 to 3; received {epoch}"
+        in (capsys.readouterr().err)
+    )
+    assert texts(figure, "title") == ["learning_curves: cannot be drawn"]
+    style.save(figure, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
 def test_leaderboard_draws_accuracies_intervals_and_chance(drawn):

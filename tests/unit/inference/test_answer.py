@@ -1,6 +1,7 @@
 """The command that tells a song's genre: its JSON, its errors, folders, long songs, and that it starts quickly."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from genres.audio.mel import of_blocks
 from genres.core.console import UserError
 from genres.core.files import write_json
 from genres.inference import answer
+from genres.inference.classifier import Classifier
 
 
 @pytest.fixture
@@ -88,6 +90,24 @@ def test_what_cannot_be_read_is_a_line_and_the_others_are_answered(
         assert line.startswith(f"error: {start}")
 
 
+def test_a_folder_is_walked_as_at_ingestion_and_odd_names_are_a_line(
+    songs: Path, write_song: Callable, capsys: pytest.CaptureFixture
+) -> None:
+    write_song(songs / "odd/a.wav")
+    for name in ("odd/._a.wav", "odd/.Trash/old.wav", "odd/b.mid", os.fsdecode(b"odd/Mod\x85.wav")):
+        (songs / name).parent.mkdir(exist_ok=True)
+        (songs / name).write_bytes(b"x")
+    with pytest.raises(SystemExit) as stop:
+        answer.main(["songs/odd", "--json"])
+    assert stop.value.code == 2
+    output = capsys.readouterr()
+    assert [answer["file"] for answer in json.loads(output.out)] == ["songs/odd/a.wav"]
+    assert output.err.splitlines() == [
+        "warning: songs/odd: left out: 1 .mid",
+        "error: songs/odd/Mod\\x85.wav: its name is not UTF-8: rename it",
+    ]
+
+
 @pytest.mark.parametrize("link", ["https://open.spotify.com/track/0123456789012345678901", "spotify:track:" + "a" * 22])
 def test_a_spotify_link_without_an_account_is_a_line(
     songs: Path, link: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
@@ -147,7 +167,7 @@ def test_a_song_unlike_training_is_warned_of(
     songs: Path, project: Path, compose: Callable, write_audio: Callable, capsys: pytest.CaptureFixture
 ) -> None:
     known = [of_blocks([compose(seed)], FORMAT) for seed in range(30)]
-    write_model(project / "models/wary.keras", train=known[:20], val=known[20:])
+    write_model(project / "models/wary.keras", known=known)
     white = 0.1 * np.random.default_rng(0).standard_normal(88200).astype(np.float32)
     write_audio(project / "white.wav", white)
     write_audio(project / "song.wav", compose(5))
@@ -184,7 +204,7 @@ def test_no_model_says_what_makes_one(project: Path, capsys: pytest.CaptureFixtu
     assert stop.value.code == 2
     assert "`make repro`" in capsys.readouterr().err
     with pytest.raises(UserError, match="no such model"):
-        answer.Classifier(Path("models/x.keras"))
+        Classifier(Path("models/x.keras"))
 
 
 def test_nothing_heavy_is_loaded_before_the_model_but_keras() -> None:

@@ -14,12 +14,13 @@ from genres.audio.decode import AudioError
 from genres.audio.format import format_of
 from genres.core.console import UserError
 from genres.core.files import sha256_of, write_json, write_table
-from genres.core.paths import MELS
-from genres.data import shards, windows
+from genres.core.paths import mels_dir
+from genres.data import shards
 from genres.data.shards import Spectrograms
+from genres.data.windows import Windowing
 from genres.inference.classifier import Classifier, choose_model
 from genres.inference.tracks import mean_by_track, predict_clips
-from genres.models.card import read_card
+from genres.models import builders
 
 
 @pytest.mark.parametrize("reference", ["peak", "loudness"])
@@ -32,8 +33,8 @@ def test_the_picture_is_the_one_that_training_saw(
     reference: str,
 ) -> None:
     """Of all formats, rates and channels: what the stage `mels` stored, to the bit; and so after a song is renamed."""
-    settings = configure({"dataset": "folder", "mels.reference": reference})
-    form = format_of(settings.mels)
+    settings = configure({"dataset": "folder", "front_ends.default.reference": reference})
+    form = format_of(settings.mels_of_dataset())
     names = ["a.wav", "b.flac", "c.ogg", "d.mp3", "e.m4a", "f.au"]
     rows = []
     for number, name in enumerate(names):
@@ -46,7 +47,7 @@ def test_the_picture_is_the_one_that_training_saw(
     write_table(project / "data/raw/folder/tracks.csv", pd.DataFrame(rows))
     monkeypatch.setattr(sys, "argv", ["mels"])
     mels.main()
-    stored = Spectrograms(MELS)
+    stored = Spectrograms(mels_dir())
     classifier = Classifier(write_model(project / "models/tiny.keras", form=form))
     assert classifier.format == stored.format
     for row in rows:
@@ -58,19 +59,26 @@ def test_the_picture_is_the_one_that_training_saw(
 def test_a_song_gets_what_evaluation_gives_it(
     tmp_path: Path, compose: Callable, write_audio: Callable, seconds: float, length: float, overlap: float
 ) -> None:
-    """Windows by clips, batches by Keras' own predict, mean by evaluate: nothing of genres.inference.classifier."""
-    model_file = write_model(tmp_path / "tiny.keras", clip_length_s=length, clip_overlap_s=overlap)
+    """Windows and batches by Keras' own predict, in float32; a table of clips gets what the song gets."""
+    windowing = Windowing(length, overlap)
+    model_file = write_model(tmp_path / "tiny.keras", windowing=windowing)
     classifier = Classifier(model_file)
     song = write_audio(tmp_path / "song.wav", compose(1, seconds))
     spectrogram = classifier.spectrogram(song)
     only = pd.DataFrame({"track_id": ["t"], "sha256": ["x"]})
     shards.write(tmp_path, only, lambda row: spectrogram, FORMAT, key="", n_shards=1)
-    starts = windows.starts(seconds, length, overlap)
+    starts = windowing.starts_s(seconds)
     table = pd.DataFrame({"track_id": "t", "fold": "test", "genre": "pop", "start_s": starts})
-    found = predict_clips(model_file, table, read_card(model_file), Spectrograms(tmp_path))
+    found = predict_clips(classifier, table, Spectrograms(tmp_path))
     expected = mean_by_track(table, found, GENRES)
     timeline = classifier.timeline(spectrogram)
-    np.testing.assert_allclose(timeline.probabilities, found, atol=1e-6)
+    np.testing.assert_array_equal(timeline.probabilities, found)
+    firsts = np.minimum(np.round(np.array(starts) * FORMAT.frame_rate), len(spectrogram) - 1).astype(int)
+    frames = round(length * FORMAT.frame_rate)
+    firsts = np.minimum(firsts, max(0, len(spectrogram) - frames))
+    cut = np.stack([spectrogram[first : first + frames] for first in firsts])
+    by_keras = builders.load(model_file).predict(cut, verbose=0)
+    np.testing.assert_allclose(timeline.probabilities, by_keras, atol=1e-6)
     np.testing.assert_allclose(timeline.mean(), expected[GENRES].to_numpy()[0], atol=1e-6)
     np.testing.assert_allclose(timeline.probabilities.sum(axis=1), 1, atol=1e-12)
     assert timeline.mean().sum() == pytest.approx(1, abs=1e-12)
@@ -86,15 +94,16 @@ def test_a_song_shorter_than_a_window_is_padded_with_silence(
     classifier = Classifier(write_model(tmp_path / "tiny.keras"))
     spectrogram = classifier.spectrogram(write_audio(tmp_path / "s.wav", compose(1)[2000 : 2000 + samples]))
     timeline = classifier.timeline(spectrogram)
-    silent = np.zeros((1, classifier.frames, 32), np.uint8)
-    silent[0, : len(spectrogram)] = spectrogram[: classifier.frames]
+    frames = FORMAT.frames(1.0)
+    silent = np.zeros((1, frames, 32), np.uint8)
+    silent[0, : len(spectrogram)] = spectrogram[:frames]
     np.testing.assert_allclose(timeline.probabilities, classifier.probabilities(silent), atol=1e-7)
     assert timeline.end_s[0] == pytest.approx(len(spectrogram) / FORMAT.frame_rate, abs=0.03)
 
 
 def test_batches_change_nothing(tmp_path: Path) -> None:
     classifier = Classifier(write_model(tmp_path / "tiny.keras"))
-    many = np.random.default_rng(0).integers(0, 256, (150, classifier.frames, 32)).astype(np.uint8)
+    many = np.random.default_rng(0).integers(0, 256, (150, FORMAT.frames(1.0), 32)).astype(np.uint8)
     found = classifier.probabilities(many)
     assert found.shape == (150, len(GENRES))
     assert found.dtype == np.float64
@@ -117,7 +126,7 @@ def test_the_default_is_the_best_by_validation_that_has_a_file(project: Path) ->
         choose_model("crnn")
     for name in ("first", "second"):
         (project / f"models/{name}.keras").parent.mkdir(exist_ok=True)
-        (project / f"models/{name}.keras").write_bytes(b"")
+        (project / f"models/{name}.keras").write_bytes(b"no network")
     with pytest.raises(UserError, match=r"ranks none of the trained models; name one by --model: first, second$"):
         choose_model()
     write_json(project / "metrics/leaderboard.json", [{"arch": a} for a in ("ensemble", "gone", "second", "first")])
@@ -133,7 +142,7 @@ def test_a_model_that_keras_cannot_load_is_one_line(tmp_path: Path) -> None:
 
     with zipfile.ZipFile(tmp_path / "broken.keras", "w") as archive:
         archive.writestr("config.json", "{}")
-    card = {"architecture": "x", "dataset": "d", "protocol": "p", "genres": [], "frames": 3, "clip_length_s": 1.0}
+    card = {"architecture": "x", "dataset": "d", "protocol": "p", "genres": [], "windowing": {"length_s": 1.0}}
     from genres.models.card import write_card
 
     write_card(tmp_path / "broken.keras", card | {"spectrogram": vars(FORMAT)})

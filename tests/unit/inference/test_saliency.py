@@ -7,6 +7,8 @@ import pytest
 from networks import write_model
 
 from genres.audio.format import Format
+from genres.data.windows import Windowing
+from genres.figures.evidence import Part
 from genres.inference import saliency
 from genres.inference.classifier import Classifier
 
@@ -101,9 +103,9 @@ def test_deletion_tells_evidence_from_its_opposite_and_from_noise(spot: np.ndarr
 
 def test_windows_keep_within_the_song_and_are_filled_up_as_in_training(tmp_path: Path) -> None:
     song = np.arange(200, dtype=np.uint8)[:, np.newaxis] * np.ones(64, np.uint8)
-    for window_s, filled in ((None, 0), (3.0, 5)):
-        card = {"clip_length_s": 3.0, "window_s": window_s}
-        classifier = Classifier(write_model(tmp_path / f"{window_s}.keras", form=FORM, **card))
+    for short, filled in (("pad", 0), ("repeat", 5)):
+        windowing = Windowing(3.0, short=short)
+        classifier = Classifier(write_model(tmp_path / f"{short}.keras", form=FORM, windowing=windowing))
         assert saliency.window_at(classifier, song, 1.0)[0, 0] == 43
         assert saliency.window_at(classifier, song, 99.0)[-1, 0] == 199
         short = saliency.window_at(classifier, song[:50], 0.0)
@@ -129,7 +131,8 @@ def test_band_centres_are_librosas() -> None:
 
 def test_the_picture_shows_seconds_of_the_song_and_hertz(spot: np.ndarray, window: np.ndarray) -> None:
     found = saliency.occlusion_saliency(Looks(spot), window, "a")
-    figure = saliency.draw_saliency(window, found, FORM, "a", title="A title", note="a note", start_s=6.0)
+    part = Part("6 to 9 s", window, found, 6.0)
+    figure = saliency.draw_parts([part], FORM, "a", title="A title", note="a note")
     axes = figure.axes[0]
     assert axes.get_xlim() == pytest.approx((6.0, 9.0))
     assert axes.get_title(loc="left") == "6 to 9 s"

@@ -18,6 +18,9 @@ print(json.dumps({
     "floatx": keras.config.floatx(),
     "format": keras.config.image_data_format(),
     "policy": keras.config.dtype_policy().name,
+    "epsilon": keras.config.epsilon(),
+    "layer": keras.layers.Conv2D(2, 1).data_format,
+    "limits": [keras.config.max_epochs(), keras.config.max_steps_per_epoch()],
 }))
 """
 
@@ -30,18 +33,35 @@ def settings(folder: Path, **environment: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, True), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, False)])
-def test_tensorflows_fast_kernels_are_on_unless_the_user_turns_them_off(tmp_path, given, expected):
-    found = settings(tmp_path, **given)
-    assert found["onednn"] is expected
-    assert found["variable"] == given.get("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
-def test_a_users_keras_json_changes_nothing(tmp_path):
+def test_tensorflows_fast_kernels_are_on_unless_the_user_turns_them_off_and_keras_json_changes_nothing(tmp_path):
+    found = settings(tmp_path)
+    assert (found["onednn"], found["variable"]) == (True, "1")
     (tmp_path / "keras.json").write_text(
         json.dumps(
             {"floatx": "float16", "epsilon": 1e-3, "backend": "tensorflow", "image_data_format": "channels_first"}
         )
     )
-    found = settings(tmp_path)
-    assert (found["floatx"], found["format"], found["policy"]) == ("float32", "channels_last", "float32")
+    found = settings(tmp_path, TF_ENABLE_ONEDNN_OPTS="0", KERAS_MAX_EPOCHS="1", KERAS_MAX_STEPS_PER_EPOCH="1")
+    assert (found["onednn"], found["variable"]) == (False, "0")
+    assert (found["floatx"], found["policy"], found["epsilon"]) == ("float32", "float32", 1e-7)
+    assert (found["format"], found["layer"], found["limits"]) == ("channels_last", "channels_last", [None, None])
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "says"),
+    [
+        ("{}", "tensorflw", "KERAS_BACKEND=tensorflw: Unable to import backend : tensorflw"),
+        ('{"backend": "torch"}', "", "keras.json (backend: torch): No module named 'torch'"),
+        ('{"floatx": "float8", "backend": "jax"}', "", "keras.json (backend: jax): Invalid `floatx` configuration"),
+    ],
+)
+def test_a_backend_that_cannot_be_loaded_is_one_line_with_the_installed_ones(tmp_path, given, variable, says):
+    (tmp_path / "keras.json").write_text(given)
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT / "src"), "KERAS_HOME": str(tmp_path)}
+    environment |= {"KERAS_BACKEND": variable} if variable else {}
+    code = "from genres.core.console import command; command(lambda: __import__('genres.models.backend'))()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and says in line
+    assert "installed here: tensorflow" in line and line.endswith("set KERAS_BACKEND=tensorflow")

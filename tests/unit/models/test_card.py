@@ -19,8 +19,7 @@ CARD = {
     "protocol": "artist",
     "genres": ["blues", "rock'n'roll", "ムード"],
     "spectrogram": {"sample_rate": 22050, "fmax": None},
-    "clip_length_s": 3.0,
-    "frames": 129,
+    "windowing": {"length_s": 3.0},
     "out_of_distribution": {"mean": [0.0], "deviation": [1.0], "threshold": 1.5},
 }
 
@@ -53,11 +52,11 @@ def test_reading_loads_no_keras(model_file: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import genres.inference.classifier; "
         "from genres.models.card import read_card; "
-        "print(read_card(Path(sys.argv[1]))['frames']); "
+        "print(read_card(Path(sys.argv[1]))['windowing']['length_s']); "
         "assert not {'keras', 'tensorflow', 'mlflow', 'sklearn', 'matplotlib'} & set(sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code, model_file], cwd=ROOT, capture_output=True, text=True)
-    assert shown.stdout == "129\n", shown.stderr
+    assert shown.stdout == "3.0\n", shown.stderr
 
 
 def test_what_is_no_model_is_one_line(model_file: Path, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from scipy.stats import binomtest
 import compare
 from genres.core import params
 from genres.core.console import UserError
+from genres.stats import leaderboard
 
 GENRES = ["blues", "disco"]
 SETTINGS = params.load()
+ARTISTS = {f"{fold}{number:02d}": number for fold in ("val", "test") for number in range(20)}
 
 
 def predictions(right_val: int, right_test: list[bool]) -> pd.DataFrame:
@@ -33,6 +35,11 @@ def card(**values) -> dict:
     return start | {"multiply_adds": 70, "clips_per_second": 9.5} | values
 
 
+def ranked(tables: dict[str, pd.DataFrame], cards: dict[str, dict], artists: dict[str, int] = ARTISTS) -> list[dict]:
+    costs = {name: {cost: card.get(cost) for cost in compare.COSTS} for name, card in cards.items()}
+    return leaderboard.leaderboard(tables, costs, artists, GENRES, SETTINGS.evaluate, SETTINGS.seed)
+
+
 @pytest.fixture
 def tables() -> dict[str, pd.DataFrame]:
     """`late` is worse on validation and better on test."""
@@ -43,7 +50,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 
 def test_order_is_by_validation_never_by_test(tables):
-    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    rows = ranked(tables, {name: card() for name in tables})
     assert [row["arch"] for row in rows if row["arch"] != "ensemble"] == ["early", "late"]
     by_name = {row["arch"]: row for row in rows}
     assert by_name["early"]["track_accuracy"] == 0.5
@@ -53,14 +60,14 @@ def test_order_is_by_validation_never_by_test(tables):
 
 def test_costs_are_those_of_the_cards_and_the_ensemble_has_none(tables):
     cards = {"early": card(n_parameters=6, multiply_adds=80), "late": card(seconds=4.0)}
-    by_name = {row["arch"]: row for row in compare.leaderboard(tables, cards, SETTINGS)}
-    assert [by_name["early"][cost] for cost in compare.COSTS] == [6, 80, 2, 3.0, 9.5]
-    assert [by_name["late"][cost] for cost in compare.COSTS] == [5, 70, 2, 4.0, 9.5]
+    by_name = {row["arch"]: row for row in ranked(tables, cards)}
+    assert [by_name["early"][cost] for cost in compare.COSTS] == [None, 6, 80, 2, 3.0, 9.5]
+    assert [by_name["late"][cost] for cost in compare.COSTS] == [None, 5, 70, 2, 4.0, 9.5]
     assert {by_name["ensemble"][cost] for cost in compare.COSTS} == {None}
 
 
 def test_the_printed_leaderboard_has_a_heading_for_each_column(tables, capsys):
-    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    rows = ranked(tables, {name: card() for name in tables})
     compare.show(rows, card())
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     (header,) = [re.split(r"\s*┃\s*", line.strip("┃ ")) for line in lines if line.startswith("┃")]
@@ -69,20 +76,21 @@ def test_the_printed_leaderboard_has_a_heading_for_each_column(tables, capsys):
     ]
     early = next(row for row in found if row["architecture"] == "early")
     assert (early["test"], early["parameters"], early["multiply-adds"], early["train s"]) == ("50.0%", "5", "70", "3")
-    best = rows[0]
-    assert found[0]["ECE, after"] == f"{best['ece']:.2f}, {best['ece_calibrated']:.2f}"
+    for line, row in zip(found, rows, strict=True):
+        after = "" if row["temperature_reason"] else f", {row['ece_calibrated']:.2f}"
+        assert line["ECE, after"] == f"{row['ece']:.2f}{after}"
     assert "" not in header
 
 
 def test_ensemble_is_the_mean_of_probabilities(tables):
-    together = compare.ensemble(list(tables.values()), GENRES)
+    together = leaderboard.ensemble(list(tables.values()), GENRES)
     expected = (tables["early"]["blues"] + tables["late"]["blues"]) / 2
     np.testing.assert_allclose(together["blues"], expected)
     assert (together["predicted"] == np.where(expected > 0.5, "blues", "disco")).all()
 
 
 def test_paired_test_is_mcnemars(tables):
-    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    rows = ranked(tables, {name: card() for name in tables})
     late = next(row for row in rows if row["arch"] == "late")
     first = next(row for row in rows if row["mcnemar_p"] == 1 and row["difference_to_first"] == 0)
     assert first is rows[0]
@@ -94,26 +102,43 @@ def test_paired_test_is_mcnemars(tables):
 
 def test_several_tests_are_corrected_for(tables):
     tables["third"] = predictions(5, [True] * 2 + [False] * 18)
-    rows = compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+    rows = ranked(tables, {name: card() for name in tables})
     assert rows[0]["mcnemar_p_holm"] == 1
     others = sorted(rows[1:], key=lambda row: row["mcnemar_p"])
     assert others[0]["mcnemar_p_holm"] == pytest.approx(min(1, 3 * others[0]["mcnemar_p"]))
     assert all(row["mcnemar_p"] <= row["mcnemar_p_holm"] <= 1 for row in rows)
 
 
-def test_temperature_is_fitted_on_validation_and_leaves_the_accuracy(tables):
-    """Validation: 0.8 or 0.4 for blues, 9 of 10 right; the test fold has no say."""
-    (row, *_) = compare.leaderboard({"early": tables["early"]}, {"early": card()}, SETTINGS)
-    other = predictions(9, [True] * 20)
-    (same, *_) = compare.leaderboard({"early": other}, {"early": card()}, SETTINGS)
-    assert row["temperature"] == same["temperature"] < 1  # 0.8 is too cautious for 9 of 10
+def test_temperature_is_fitted_on_validation_and_leaves_the_accuracy():
+    """Validation: 0.8 for blues, and all ten right; the test fold has no say."""
+    tables = [predictions(10, [True] * 10 + [False] * 10), predictions(10, [True] * 20)]
+    row, same = (ranked({"early": table}, {"early": card()}, ARTISTS)[0] for table in tables)
+    assert row["temperature"] == same["temperature"] < 1  # 0.8 is too cautious
+    assert row["temperature_reason"] == ""
     assert row["track_accuracy"] == 0.5
     assert row["log_loss_calibrated"] > row["log_loss"]  # half of the test tracks are wrong: now with more confidence
 
 
+def test_a_temperature_without_support_changes_nothing_and_the_leaderboard_says_why(tables, capsys):
+    """Six of ten are right at 0.8: validation tracks of two artists cannot show that this is too much."""
+    few = {track_id: number % 2 for track_id, number in ARTISTS.items()}
+    rows = ranked({"late": tables["late"]}, {"late": card()}, few)
+    assert rows[0]["temperature"] == 1
+    assert (rows[0]["log_loss_calibrated"], rows[0]["ece_calibrated"]) == (rows[0]["log_loss"], rows[0]["ece"])
+    compare.show(rows, card())
+    printed = capsys.readouterr().out
+    assert f"late: its temperature stays at 1: {rows[0]['temperature_reason']}" in " ".join(printed.split())
+    assert "10 validation tracks of 2 artists" in rows[0]["temperature_reason"]
+
+
+def test_predictions_of_tracks_that_are_gone_are_refused(tables):
+    with pytest.raises(UserError, match=r"other tracks than data/tracks\.csv; run: dvc repro"):
+        ranked({"early": tables["early"]}, {"early": card()}, {"val00": 1})
+
+
 def test_per_genre_differences_by_hand():
     tables = {"one": predictions(9, [True] * 6 + [False] * 4), "two": predictions(9, [False] * 6 + [True] * 4)}
-    table = compare.per_genre(tables, "one", GENRES, SETTINGS).set_index("arch")
+    table = leaderboard.per_genre(tables, "one", GENRES, SETTINGS.evaluate, SETTINGS.seed).set_index("arch")
     assert list(table["genre"]) == ["blues"] * 2  # no test track is disco
     assert table["recall"].to_dict() == {"one": 0.6, "two": 0.4}
     assert table["difference_to_first"].to_dict() == pytest.approx({"one": 0, "two": -0.2})
@@ -122,7 +147,7 @@ def test_per_genre_differences_by_hand():
 
 
 def test_one_architecture_has_no_ensemble(tables):
-    rows = compare.leaderboard({"early": tables["early"]}, {"early": card()}, SETTINGS)
+    rows = ranked({"early": tables["early"]}, {"early": card()})
     assert [row["arch"] for row in rows] == ["early"]
     summary = compare.summary(rows, card(protocol="clip"))
     assert summary["ensemble_track_accuracy"] == summary["best_track_accuracy"] == 0.5
@@ -132,4 +157,4 @@ def test_one_architecture_has_no_ensemble(tables):
 def test_predictions_for_other_tracks_are_refused(tables):
     tables["late"] = tables["late"].iloc[1:].reset_index(drop=True)
     with pytest.raises(UserError, match="different tracks"):
-        compare.leaderboard(tables, {name: card() for name in tables}, SETTINGS)
+        ranked(tables, {name: card() for name in tables})

@@ -15,8 +15,9 @@ from sklearn.metrics import balanced_accuracy_score
 import confounding
 from genres.audio.format import Format
 from genres.core.files import read_json, write_table
-from genres.core.paths import MELS, TRACKS
+from genres.core.paths import TRACKS, mels_dir
 from genres.data import shards
+from genres.stats.confounding import audible, balanced, divided, explained, transfer
 
 GENRES = ["blues", "disco", "rock"]
 BANDS, FRAMES = 16, 30
@@ -67,7 +68,7 @@ TWO = {"gtzan": GENRES, "deezer_isrc": GENRES}
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_source_that_is_not_audible_is_recognised_by_chance(seed: int) -> None:
     tracks = library(TWO, 40, artists=20)
-    found = confounding.audible(columns_of(spectra(tracks, seed)), tracks, RESAMPLES, SEED)
+    found = audible(columns_of(spectra(tracks, seed)), tracks, RESAMPLES, SEED)
     assert (found["source_chance"], found["source_within_genre_chance"]) == pytest.approx((0.5, 0.5))
     assert found["genres_of_several_sources"] == 3
     for name in ("source", "source_within_genre"):
@@ -79,7 +80,7 @@ def test_a_band_limit_is_recognised_also_within_a_genre() -> None:
     tracks = library(TWO, 20)
     frames = spectra(tracks)
     band_limit(tracks, frames, "deezer")
-    found = confounding.audible(columns_of(frames), tracks, RESAMPLES, SEED)
+    found = audible(columns_of(frames), tracks, RESAMPLES, SEED)
     assert found["source_balanced_accuracy"] > 0.98
     assert found["source_within_genre_balanced_accuracy"] > 0.98
     assert found["source_within_genre_ci95_low"] > 0.9
@@ -89,7 +90,7 @@ def test_a_genre_of_its_own_makes_a_source_audible_but_not_within_a_genre() -> N
     """Blues and disco come from both, rock from one: the classifier of all tracks hears the rock."""
     tracks = library({"gtzan": ["blues", "disco"], "spotify": GENRES, "itunes_isrc": ["rock"]}, 40, artists=20)
     frames = spectra(tracks, seed=3)
-    found = confounding.audible(columns_of(frames), tracks, RESAMPLES, SEED)
+    found = audible(columns_of(frames), tracks, RESAMPLES, SEED)
     assert found["source_chance"] == pytest.approx(1 / 3)
     assert found["source_balanced_accuracy"] > 0.45
     assert found["source_within_genre_balanced_accuracy"] == pytest.approx(0.5, abs=0.14)
@@ -99,7 +100,7 @@ def test_the_exact_source_and_its_family() -> None:
     tracks = library({"deezer_isrc": GENRES, "deezer_search": GENRES, "gtzan": GENRES}, 20)
     frames = spectra(tracks)
     band_limit(tracks, frames, "deezer")
-    found = confounding.audible(columns_of(frames), tracks, RESAMPLES, SEED)
+    found = audible(columns_of(frames), tracks, RESAMPLES, SEED)
     assert found["source_balanced_accuracy"] > 0.98
     assert found["source_chance"] == 0.5
     assert found["exact_source_chance"] == pytest.approx(1 / 3)
@@ -110,7 +111,7 @@ def test_the_exact_source_and_its_family() -> None:
 def test_songs_of_an_artist_are_never_on_both_sides() -> None:
     labels = np.array(["a", "b"] * 30)
     groups = np.arange(60) // 4
-    sides = list(confounding.divided(labels, groups, SEED))
+    sides = list(divided(labels, groups, SEED))
     assert len(sides) == 5
     assert all(not set(groups[train]) & set(groups[test]) for train, test in sides)
     assert sorted(np.concatenate([test for _, test in sides])) == list(range(60))
@@ -122,9 +123,9 @@ def test_an_artist_that_gives_its_source_away_does_not_help() -> None:
     own = np.random.default_rng(0).normal(0, 30, (tracks["group"].max() + 1, BANDS))
     rng = np.random.default_rng(1)
     columns = own[tracks["group"]] + rng.normal(0, 1, (len(tracks), BANDS))
-    found = confounding.audible(columns, tracks, RESAMPLES, SEED)
+    found = audible(columns, tracks, RESAMPLES, SEED)
     assert found["source_balanced_accuracy"] < 0.75
-    leaky = confounding.audible(columns, tracks.assign(group=np.arange(len(tracks))), RESAMPLES, SEED)
+    leaky = audible(columns, tracks.assign(group=np.arange(len(tracks))), RESAMPLES, SEED)
     assert leaky["source_balanced_accuracy"] > 0.83
 
 
@@ -132,8 +133,8 @@ def test_an_artist_that_gives_its_source_away_does_not_help() -> None:
 def test_too_few_tracks_or_artists_are_no_answer(each: int, artists: int) -> None:
     tracks = library({"gtzan": ["blues"], "spotify": ["blues"]}, each, artists)
     columns = columns_of(spectra(tracks))
-    found = confounding.audible(columns, tracks, RESAMPLES, SEED)
-    found |= confounding.transfer(columns, tracks, RESAMPLES, SEED)
+    found = audible(columns, tracks, RESAMPLES, SEED)
+    found |= transfer(columns, tracks, RESAMPLES, SEED)
     assert found.pop("genres_of_several_sources") == 0
     assert set(found.values()) == {None}
 
@@ -143,7 +144,7 @@ def test_balanced_accuracy_is_scikit_learns() -> None:
     truth = rng.choice(["a", "b", "c"], 200, p=[0.6, 0.3, 0.1])
     predicted = np.where(rng.random(200) < 0.6, truth, rng.choice(["a", "b", "c"], 200))
     answers = list(zip(truth.tolist(), (truth == predicted).tolist(), strict=True))
-    accuracy, low, high, chance = confounding.balanced(answers, 20000, SEED)
+    accuracy, low, high, chance = balanced(answers, 20000, SEED)
     assert accuracy == pytest.approx(balanced_accuracy_score(truth, predicted))
     assert chance == pytest.approx(1 / 3)
     # The delta method: independent shares, averaged.
@@ -157,13 +158,13 @@ def test_balanced_accuracy_is_scikit_learns() -> None:
 
 def test_parts_count_the_same_and_so_do_their_labels() -> None:
     answers = [("x", "a", True)] * 9 + [("x", "b", False)] + [("y", "a", True), ("y", "b", True), ("y", "c", False)] * 2
-    accuracy, _, _, chance = confounding.balanced(answers, 100, SEED)
+    accuracy, _, _, chance = balanced(answers, 100, SEED)
     assert accuracy == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert chance == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
 def test_all_right_is_not_certain() -> None:
-    accuracy, low, high, _ = confounding.balanced([("a", True), ("b", True)] * 10, 100, SEED)
+    accuracy, low, high, _ = balanced([("a", True), ("b", True)] * 10, 100, SEED)
     assert (accuracy, high) == (1, 1)
     assert low == pytest.approx(20 / (20 + norm.ppf(0.975) ** 2))
 
@@ -181,7 +182,7 @@ def predictions(tracks: pd.DataFrame, probabilities: Callable[[dict[str, Any]], 
 def test_a_source_that_determines_the_genre_explains_everything() -> None:
     tracks = library({"gtzan": ["blues"], "deezer_isrc": ["disco"], "deezer_search": ["disco"], "folder": ["rock"]}, 10)
     uniform = predictions(tracks, lambda row: dict(zip(GENRES, (0.4, 0.3, 0.3), strict=True)))
-    found = confounding.explained(tracks, {"net": uniform})
+    found = explained(tracks, {"net": uniform})
     assert found == {
         "majority_accuracy": pytest.approx(0.5),  # disco, 4 of 8
         "source_alone_accuracy": 1.0,
@@ -195,7 +196,7 @@ def test_a_source_that_says_nothing_explains_nothing() -> None:
     tracks = library(TWO, 10)
     right = predictions(tracks, lambda row: {genre: 0.6 if genre == row["genre"] else 0.2 for genre in GENRES})
     wrong = predictions(tracks, lambda row: {genre: 0.0 if genre == row["genre"] else 0.5 for genre in GENRES})
-    found = confounding.explained(tracks, {"right": right, "wrong": wrong})
+    found = explained(tracks, {"right": right, "wrong": wrong})
     assert found["majority_accuracy"] == found["source_alone_accuracy"] == pytest.approx(1 / 3)
     assert found["source_determines_genre"] == 0
     assert found["right_accuracy"] == found["right_accuracy_within_source"] == 1
@@ -206,7 +207,7 @@ def test_only_the_genres_of_its_source_compete() -> None:
     """Of gtzan's blues and disco and Spotify's rock: what is taken for the other source's genre is put right."""
     tracks = library({"gtzan": ["blues", "disco"], "spotify": ["rock"]}, 10)
     net = predictions(tracks, lambda row: {"blues": 0.35, "disco": 0.25, "rock": 0.4})
-    found = confounding.explained(tracks, {"net": net})
+    found = explained(tracks, {"net": net})
     assert found["net_accuracy"] == pytest.approx(1 / 3)  # rock
     assert found["net_accuracy_within_source"] == pytest.approx(2 / 3)  # and blues
     assert found["source_alone_accuracy"] == pytest.approx(2 / 3)
@@ -216,7 +217,7 @@ def test_only_the_genres_of_its_source_compete() -> None:
 def test_a_source_that_is_only_tested_on_is_not_known() -> None:
     tracks = library({"gtzan": GENRES, "spotify": ["rock"]}, 5)
     tracks.loc[tracks["source"] == "spotify", "fold"] = "test"
-    found = confounding.explained(tracks, {"net": predictions(tracks, lambda row: {g: g == "rock" for g in GENRES})})
+    found = explained(tracks, {"net": predictions(tracks, lambda row: {g: g == "rock" for g in GENRES})})
     assert found["source_alone_accuracy"] == pytest.approx(1 / 8)  # blues, the first of three equals
     assert found["source_determines_genre"] == 0
     assert found["net_accuracy_within_source"] == found["net_accuracy"] == pytest.approx(6 / 8)
@@ -224,7 +225,7 @@ def test_a_source_that_is_only_tested_on_is_not_known() -> None:
 
 def test_genres_that_sound_the_same_everywhere_hold_on_another_source() -> None:
     tracks = library(TWO, 20)
-    found = confounding.transfer(columns_of(spectra(tracks)), tracks, RESAMPLES, SEED)
+    found = transfer(columns_of(spectra(tracks)), tracks, RESAMPLES, SEED)
     assert found["genre_same_source_balanced_accuracy"] > 0.85
     assert found["genre_other_source_balanced_accuracy"] == pytest.approx(
         found["genre_same_source_balanced_accuracy"], abs=0.1
@@ -238,7 +239,7 @@ def test_genres_that_are_learned_by_what_a_source_does_to_them_do_not_hold() -> 
     rng = np.random.default_rng(0)
     loud = (tracks["genre"] == "disco") == (tracks["family"] == "gtzan")
     columns = rng.normal(0, 1, (len(tracks), BANDS)) + 10 * loud.to_numpy()[:, np.newaxis]
-    found = confounding.transfer(columns, tracks, RESAMPLES, SEED)
+    found = transfer(columns, tracks, RESAMPLES, SEED)
     assert found["genre_same_source_balanced_accuracy"] == 1
     assert found["genre_other_source_balanced_accuracy"] == 0
 
@@ -249,7 +250,7 @@ def test_one_song_in_two_sources_is_never_learned_from_for_itself() -> None:
     tracks["group"] = tracks["group"] % 80
     own = np.random.default_rng(0).normal(0, 30, (80, BANDS))
     columns = own[tracks["group"]] + np.random.default_rng(1).normal(0, 1, (len(tracks), BANDS))
-    found = confounding.transfer(columns, tracks, RESAMPLES, SEED)
+    found = transfer(columns, tracks, RESAMPLES, SEED)
     assert found["genre_other_source_balanced_accuracy"] == pytest.approx(0.5, abs=0.2)
 
 
@@ -268,7 +269,7 @@ def stage(project: Path, configure: Callable, monkeypatch: pytest.MonkeyPatch) -
         write_table(TRACKS, tracks[["track_id", "genre", "artist", "fold"]])
         form = Format(sample_rate=8000, n_fft=64, n_mels=BANDS, frame_rate=10.0, top_db=80.0)
         named = pd.DataFrame({"track_id": tracks["track_id"], "sha256": tracks["track_id"]})
-        shards.write(MELS, named, frames.__getitem__, form, key="", n_shards=2)
+        shards.write(mels_dir(), named, frames.__getitem__, form, key="", n_shards=2)
         net = predictions(tracks, lambda row: {genre: 0.6 if genre == row["genre"] else 0.2 for genre in GENRES})
         write_table(Path("predictions/baseline.csv"), pd.concat([net.assign(fold="val"), net]))
         confounding.main()

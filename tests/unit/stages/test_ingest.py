@@ -188,10 +188,14 @@ def test_copies_are_one_recording(music: Path, ingest: Callable, write_song: Cal
 
 def test_the_same_code_is_one_recording(music: Path, ingest: Callable) -> None:
     (music / "tracks.csv").write_text(
-        "path,genre,isrc\npop/a.wav,pop,X1\nrock/c.flac,rock,X1\nrock/f.au,rock,\nrock/d.OGG,rock,\n"
+        "path,genre,isrc,artist\npop/a.wav,pop,GB-AAA-97-00001,VA\nrock/c.flac,rock,gbaaa9700001,Ann\n"
+        "rock/f.au,rock,N/A,VA\nrock/d.OGG,rock,N/A,\n"
     )
-    table, _, _ = ingest(music)
+    table, _, warned = ingest(music)
     assert table["recording"].tolist() == ["pop/a.wav", "pop/a.wav", "rock/f.au", "rock/d.OGG"]
+    assert table["isrc"].tolist() == ["GBAAA9700001", "GBAAA9700001", "", ""]
+    assert table["artist"].tolist() == ["", "Ann", "", ""]
+    assert "warning: 2 songs have a placeholder as artist, such as 'VA': it counts as unknown" in warned
 
 
 def test_report_counts_artists(music: Path, ingest: Callable) -> None:

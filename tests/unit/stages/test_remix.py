@@ -13,8 +13,9 @@ import clips
 import ingest
 import remix
 from genres.core.files import read_json, read_table, write_json, write_table
-from genres.core.paths import MELS, TRACKS
-from genres.data import shards
+from genres.core.paths import TRACKS, mels_dir
+from genres.data import remixes, shards
+from genres.data.windows import Windowing
 from genres.inference.classifier import Classifier
 from genres.stats.pairs import distance
 
@@ -53,9 +54,9 @@ def make(configure: Callable, project: Path) -> Callable[[int], dict[str, np.nda
             np.clip(rng.normal(rng.uniform(60, 190, 32), 30, (length, 32)), 0, 255).astype(np.uint8)
             for length in lengths
         ]
-        shards.write(MELS, raw, songs.__getitem__, FORMAT, key="", n_shards=2)
+        shards.write(mels_dir(), raw, songs.__getitem__, FORMAT, key="", n_shards=2)
         for name in ARCHITECTURES:
-            write_model(Path("models") / f"{name}.keras", clip_length_s=1.0 if name == "baseline" else 0.5)
+            write_model(Path("models") / f"{name}.keras", windowing=Windowing(1.0 if name == "baseline" else 0.5))
         write_json(remix.SUMMARY, {"best": "baseline"})
         return dict(zip(raw["track_id"], songs, strict=True))
 
@@ -115,7 +116,7 @@ def test_a_network_that_hears_a_song_in_one_window_has_no_halves(
     drawn: str, make: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(3)
-    write_model(Path("models/bn_5x5.keras"), clip_length_s=60.0)
+    write_model(Path("models/bn_5x5.keras"), windowing=Windowing(60.0))
     write_json(remix.SUMMARY, {"best": drawn})
     remix.main()
     found = read_json(Path("metrics/remix.json"))
@@ -127,7 +128,7 @@ def test_a_network_that_hears_a_song_in_one_window_has_no_halves(
 
 def test_a_version_that_lacks_the_other_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     raw = raw_table(2)
-    found = remix.versions_of(raw[raw["track_id"] != "original1"])
+    found = remixes.versions_of(raw[raw["track_id"] != "original1"])
     assert found["song"].tolist() == ["Song 0/ü"]
     (warned,) = capsys.readouterr().err.splitlines()
     assert (
@@ -139,7 +140,7 @@ def test_a_version_that_lacks_the_other_is_warned_of(capsys: pytest.CaptureFixtu
 def test_an_original_is_told_beside_each_of_its_remixes() -> None:
     raw = raw_table(2)
     raw.loc[raw["track_id"] == "remix1", "song"] = "Song 0/ü"
-    found = remix.versions_of(raw[raw["track_id"] != "original1"])
+    found = remixes.versions_of(raw[raw["track_id"] != "original1"])
     assert found[["original", "remix"]].to_numpy().tolist() == [["original0", "remix0"], ["original0", "remix1"]]
 
 
@@ -186,6 +187,6 @@ def test_songs_and_artists_of_pairs_are_in_no_fold(
     assert used == {path for path, _, artist in rows if "artist" in artist}
     tracks = read_table(TRACKS, dtype=str)
     assert set(tracks["track_id"][tracks["fold"] != ""]) == used
-    versions = remix.versions_of(read_table(Path("data/raw/folder/tracks.csv"), dtype=str))
+    versions = remixes.versions_of(read_table(Path("data/raw/folder/tracks.csv"), dtype=str))
     assert versions[["original", "remix"]].to_numpy().tolist() == [["pop/hit.wav", "rap/remix.wav"]]
-    remix.check_kept_out(versions, tracks)
+    remixes.check_kept_out(versions, tracks)

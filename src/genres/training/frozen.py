@@ -1,0 +1,110 @@
+"""Training of a classifier on a frozen, pretrained network: embeddings once, then a closed-form discriminant."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import log_loss
+
+from genres.core.console import progress
+from genres.core.files import atomic, sha256_of
+from genres.core.params import Params
+from genres.core.paths import WEIGHTS, cache_dir
+from genres.models import pretrained, weights
+from genres.models.backend import keras
+from genres.training import discriminant
+from genres.training.fitting import CLOCK
+from genres.training.loop import Training
+from genres.training.schedule import History
+
+BATCH = 8  # windows at a time; more need more memory and are no faster
+
+
+class FrozenTraining(Training):
+    """A training of one epoch, which fits the linear classifier of a frozen network."""
+
+    def _network(self, frames: int) -> keras.Model:
+        return pretrained.classifier(
+            weights.read(WEIGHTS),
+            frames=frames,
+            n_classes=len(self.data.genres),
+            patches=self.model_settings.arguments["patches"],
+            top_db=self.data.spectrograms.format.top_db,
+        )
+
+    def completed(self, trained: keras.Model | None = None) -> keras.Model:
+        """Return the network for prediction: the trained one, or one that is not fitted."""
+        return trained or self._network(self.data.frames)
+
+    def fit(
+        self,
+        model: keras.Model,
+        history: History,
+        after_epoch: Callable[[], None],
+        *,
+        validate: bool = True,
+        verbose: int | None = None,
+    ) -> None:
+        """Fit the discriminant of the training windows, and score the validation windows."""
+        if history:
+            return
+        started = time.perf_counter()
+        train = self._embed(model, self.data.windows)
+        labels = self.data.labels()
+        options = self.model_settings.discriminant
+        assert options is not None  # checked with the parameters
+        sizes = [pretrained.EMBEDDING]
+        discriminant.fit(model, train, labels, self.data.artists(), sizes, options, self.all_settings.seed)
+        trained = time.perf_counter()
+        entry = {"epoch": 1.0} | _scores(model, train, labels)
+        if validate:
+            scored = _scores(model, self._embed(model, self.data.val_windows), self.data.val_labels())
+            entry |= {f"val_{name}": value for name, value in scored.items()}
+        clock = [time.perf_counter() - started, trained - started]
+        history.append(entry | {"learning_rate": 0.0} | dict(zip(CLOCK, clock, strict=True)))
+        after_epoch()
+
+    def _embed(self, model: keras.Model, windows: Any) -> np.ndarray:
+        """Return the embedding of each window: float64 [shape=(n, 200)]; those that are cached are not computed."""
+        describe = keras.Model(model.input, model.get_layer("embedding").output)
+        arguments = f"{sha256_of(WEIGHTS)} {self.model_settings.arguments} {self.data.spectrograms.format}"
+        folder = cache_dir("embeddings") / hashlib.sha256(arguments.encode()).hexdigest()[:16]
+        batches = self.data.batches(windows, self.data.windowing)
+        rows = []
+        for index in progress(range(len(batches)), what="embeddings"):
+            clips, _ = batches[index]
+            digests = [hashlib.sha256(clip).hexdigest() for clip in clips]
+            files = [folder / digest[:2] / f"{digest}.npy" for digest in digests]
+            missing = [row for row, file in enumerate(files) if _read(file) is None]
+            for first in range(0, len(missing), BATCH):
+                some = missing[first : first + BATCH]
+                for row, embedding in zip(some, describe.predict_on_batch(clips[some]), strict=True):
+                    with atomic(files[row]) as temporary:
+                        np.save(temporary, embedding)
+            rows += [_read(file) for file in files]
+        return np.array(rows, dtype=np.float64)
+
+
+def _read(file: Path) -> np.ndarray | None:
+    """Return a cached embedding; None if the file is missing or damaged."""
+    try:
+        return np.load(file)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _scores(model: keras.Model, embeddings: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return accuracy and loss of the fitted classifier."""
+    head = keras.Model(model.get_layer("scores").input, model.output)
+    probabilities = head.predict(embeddings.astype(np.float32), verbose=0).astype(float)
+    accuracy = float((probabilities.argmax(axis=1) == labels).mean())
+    return {"accuracy": accuracy, "loss": float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))}
+
+
+def training_of(architecture: str, settings: Params, **options: Any) -> Training:
+    """Return the training of an architecture, frozen or from scratch."""
+    kind = FrozenTraining if settings.models[architecture].pretrained_on else Training
+    return kind(architecture, settings, **options)
