@@ -80,7 +80,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
     sizes : list of int
         Size of each block of descriptors in order; MFCC first.
     """
-    if (folder / "mels" / INDEX).exists():
+    if (folder / "mels/default" / INDEX).exists():
         return read_stages(folder)
     for path in (folder / "mels.npz", folder / "tracks.csv"):
         if not path.exists():
@@ -109,11 +109,11 @@ def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
 
 def read_stages(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:
     """Do the same for the output of the stages `clips` and `mels`, with the frame stride of the descriptors."""
-    spectrograms, tracks = Spectrograms(folder / "mels"), read_table(folder / "tracks.csv", dtype=str)
+    spectrograms, tracks = Spectrograms(folder / "mels/default"), read_table(folder / "tracks.csv", dtype=str)
     tracks = tracks[tracks["fold"] != LEFT_OUT].reset_index(drop=True).assign(recording=lambda table: table["track_id"])
     form = spectrograms.format
     if form.n_mels != N_MELS:
-        raise UserError(f"{folder / 'mels'}: has {form.n_mels} bands; {N_MELS} are needed")
+        raise UserError(f"{folder / 'mels/default'}: has {form.n_mels} bands; {N_MELS} are needed")
     resample, describe = AtFrameRate(max(1.0, form.frame_rate / FRAME_RATE), least=WINDOW), Descriptors()
     columns = []
     for track_id in progress(tracks["track_id"], what="descriptors"):

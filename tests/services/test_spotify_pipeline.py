@@ -33,6 +33,7 @@ def tracks_of(checkout: Checkout):
     return read_table(checkout.folder / "data/raw/gtzan_plus/tracks.csv", dtype=str)
 
 
+@pytest.mark.soak
 def test_eleven_genres_from_links_to_the_leaderboard(tmp_path, world, checkout):
     pair = {"song": "Rude", "original": track_id(25), "original_genre": "pop"}
     pair |= {"remix": f"https://open.spotify.com/track/{track_id(27)}", "remix_genre": "brazilian_funk"}

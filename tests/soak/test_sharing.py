@@ -215,8 +215,8 @@ def test_experiments_and_runs_of_two_machines(first, second, music, server, monk
         assert {"test_track_accuracy", "val_track_accuracy"} <= set(run.data.metrics)
         assert "plots/confusion.png" in {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
     (output,) = one.outputs.model_outputs
-    copy = artifacts.download_artifacts(f"models:/{output.model_id}/baseline.keras", dst_path=str(music.parent))
-    assert Path(copy).read_bytes() == files(first)["models/baseline.keras"]
+    copy = artifacts.download_artifacts(f"models:/{output.model_id}", dst_path=str(music.parent))
+    assert (Path(copy) / "baseline.keras").read_bytes() == files(first)["models/baseline.keras"]
 
 
 def test_every_other_command_uses_the_server(first, second, server):

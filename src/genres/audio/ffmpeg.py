@@ -70,6 +70,8 @@ def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
             if not isinstance(stream, AudioStream):
                 damaged = "cannot be decoded: damaged or not audio (no sample rate)"
                 raise AudioError(damaged if container.streams.audio else "has no audio stream")
+            if stream.codec_context is None:  # PyAV would crash at its first packet
+                raise AudioError("cannot be decoded: of a codec that FFmpeg does not know, or damaged")
             yield from _gathered(_frames(container, stream, _declared(path, container, stream)))
     except av.FFmpegError as error:
         raise AudioError(f"cannot be decoded: damaged or not audio ({error.strerror})") from None

@@ -19,7 +19,7 @@ from genres.core.params import Compute, MelParams
 from genres.core.paths import cache_dir
 
 # Part of the cache key: raise it when the same audio and parameters give other spectrograms.
-VERSION = 3
+VERSION = 4
 
 
 def compute(

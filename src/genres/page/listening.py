@@ -16,9 +16,9 @@ from genres.audio.format import Format
 from genres.audio.mel import of_blocks
 from genres.core.console import UserError
 from genres.core.files import read_json
-from genres.core.paths import LEADERBOARD, MODELS
+from genres.core.paths import LEADERBOARD, MODELS, SUMMARY, WEIGHTS
 from genres.inference.answer import warning_of
-from genres.inference.classifier import Classifier, Timeline, choose_model
+from genres.inference.classifier import TAGGER, Classifier, Timeline, choose_model
 from genres.models.card import ModelCard
 
 MOST_MINUTES, LEAST_SECONDS, MOST_MEGABYTES = 20, 1.0, 100
@@ -78,10 +78,18 @@ class Networks:
         self._loaded: dict[str, tuple[int, Classifier]] = {}
 
     def names(self) -> list[str]:
-        """Return the trained architectures, best first by validation; those not on the leaderboard come last."""
+        """Return the trained architectures, best first by validation; those not on the leaderboard come last.
+
+        The pretrained tagger is among them if its weights are there: first if the others know only synthetic music.
+        """
         rows = read_json(LEADERBOARD) if LEADERBOARD.exists() else []
         ranks = {row["arch"]: rank for rank, row in enumerate(rows)}
-        return sorted((file.stem for file in MODELS.glob("*.keras")), key=lambda name: (ranks.get(name, 999), name))
+        trained = [file.stem for file in MODELS.glob("*.keras") if file.stat().st_size]
+        names = sorted(trained, key=lambda name: (ranks.get(name, 999), name))
+        if names and WEIGHTS.exists():
+            is_synthetic = SUMMARY.exists() and read_json(SUMMARY)["dataset"] == "demo"
+            names.insert(0 if is_synthetic else len(names), TAGGER)
+        return names
 
     def predict(self, song: Path, architecture: str) -> Prediction:
         """Predict the genres of a song.

@@ -264,3 +264,13 @@ def changed(content: bytes, seed: int) -> bytes:
         at = start + rng.randrange(min(400, len(content) - start))
         result[at] = rng.choice([0, 0xFF, 0x7F, 0x80, rng.randrange(256), result[at] ^ (1 << rng.randrange(8))])
     return bytes(result)
+
+
+def test_a_codec_that_nobody_knows_is_one_line(tmp_path: Path, write_audio: Callable) -> None:
+    """PyAV alone would end the process at the first packet."""
+    content = bytearray(write_audio(tmp_path / "known.wav", chirp(1.0), RATE).read_bytes())
+    place = content.index(b"fmt ") + 8
+    content[place : place + 2] = b"\x99\x77"
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(AudioError, match="cannot be decoded: of a codec that FFmpeg does not know"):
+        decode.load(tmp_path / "a.wav", RATE)
