@@ -325,20 +325,20 @@ def test_a_full_disk_of_dvcs_cache_loses_nothing(undisturbed, small_disk):
     assert small_disk.run("python", "src/mels.py")[0] == 0  # so that .cache/mels is full
     ballast = small_disk.fill(30_000)
     # DVC fails where dvc.lock does not fit any more. Where it does fit, DVC only names the file that it could not copy.
-    status, output = small_disk.run("dvc", "repro", "mels")
+    status, output = small_disk.run("dvc", "repro", "mels@default")
     assert status != 0 or "ERROR: failed to transfer" in output, output
     assert "No space left on device" in output or "disk is full" in output, output
     ballast.unlink()
-    status, output = small_disk.run("dvc", "repro", "clips", "mels")
+    status, output = small_disk.run("dvc", "repro", "clips", "mels@default")
     assert status == 0, output
     found = results(existing(small_disk.outside / "project"))
     assert any(name.endswith(".npy") for name in found)
     assert found.items() <= results(undisturbed).items()
-    assert "up to date" in small_disk.run("dvc", "status", "clips", "mels")[1]
+    assert "up to date" in small_disk.run("dvc", "status", "clips", "mels@default")[1]
     # What was not copied then is copied by `dvc commit`, and can be checked out.
-    assert small_disk.run("dvc", "commit", "--force", "mels")[0] == 0
-    shutil.rmtree(small_disk.outside / "project/data/mels")
-    status, output = small_disk.run("dvc", "checkout", "data/mels")
+    assert small_disk.run("dvc", "commit", "--force", "mels@default")[0] == 0
+    shutil.rmtree(small_disk.outside / "project/data/mels/default")
+    status, output = small_disk.run("dvc", "checkout", "data/mels/default")
     assert status == 0, output
     assert found.items() == results(existing(small_disk.outside / "project")).items()
 
@@ -392,7 +392,7 @@ def test_file_times_in_the_past_and_in_the_future_change_nothing(project):
     for path in project.folder.glob("src/**/*"):
         os.utime(path, (old, old))
     output = project.run("dvc", "repro", "clips", "mels")
-    assert output.count("didn't change, skipping") == 3
+    assert output.count("didn't change, skipping") == 4
     assert "Running stage" not in output
     assert (project.folder / "data/mels/default/index.csv").stat().st_mtime == new
     # And a change is noticed although the file looks older than what was made from it.
