@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -132,6 +133,7 @@ class TestRealServer:
         second = project.run("genres", "register")
         assert "genres-folder, version 2: bn_5x5" in second
         (uri, name) = re.search(r"MLFLOW_TRACKING_URI=(.*) mlflow models serve -m (\S+) ", second).groups()
+        (uri,) = shlex.split(uri)  # it is printed for the shell
         assert name == "models:/genres-folder@champion"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
