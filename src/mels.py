@@ -28,18 +28,17 @@ def main() -> None:
     if front_end not in settings.front_ends:
         raise UserError(f"front end '{front_end}' is none of {', '.join(settings.front_ends)}")
     target = mels_dir(front_end)
-    folder = raw_dir(settings.dataset)
-    description = folder / PUBLISHED_FORMAT
-    if front_end not in settings.front_ends_in_use or (description.exists() and front_end != DEFAULT_FRONT_END):
+    if front_end not in settings.front_ends_in_use:
         target.mkdir(parents=True, exist_ok=True)
         for path in target.iterdir():  # of other songs, so that nothing reads them
             path.unlink()
         print(f"{front_end}: no architecture reads these spectrograms")
         return
     mel_params = settings.mels_of_dataset(front_end)
+    folder = raw_dir(settings.dataset)
     tracks = read_table(folder / "tracks.csv", dtype=str)
-    if description.exists():
-        form = Format(**read_json(description), top_db=mel_params.top_db)
+    if not settings.recipe.has_audio:
+        form = Format(**read_json(folder / PUBLISHED_FORMAT), top_db=mel_params.top_db)
         read, key = published_reader(tracks, form), "published"
     else:
         form = format_of(mel_params)

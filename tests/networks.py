@@ -7,7 +7,7 @@ import numpy as np
 
 from genres.audio.format import Format
 from genres.data.windows import Windowing
-from genres.models import out_of_distribution
+from genres.models import out_of_distribution, pretrained
 from genres.models.backend import keras
 from genres.models.card import write_card
 
@@ -48,3 +48,18 @@ def write_model(
         written["out_of_distribution"] = out_of_distribution.reference(known, artists, form.top_db)
     write_card(path, written | card)
     return path
+
+
+def random_weights() -> dict[str, np.ndarray]:
+    """Draw weights of MSD_musicnn, with the names and shapes of its published checkpoint."""
+    rng = np.random.default_rng(1)
+    drawn = {}
+    for layer in pretrained.network().layers:
+        for weight in layer.weights:
+            shape = tuple(weight.shape)
+            if isinstance(layer, keras.layers.Conv1D) and weight.name == "kernel":
+                shape = (*shape[:2], 1, shape[2])
+            positive = weight.name in ("gamma", "moving_variance")
+            values = rng.uniform(0.5, 1.5, shape) if positive else rng.normal(0, 1 / np.sqrt(shape[0] + 30), shape)
+            drawn[f"{layer.name}/{weight.name}"] = values.astype(np.float32)
+    return drawn

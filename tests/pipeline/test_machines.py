@@ -1,4 +1,4 @@
-"""What other people's machines do, with the real commands: a shallow clone, a terminal without UTF-8."""
+"""Run the real commands as on other people's machines: in a shallow clone, in a terminal without UTF-8."""
 
 import csv
 import shutil

@@ -1,39 +1,21 @@
 """The architecture `transfer` in the stages, with weights drawn at random: trained, cached, marked, and left out."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from checkout import Checkout, use_small_music
+from networks import random_weights
 
 from genres.core import params
+from genres.core.console import UserError
 from genres.core.files import read_json
-from genres.core.inputs import missing
-from genres.models import pretrained
-from genres.models.backend import keras
+from genres.core.inputs import available, missing
 from genres.models.card import read_card
 
 pytestmark = pytest.mark.xdist_group("pretrained")
 
 WEIGHTS = "data/pretrained/msd_musicnn.npz"
 AFTER_MELS = [["inputs"], *([stage, name] for stage in ("train", "evaluate") for name in ("baseline", "transfer"))]
-
-
-def write_random_weights(path: Path) -> None:
-    """Arrays of the checkpoint's names and shapes."""
-    rng, arrays = np.random.default_rng(1), {}
-    for layer in pretrained.network().layers:
-        for weight in layer.weights:
-            shape = tuple(weight.shape)
-            if isinstance(layer, keras.layers.Conv1D) and weight.name == "kernel":
-                shape = (*shape[:2], 1, shape[2])
-            is_scale = weight.name in ("gamma", "moving_variance")
-            arrays[f"{layer.name}/{weight.name}"] = (
-                np.ones(shape) if is_scale else rng.normal(0, 1 / np.sqrt(shape[0] + 30), shape)
-            ).astype(np.float32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays)
 
 
 def run(project: Checkout, *stages: list[str]) -> str:
@@ -46,7 +28,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     folder = tmp_path_factory.mktemp("pretrained")
     checkout = Checkout(folder / "project")
     use_small_music(checkout, folder / "music", architectures=["baseline", "transfer"])
-    write_random_weights(checkout.folder / WEIGHTS)
+    (checkout.folder / WEIGHTS).parent.mkdir(parents=True)
+    np.savez(checkout.folder / WEIGHTS, **random_weights())
     run(checkout, ["ingest"], ["clips"], ["mels", "default"], ["mels", "musicnn"], ["pretrained"], *AFTER_MELS)
     run(checkout, ["compare"])
     return checkout
@@ -119,3 +102,7 @@ def test_published_spectrograms_cannot_feed_another_front_end(project: Checkout)
     published = settings.model_copy(update={"dataset": "mels"})
     assert missing("baseline", published) is None
     assert "no audio to compute them from" in (missing("transfer", published) or "")
+    assert available(published) == ["baseline"]
+    assert published.front_ends_in_use == ["default"]
+    with pytest.raises(UserError, match="architectures: none can be trained: transfer takes spectrograms of front end"):
+        available(published.model_copy(update={"architectures": ["transfer"]}))

@@ -35,7 +35,7 @@ def place(project, tmp_path, monkeypatch):
 
 
 def warnings(place) -> dict[str, str]:
-    """What is found, with the cure, by subject."""
+    """Return each warning with its cure, by subject."""
     return {subject: f"{found}; {cure}" for subject, found, cure in doctor.findings(place) if cure}
 
 

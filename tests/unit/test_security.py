@@ -24,7 +24,7 @@ import ingest as ingest_stage
 from genres.core import params
 from genres.core.console import UserError
 from genres.core.files import write_json
-from genres.core.params import FolderRecipe
+from genres.core.recipes import FolderRecipe
 from genres.data import cache, shards
 from genres.data.shards import Spectrograms
 from genres.inference import answer, classifier

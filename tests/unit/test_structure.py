@@ -36,14 +36,20 @@ def module_file(name: str) -> Path | None:
     return None
 
 
-def imported(path: Path) -> set[Path]:
-    """Files of src that a file imports, also inside of functions."""
+def imported_names(path: Path) -> set[str]:
+    """Return the modules that a file imports, also inside of functions, and what it imports from them."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def imported(path: Path) -> set[Path]:
+    """Return the files of src that a file imports, also inside of functions."""
+    names = imported_names(path)
     # Importing a module runs the __init__.py of the packages around it.
     names |= {name.rpartition(".")[0] for name in names}
     files = {module_file(name) for name in names if name.split(".")[0] in ("genres", *SCRIPTS)}
@@ -157,14 +163,8 @@ def installed_by(module: str) -> set[str]:
 
 
 def third_party(path: Path) -> set[str]:
-    """The modules from outside that a file imports, also inside of functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    tops = {name.split(".")[0] for name in names}
+    """Return the modules from outside that a file imports, also inside of functions."""
+    tops = {name.split(".")[0] for name in imported_names(path)}
     return tops - {"genres", "jax", *sys.stdlib_module_names}  # JAX is a choice of the user
 
 

@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from genres.audio.error import AudioError
-from genres.audio.header import Trust, length_of_samples
+from genres.audio.header import Declared, Trust, length_of_samples
 from genres.audio.mpeg import declared_seconds, tag_bytes
 from genres.audio.sndfile import BLOCK_VALUES
 
@@ -61,7 +61,8 @@ def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         If the file cannot be decoded, or more than a second is missing.
     """
     options = {"format_whitelist": _CONTAINERS}
-    if length_of_samples(path).trust is Trust.UNKNOWN:
+    header = length_of_samples(path)
+    if header.trust is Trust.UNKNOWN:
         options["ignore_length"] = "1"  # of the wav format
     try:
         # "file:" prevents a colon in the name from being read as a protocol.
@@ -72,14 +73,14 @@ def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
                 raise AudioError(damaged if container.streams.audio else "has no audio stream")
             if stream.codec_context is None:  # PyAV would crash at its first packet
                 raise AudioError("cannot be decoded: of a codec that FFmpeg does not know, or damaged")
-            yield from _gathered(_frames(container, stream, _declared(path, container, stream)))
+            yield from _gathered(_frames(container, stream, _declared(path, header, container, stream)))
     except av.FFmpegError as error:
         raise AudioError(f"cannot be decoded: damaged or not audio ({error.strerror})") from None
 
 
-def _declared(path: Path, container: InputContainer, stream: AudioStream) -> float | None:
+def _declared(path: Path, header: Declared, container: InputContainer, stream: AudioStream) -> float | None:
     """Return the seconds that the header declares for the stream; None if it declares none."""
-    trust, length = length_of_samples(path)
+    trust, length = header
     if trust is Trust.UNKNOWN:
         return None
     if trust is Trust.TOO_LONG and stream.codec_context.name.startswith("pcm") and stream.codec_context.bit_rate:

@@ -51,7 +51,7 @@ def tag_bytes(data: bytes | mmap.mmap, position: int = 0) -> int:
     while True:
         head = data[position : position + 32]
         if head[:3] == b"ID3" and len(head) >= 10:
-            position += 10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+            position += _id3_bytes(head)
         elif head[:8] == b"APETAGEX":
             position += 32 + int.from_bytes(head[12:16], "little")
         elif head[:3] == b"TAG":
@@ -60,10 +60,15 @@ def tag_bytes(data: bytes | mmap.mmap, position: int = 0) -> int:
             return position - start
 
 
+def _id3_bytes(head: bytes) -> int:
+    """Return the length of an ID3v2 tag by its header, whose size has seven bits a byte."""
+    return 10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=False))
+
+
 def _info(data: mmap.mmap) -> _Info | None:
     position = 0
     while (head := data[position : position + 10])[:3] == b"ID3":
-        position += 10 + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+        position += _id3_bytes(head)
     frame = data[position : position + 210]
     per_frame = 1152 if frame[1:2] > b"\xf7" else 576  # MPEG 1, MPEG 2
     vbri, xing = frame.find(b"VBRI"), max(frame.find(b"Xing"), frame.find(b"Info"))

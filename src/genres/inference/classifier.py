@@ -55,9 +55,14 @@ def choose_model(name: str | None = None) -> Path:
     best = next((row["arch"] for row in rows if row["arch"] in trained), None)
     if best is None:
         raise UserError(f"{LEADERBOARD}: ranks none of the trained models; name one by --model: {', '.join(trained)}")
-    if WEIGHTS.exists() and SUMMARY.exists() and read_json(SUMMARY)["dataset"] == "demo":
+    if WEIGHTS.exists() and knows_only_synthetic_music():
         return choose_model(TAGGER)
     return model_path(best)
+
+
+def knows_only_synthetic_music() -> bool:
+    """Return True if the compared networks were trained on the synthetic demo."""
+    return SUMMARY.exists() and read_json(SUMMARY)["dataset"] == "demo"
 
 
 @dataclass(frozen=True)

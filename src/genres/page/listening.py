@@ -16,9 +16,9 @@ from genres.audio.format import Format
 from genres.audio.mel import of_blocks
 from genres.core.console import UserError
 from genres.core.files import read_json
-from genres.core.paths import LEADERBOARD, MODELS, SUMMARY, WEIGHTS
+from genres.core.paths import LEADERBOARD, MODELS, WEIGHTS
 from genres.inference.answer import warning_of
-from genres.inference.classifier import TAGGER, Classifier, Timeline, choose_model
+from genres.inference.classifier import TAGGER, Classifier, Timeline, choose_model, knows_only_synthetic_music
 from genres.models.card import ModelCard
 
 MOST_MINUTES, LEAST_SECONDS, MOST_MEGABYTES = 20, 1.0, 100
@@ -87,8 +87,7 @@ class Networks:
         trained = [file.stem for file in MODELS.glob("*.keras") if file.stat().st_size]
         names = sorted(trained, key=lambda name: (ranks.get(name, 999), name))
         if names and WEIGHTS.exists():
-            is_synthetic = SUMMARY.exists() and read_json(SUMMARY)["dataset"] == "demo"
-            names.insert(0 if is_synthetic else len(names), TAGGER)
+            names.insert(0 if knows_only_synthetic_music() else len(names), TAGGER)
         return names
 
     def predict(self, song: Path, architecture: str) -> Prediction:

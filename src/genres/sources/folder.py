@@ -16,7 +16,7 @@ import pandas as pd
 from genres.audio.walk import NOT_UNICODE, find_music, kinds, readable
 from genres.core.console import UserError, progress, warn
 from genres.core.names import same_text
-from genres.core.params import FolderRecipe
+from genres.core.recipes import FolderRecipe
 from genres.core.tables import read_user_table
 from genres.sources import CANDIDATE_COLUMNS
 from genres.sources.source import AudioFiles

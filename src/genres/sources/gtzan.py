@@ -17,8 +17,8 @@ import pandas as pd
 
 from genres.audio.walk import EXTENSIONS
 from genres.core.console import UserError, warn
-from genres.core.params import GtzanRecipe
 from genres.core.paths import cache_dir
+from genres.core.recipes import GtzanRecipe
 from genres.sources import CANDIDATE_COLUMNS
 from genres.sources.download import extract_tar, fetch
 from genres.sources.source import AudioFiles

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from genres.core.params import GtzanPlusRecipe, GtzanRecipe
+from genres.core.recipes import GtzanPlusRecipe, GtzanRecipe
 from genres.sources import gtzan, spotify
 
 

@@ -18,8 +18,9 @@ from genres.compute.places import listing
 from genres.compute.pool import LOCAL, run
 from genres.core.console import progress
 from genres.core.files import read_json, sha256_of, write_json
-from genres.core.params import Compute, MelsRecipe
+from genres.core.params import Compute
 from genres.core.paths import cache_dir
+from genres.core.recipes import MelsRecipe
 
 # Part of the cache key: raise it when the checks or the fingerprint change.
 VERSION = 3

@@ -11,8 +11,8 @@ import pandas as pd
 
 from genres.core.console import UserError
 from genres.core.files import write_json
-from genres.core.params import MelsRecipe
 from genres.core.paths import PUBLISHED_FORMAT
+from genres.core.recipes import MelsRecipe
 from genres.core.tables import read_user_table
 from genres.sources import CANDIDATE_COLUMNS
 from genres.sources.folder import one_spelling

@@ -1,11 +1,12 @@
-"""What the stage `ingest` asks of a source of songs: each module of a source has a subclass of the name `Source`."""
+"""Define the interface of a source of songs for the stage `ingest`; each source's module has a subclass `Source`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 
-from genres.core.params import Params, Recipe
+from genres.core.params import Params
+from genres.core.recipes import Recipe
 
 if TYPE_CHECKING:
     from genres.sources.inspect import Finding

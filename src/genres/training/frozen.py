@@ -78,13 +78,15 @@ class FrozenTraining(Training):
             clips, _ = batches[index]
             digests = [hashlib.sha256(clip).hexdigest() for clip in clips]
             files = [folder / digest[:2] / f"{digest}.npy" for digest in digests]
-            missing = [row for row, file in enumerate(files) if _read(file) is None]
+            found = [_read(file) for file in files]
+            missing = [row for row, embedding in enumerate(found) if embedding is None]
             for first in range(0, len(missing), BATCH):
                 some = missing[first : first + BATCH]
                 for row, embedding in zip(some, describe.predict_on_batch(clips[some]), strict=True):
+                    found[row] = embedding
                     with atomic(files[row]) as temporary:
                         np.save(temporary, embedding)
-            rows += [_read(file) for file in files]
+            rows += found
         return np.array(rows, dtype=np.float64)
 
 

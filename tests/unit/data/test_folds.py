@@ -29,7 +29,7 @@ def make_tracks(rows: list[dict[str, str]]) -> pd.DataFrame:
 
 
 def components(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
-    """What must share a fold, as connected components of the graph of equal recordings and shared artists."""
+    """Return what must share a fold: the connected components of the graph of equal recordings and shared artists."""
     recording = tracks["recording"].to_numpy()
     links = recording[:, None] == recording[None, :]
     if by_artist:

@@ -163,7 +163,7 @@ def random_clips(n: int, frames: int) -> np.ndarray:
 
 
 class TestEveryArchitecture:
-    """What params.yaml asks of any builder."""
+    """Hold any builder of params.yaml to the same requirements."""
 
     def test_any_clip_length_gives_probabilities(self, architecture):
         builder, arguments = architecture

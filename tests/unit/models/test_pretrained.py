@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import random_weights
 from scipy.ndimage import correlate1d
 
 from genres.models import builders, pretrained
@@ -18,18 +19,7 @@ ops = keras.ops
 
 @pytest.fixture(scope="module")
 def arrays() -> dict[str, np.ndarray]:
-    """Weights of the checkpoint's names and shapes."""
-    rng = np.random.default_rng(1)
-    drawn = {}
-    for layer in pretrained.network().layers:
-        for weight in layer.weights:
-            shape = tuple(weight.shape)
-            if isinstance(layer, keras.layers.Conv1D) and weight.name == "kernel":
-                shape = (*shape[:2], 1, shape[2])
-            positive = weight.name in ("gamma", "moving_variance")
-            values = rng.uniform(0.5, 1.5, shape) if positive else rng.normal(0, 1 / np.sqrt(shape[0] + 30), shape)
-            drawn[f"{layer.name}/{weight.name}"] = values.astype(np.float32)
-    return drawn
+    return random_weights()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 
 from genres.core.console import UserError
 from genres.core.files import sha256_of
-from genres.core.params import DemoRecipe
+from genres.core.recipes import DemoRecipe
 from genres.sources import CANDIDATE_COLUMNS
 from genres.sources.demo import artist_name, collect, list_songs
 from genres.sources.demo.composition import Score, compose, compose_pair

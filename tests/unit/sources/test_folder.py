@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from genres.core.console import UserError
-from genres.core.params import FolderRecipe
+from genres.core.recipes import FolderRecipe
 from genres.sources import CANDIDATE_COLUMNS, folder
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from genres.core.console import UserError
-from genres.core.params import GtzanRecipe
+from genres.core.recipes import GtzanRecipe
 from genres.sources import CANDIDATE_COLUMNS, gtzan
 
 INDEX = """\

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from genres.audio import published
 from genres.core.console import UserError
-from genres.core.params import MelsRecipe
+from genres.core.recipes import MelsRecipe
 from genres.sources import CANDIDATE_COLUMNS, mels
 from genres.sources.inspect import inspect_spectrograms
 

@@ -18,7 +18,7 @@ from joblib import Parallel, delayed
 
 from genres.core.console import UserError, progress, warn
 from genres.core.files import atomic
-from genres.core.params import DemoRecipe
+from genres.core.recipes import DemoRecipe
 from genres.sources import CANDIDATE_COLUMNS
 from genres.sources.demo.composition import Score, compose, compose_pair, random_numbers
 from genres.sources.demo.mixing import render

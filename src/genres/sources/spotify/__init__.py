@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from genres.core.params import SpotifyRecipe
+from genres.core.recipes import SpotifyRecipe
 from genres.sources.source import AudioFiles
 
 

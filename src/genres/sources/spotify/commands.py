@@ -12,7 +12,8 @@ from pathlib import Path
 
 from genres.core import params
 from genres.core.console import UserError, command, print_table, warn
-from genres.core.params import Params, SpotifyRecipe
+from genres.core.params import Params
+from genres.core.recipes import SpotifyRecipe
 from genres.sources.spotify.links import playlist_id
 from genres.sources.spotify.manifest import NAME, read_manifest, write_manifest
 from genres.sources.spotify.song import Song, name_of

@@ -12,8 +12,9 @@ from genres.compute.pool import LOCAL
 from genres.core.console import UserError, warn
 from genres.core.files import atomic
 from genres.core.names import known_artists, normalised_artist
-from genres.core.params import Compute, Services, SpotifyRecipe
+from genres.core.params import Compute, Services
 from genres.core.paths import project_root
+from genres.core.recipes import SpotifyRecipe
 from genres.sources import CANDIDATE_COLUMNS
 from genres.sources.folder import genre_of, list_songs
 from genres.sources.spotify.client import Client, PlaylistError, TrackError

@@ -13,7 +13,7 @@ import pandas as pd
 
 from genres.core.groups import groups
 from genres.core.names import SAME_LENGTH_S, known_artists, normalised_artist, proven_codes
-from genres.core.params import SpotifyRecipe
+from genres.core.recipes import SpotifyRecipe
 from genres.sources.spotify.matching import normalised_title, version_of
 from genres.sources.spotify.song import Song
 
