@@ -34,11 +34,12 @@ repro: $(RUNTIME) ## rebuild whatever is out of date: songs, spectrograms, model
 	echo "Trained numbers differ between processors: $(RESULTS) are this machine's now; put the committed ones back" \
 	"with: git checkout HEAD -- $(RESULTS)"; fi
 
-test: $(DEVELOPMENT) ## run the tests
-	pytest
+test: $(DEVELOPMENT) ## run the tests of the package and of the pipeline; make test ARGS="--cov" measures coverage, too
+	pytest $(ARGS)
 
-soak: $(DEVELOPMENT) ## run the long tests
-	pytest -m soak
+soak: $(DEVELOPMENT) ## run the tests of services (web, MLflow, clusters, the page in a browser), and the long ones
+	pytest tests/services
+	pytest tests -m soak
 
 lint: $(DEVELOPMENT) ## check style and types
 	ruff check

@@ -6,9 +6,16 @@ from itertools import islice
 import numpy as np
 
 from genres.models.backend import keras
+from genres.models.pretrained import Patches
 
-# Number of windows per forward pass.
-BATCH_SIZE = 64
+# Number of windows per forward pass, and of patches of a pretrained network, of which each takes some 30 MB.
+BATCH_SIZE, PATCHES = 64, 24
+
+
+def batch_size(network: keras.Model) -> int:
+    """Return the number of windows per forward pass that keeps its memory below a gigabyte."""
+    patches = [layer.n for layer in network.layers if isinstance(layer, Patches)]
+    return max(1, PATCHES // max(patches)) if patches else BATCH_SIZE
 
 
 def probabilities(network: keras.Model, windows: Iterable[np.ndarray], *, exclusive: bool = True) -> np.ndarray:
@@ -30,9 +37,9 @@ def probabilities(network: keras.Model, windows: Iterable[np.ndarray], *, exclus
     np.ndarray [shape=(n, n_genres), dtype=float64]
         Rows sum to 1 if `exclusive`.
     """
-    windows = iter(windows)
+    windows, size = iter(windows), batch_size(network)
     parts = [np.empty((0, network.output_shape[-1]))]
-    while batch := list(islice(windows, BATCH_SIZE)):
+    while batch := list(islice(windows, size)):
         # Called directly: the set-up of model.predict() takes longer than a song.
         output = network(np.stack(batch), training=False)
         parts.append(keras.ops.convert_to_numpy(output).astype(float))

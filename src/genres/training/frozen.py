@@ -15,12 +15,11 @@ from genres.core.params import Params
 from genres.core.paths import WEIGHTS, cache_dir
 from genres.models import pretrained, weights
 from genres.models.backend import keras
+from genres.models.prediction import batch_size
 from genres.training import discriminant
 from genres.training.fitting import CLOCK
 from genres.training.loop import Training
 from genres.training.schedule import History
-
-BATCH = 8  # windows at a time; more need more memory and are no faster
 
 
 class FrozenTraining(Training):
@@ -80,8 +79,9 @@ class FrozenTraining(Training):
             files = [folder / digest[:2] / f"{digest}.npy" for digest in digests]
             found = [_read(file) for file in files]
             missing = [row for row, embedding in enumerate(found) if embedding is None]
-            for first in range(0, len(missing), BATCH):
-                some = missing[first : first + BATCH]
+            size = batch_size(model)
+            for first in range(0, len(missing), size):
+                some = missing[first : first + size]
                 for row, embedding in zip(some, describe.predict_on_batch(clips[some]), strict=True):
                     found[row] = embedding
                     with atomic(files[row]) as temporary:

@@ -10,7 +10,7 @@ import pytest
 from networks import random_weights
 from scipy.ndimage import correlate1d
 
-from genres.models import builders, pretrained
+from genres.models import builders, prediction, pretrained
 from genres.models.backend import keras
 from genres.models.multiply_adds import multiply_adds
 
@@ -108,6 +108,23 @@ def test_classifier_gives_probabilities_and_is_saved_whole(arrays: dict[str, np.
     one = pretrained.classifier(arrays, frames=187, n_classes=3, patches=2, top_db=80.0)
     head = 200 * 3
     assert multiply_adds(model) - head == 2 * (multiply_adds(one) - head) > 2e9
+
+
+def test_memory_of_a_prediction_does_not_grow_with_the_number_of_windows(arrays: dict[str, np.ndarray]) -> None:
+    """64 windows at once took 13 GB: saliency covers a song hundreds of times."""
+    model = pretrained.classifier(arrays, frames=3 * 187, n_classes=2, patches=3, top_db=80.0)
+    patches: list[int] = []
+
+    class Counting:
+        layers, output_shape = model.layers, model.output_shape
+
+        def __call__(self, windows: np.ndarray, training: bool) -> np.ndarray:
+            patches.append(3 * len(windows))
+            return np.ones((len(windows), 2))
+
+    windows = (np.zeros((3 * 187, 96), np.uint8) for _ in range(64))
+    assert prediction.probabilities(Counting(), windows).shape == (64, 2)
+    assert max(patches) <= 24 and sum(patches) == 192
 
 
 def test_jax_agrees(arrays: dict[str, np.ndarray], network: keras.Model, tmp_path: Path) -> None:
