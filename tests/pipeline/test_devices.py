@@ -18,7 +18,7 @@ from genres.core.files import read_table
 from genres.models.card import read_card
 
 pytest.importorskip("jax")
-pytestmark = pytest.mark.xdist_group("devices")
+pytestmark = [pytest.mark.xdist_group("devices"), pytest.mark.soak]
 
 JAX = {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
 TWO = JAX | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
@@ -123,7 +123,6 @@ def test_two_devices_give_the_curve_of_one(trained, project):
     assert np.isfinite(predictions[card["genres"]]).all(axis=None)
 
 
-@pytest.mark.soak
 def test_a_killed_training_on_two_devices_goes_on_to_the_same_result(distributed, on_one):
     distributed.environment |= TWO
     process = distributed.start(*TRAIN)
@@ -143,7 +142,6 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-@pytest.mark.soak
 def test_two_processes_give_the_curve_of_one(distributed, on_one, tmp_path):
     """As on two hosts, which reach each other over TCP; they may share the folder, as they do here."""
     hosts = {

@@ -197,6 +197,7 @@ def own_database(tmp_path, monkeypatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow has set it
 
 
+@pytest.mark.soak
 def test_a_locked_database_is_one_line_after_a_while(own_database, hold):
     hold(own_database)
     started = time.monotonic()

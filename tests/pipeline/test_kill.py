@@ -10,7 +10,7 @@ import pytest
 from checkout import Checkout, use_small_music, write_song
 from faults import kill_group, wait_for
 
-pytestmark = pytest.mark.xdist_group("kill")
+pytestmark = [pytest.mark.xdist_group("kill"), pytest.mark.soak]
 
 SONGS = 90
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from checkout import Checkout, existing, use_small_music
 
-pytestmark = pytest.mark.xdist_group("machines")
+pytestmark = [pytest.mark.xdist_group("machines"), pytest.mark.soak]
 
 
 @pytest.fixture

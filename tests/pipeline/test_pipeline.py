@@ -258,6 +258,7 @@ def test_the_same_run_gives_the_same_numbers(restored):
     assert [(restored.folder / path).read_bytes() for path in results] == first
 
 
+@pytest.mark.soak
 def test_exp_run_in_the_workspace(restored):
     before = {run["id"] for run in runs(restored)}
     restored.run("dvc", "exp", "run", "--name", "in-the-workspace", "-S", "train.epochs=1")

@@ -185,6 +185,7 @@ class TestRealTraining:
             np.testing.assert_array_equal(one, other)
         assert not any(project.folder.glob(".cache/training/*"))
 
+    @pytest.mark.soak
     def test_the_same_training_twice_at_once_is_done_one_after_the_other(self, project):
         process = project.start("python", "src/train.py", "baseline")
         wait_for(process, "lock", lambda: any(project.folder.glob(".cache/locks/baseline-*.lock")))
@@ -231,6 +232,7 @@ class TestRealTraining:
         # What tells those genres apart, timbre, is in the descriptors.
         assert read_json(project.folder / "metrics/wide_and_deep.json")["track_accuracy"] == 1
 
+    @pytest.mark.soak
     def test_one_epoch_on_jax_gives_a_model_that_tensorflow_reads(self, project):
         pytest.importorskip("jax")
         project.set_params(train__epochs=1)

@@ -116,6 +116,7 @@ class TestRealSearch:
             checkout.here("python", f"src/{stage}.py")
         return checkout
 
+    @pytest.mark.soak
     def test_a_killed_search_goes_on_to_the_same_result(self, project):
         command = ["genres", "tune", "--trials", "5"]
         before = (project.folder / "params.yaml").read_text()

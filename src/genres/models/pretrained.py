@@ -6,6 +6,8 @@ Pons et al., "End-to-end learning for music audio tagging at scale" (ISMIR 2018)
 gives 50 tags; the 200 numbers before the tags are an embedding that other classifiers build on.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from genres.audio.format import Format
@@ -16,6 +18,8 @@ layers, ops = keras.layers, keras.ops
 
 PATCH_FRAMES, N_MELS = 187, 96
 EMBEDDING = 200
+# Statistics over a window's patches, in this order; cross-validation against the mean alone: docs/experiments.md.
+STATISTICS = ("mean", "max", "min")
 
 # Number of filters of the kernels that are 38 and 67 bands tall, and of those that are 128, 64 and 32 frames long.
 TIMBRE, RHYTHM = {38: 204, 67: 204}, {128: 51, 64: 51, 32: 51}
@@ -158,20 +162,30 @@ class Patches(keras.Layer):
 
 
 @keras.saving.register_keras_serializable("genres")
-class MeanOverPatches(keras.Layer):
-    """Average over the patches of each window: [shape=(batch * n, numbers)] → [shape=(batch, numbers)]."""
+class OverPatches(keras.Layer):
+    """Summarise the patches of each window: [shape=(batch * n, k)] → [shape=(batch, len(statistics) * k)].
 
-    def __init__(self, n: int, **kwargs: object) -> None:
+    Parameters
+    ----------
+    n : int
+        Number of patches of a window.
+    statistics : sequence of str
+        Some of `STATISTICS`.
+    """
+
+    def __init__(self, n: int, statistics: Sequence[str], **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.n = n
+        self.n, self.statistics = n, list(statistics)
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Average."""
-        return ops.mean(ops.reshape(x, (-1, self.n, x.shape[1])), axis=1)
+        """Summarise."""
+        patches = ops.reshape(x, (-1, self.n, x.shape[1]))
+        known = {"mean": ops.mean, "max": ops.max, "min": ops.min}
+        return ops.concatenate([known[name](patches, axis=1) for name in self.statistics], axis=1)
 
     def get_config(self) -> dict[str, object]:
         """Return the arguments for the model file."""
-        return {**super().get_config(), "n": self.n}
+        return {**super().get_config(), "n": self.n, "statistics": self.statistics}
 
 
 def classifier(
@@ -205,6 +219,6 @@ def classifier(
     windows = keras.Input((frames, N_MELS), dtype="uint8")
     embedding, tags = frozen(Patches(n, top_db)(windows))
     if n_classes is None:
-        return keras.Model(windows, MeanOverPatches(n)(tags))
-    embedding = MeanOverPatches(n, name="embedding")(embedding)
+        return keras.Model(windows, OverPatches(n, ["mean"])(tags))
+    embedding = OverPatches(n, STATISTICS, name="embedding")(embedding)
     return keras.Model(windows, linear(embedding, n_classes, "softmax"))

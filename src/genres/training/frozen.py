@@ -55,7 +55,7 @@ class FrozenTraining(Training):
         labels = self.data.labels()
         options = self.model_settings.discriminant
         assert options is not None  # checked with the parameters
-        sizes = [pretrained.EMBEDDING]
+        sizes = [pretrained.EMBEDDING] * len(pretrained.STATISTICS)
         discriminant.fit(model, train, labels, self.data.artists(), sizes, options, self.all_settings.seed)
         trained = time.perf_counter()
         entry = {"epoch": 1.0} | _scores(model, train, labels)
@@ -67,9 +67,10 @@ class FrozenTraining(Training):
         after_epoch()
 
     def _embed(self, model: keras.Model, windows: Any) -> np.ndarray:
-        """Return the embedding of each window: float64 [shape=(n, 200)]; those that are cached are not computed."""
+        """Return the embedding of each window: float64 [shape=(n, 600)]; those that are cached are not computed."""
         describe = keras.Model(model.input, model.get_layer("embedding").output)
-        arguments = f"{sha256_of(WEIGHTS)} {self.model_settings.arguments} {self.data.spectrograms.format}"
+        shape = f"{self.model_settings.arguments} {pretrained.STATISTICS} {self.data.spectrograms.format}"
+        arguments = f"{sha256_of(WEIGHTS)} {shape}"
         folder = cache_dir("embeddings") / hashlib.sha256(arguments.encode()).hexdigest()[:16]
         batches = self.data.batches(windows, self.data.windowing)
         rows = []

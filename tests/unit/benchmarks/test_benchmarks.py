@@ -25,6 +25,8 @@ from genres.inference import answer
 from genres.inference.classifier import Classifier
 from genres.training.loop import Training
 
+pytestmark = pytest.mark.soak  # of tools beside the project
+
 # ── Arithmetic ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 

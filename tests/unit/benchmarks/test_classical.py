@@ -12,6 +12,8 @@ from benchmarks import classical
 from genres.core.console import UserError
 from genres.data.folds import group
 
+pytestmark = pytest.mark.soak  # of tools beside the project
+
 FRAMES, MELS = 160, 128
 GENRES = ("hum", "pulse", "hiss")
 
