@@ -36,7 +36,7 @@ FORMATS = [
 OPTIONS = {"mp3": ["-b:a", "128k"], "mka": ["-c:a", "flac"], "ogg": ["-c:a", "libvorbis"]}
 FAULTS = ["whole", "bytes", "hole", "cut", "zeros", "joined"]
 # Of joined files FFmpeg reads the first only.
-FIRST_ONLY = ("wav", "aiff", "caf", "m4a", "wma", "tta", "au")
+FIRST_ONLY = ("wav", "w64", "aiff", "caf", "m4a", "wma", "wv", "tta", "au")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def damaged(content: bytes, fault: str) -> bytes:
         return content[:middle] + content[middle + len(content) // 4 :]
     if fault == "zeros":
         return content[:middle] + bytes(len(content) // 4) + content[middle + len(content) // 4 :]
-    return {"whole": content, "cut": content[: 2 * middle // 3], "joined": content + content}[fault]
+    return {"whole": content, "cut": content[: 2 * middle // 3 + 100], "joined": content + content}[fault]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -103,9 +103,10 @@ def test_is_what_ffmpeg_decodes_or_is_rejected_for_a_loss(
         assert str(error).startswith(("damaged at ", "truncated: ", "cannot be decoded", "empty"))
         return
     finally:
-        assert all(line.startswith("warning: ") for line in capfd.readouterr().err.splitlines())
+        lines = capfd.readouterr().err.splitlines()
+        assert all(line.startswith("warning: ") for line in lines)
     lost = length - len(samples) / RATE
-    assert lost < 1.1 or fault in ("cut", "hole"), "more than a second is lost without a word"
+    assert lost < 1.1 or fault == "hole" or lines, "more than a second is lost without a word"
     if (suffix == "flac" and fault != "whole") or (suffix, fault) == ("opus", "joined"):
         return  # versions of FFmpeg differ by some frames around damage and joints
     assert len(samples) / RATE == pytest.approx(len(expected) / RATE, abs=0.1)

@@ -17,7 +17,6 @@ import soxr
 
 from genres.audio import sndfile
 from genres.audio.error import AudioError
-from genres.audio.header import is_several_files
 from genres.core.console import warn
 
 T = TypeVar("T")
@@ -99,8 +98,6 @@ def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]],
             (channel,) = cancelled.args
             result = _read_with_any_decoder(path, sample_rate, consume, channel)
             warn(f"{path}: its channels cancel each other out; only channel {channel + 1} is used")
-        if is_several_files(path):
-            warn(f"{path}: several files joined into one, of which only the first is read: split them")
         return result
     except OSError as error:
         if error.errno == errno.ENOSPC:  # raised by `consume`, not caused by the song
@@ -158,12 +155,13 @@ def _mixed_down(blocks: Iterator[tuple[int, np.ndarray]], channel: int | None) -
         if channels == 1 or channel is not None:
             yield rate, np.ascontiguousarray(block[:, min(channel or 0, channels - 1)])
             continue
-        # The sum of two is bit-identical to mean(), in a tenth of its time.
-        mono = (block[:, 0] + block[:, 1]) / 2 if channels == 2 else np.ascontiguousarray(block).mean(axis=1)
-        added = [_power(samples) for samples in block.T]
+        with np.errstate(over="ignore", invalid="ignore"):  # damaged samples, which are refused as not finite
+            # The sum of two is bit-identical to mean(), in a tenth of its time.
+            mono = (block[:, 0] + block[:, 1]) / 2 if channels == 2 else np.ascontiguousarray(block).mean(axis=1)
+            added = [_power(samples) for samples in block.T]
+            mixed += _power(mono)
         powers = [sum(pair) for pair in itertools.zip_longest(powers, added, fillvalue=0.0)]
         total += sum(added) / channels
-        mixed += _power(mono)
         yield rate, mono
     if mixed < total * _CANCELLED_POWER:
         raise _CancelledError(powers.index(max(powers)))

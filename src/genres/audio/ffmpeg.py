@@ -1,5 +1,6 @@
 """Read files with FFmpeg (bundled in PyAV's wheel); packets that cannot be decoded are skipped and counted."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,31 +12,36 @@ from av.container import InputContainer
 
 from genres.audio.error import AudioError
 from genres.audio.header import Declared, Trust, length_of_samples
-from genres.audio.mpeg import declared_seconds, tag_bytes
+from genres.audio.loss import MOST_MISSING_SECONDS, Loss
+from genres.audio.mpeg import declared_seconds, frame_bytes, tag_bytes
 from genres.audio.sndfile import BLOCK_VALUES
-
-# A file that lacks more is rejected. Less may be the padding of an encoder, which some headers count.
-MOST_MISSING_SECONDS = 1.0
+from genres.audio.structure import end_of_sound
 
 # Container formats that FFmpeg may use. Playlists are excluded: an uploaded one could open other files.
 _CONTAINERS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp2,mp3,mpeg,mpegts,"
-    "ogg,tta,voc,w64,wav,wv"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,webm,mlp,mov,mp4,m4a,3gp,3g2,mj2,mp2,mp3,"
+    "mpeg,mpegts,ogg,rm,truehd,tta,voc,w64,wav,wv"
 )
 
 # Formats whose headers declare the length of each stream. In others FFmpeg estimates it from the bit rate, reads it
 # at the end of the file, or knows only the longest stream's, which may be a video's.
-_DECLARING = ("aiff", "ape", "au", "avi", "caf", "dsf", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "tta", "w64", "wav", "wv")
+_DECLARING = ("aiff", "ape", "au", "dsf", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "rm", "tta", "wav", "wv")
 
 # Formats that count samples: a gap in their times is a missing part. Elsewhere a gap may be a pause of the recorder,
 # and counts only behind a packet that cannot be decoded.
 _COUNTING = ("flac", "ogg")
 
 # Formats without times: FFmpeg counts packets, whatever lies between them, so that only bytes tell what is missing.
-_WITHOUT_TIMES = ("aac", "ac3", "amr", "eac3", "mp3")
+_WITHOUT_TIMES = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "mp3", "truehd")
 
 # A packet of a format without times that is larger, and than four others, holds more than a frame.
 _LARGE_BYTES = 2048
+
+# Frames of one size differ by a byte or word of padding.
+_PADDING_BYTES = 4
+
+# A packet that is not complete is the last one but for what decoders and parsers keep back.
+_CUT_SECONDS = 0.1
 
 # Times of frames are rounded, in matroska to 1 ms, and overlap by a block of Vorbis.
 _ROUNDING_SECONDS = 0.05
@@ -73,7 +79,13 @@ def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
                 raise AudioError(damaged if container.streams.audio else "has no audio stream")
             if stream.codec_context is None:  # PyAV would crash at its first packet
                 raise AudioError("cannot be decoded: of a codec that FFmpeg does not know, or damaged")
-            yield from _gathered(_frames(container, stream, _declared(path, header, container, stream)))
+            tagged = container.metadata.get("TLEN", "")  # milliseconds
+            loss = Loss(
+                _declared(path, header, container, stream),
+                end_of_sound(path),
+                int(tagged) / 1000 if tagged.isdecimal() else None,
+            )
+            yield from _gathered(_frames(path, container, stream, loss))
     except av.FFmpegError as error:
         raise AudioError(f"cannot be decoded: damaged or not audio ({error.strerror})") from None
 
@@ -87,90 +99,83 @@ def _declared(path: Path, header: Declared, container: InputContainer, stream: A
         return 8 * length / stream.codec_context.bit_rate  # FFmpeg's own value is what the file has
     if container.format.name == "mp3":
         return declared_seconds(path, stream.codec_context.sample_rate)
-    if container.format.name in _DECLARING and stream.duration is not None and stream.time_base is not None:
+    if container.format.name in _DECLARING and stream.duration and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     if container.format.name == "matroska,webm":
         parts = stream.metadata.get("DURATION", "").split(":")  # as 00:01:02.345000000
         if len(parts) == 3 and all(part.replace(".", "", 1).isdecimal() for part in parts):
-            return 3600 * float(parts[0]) + 60 * float(parts[1]) + float(parts[2])
+            start = (container.start_time or 0) / av.time_base  # which is not 0 in an excerpt
+            return 3600 * float(parts[0]) + 60 * float(parts[1]) + float(parts[2]) - max(0.0, start)
         # FFmpeg estimates a missing length if it knows the bit rate.
         if len(container.streams) == 1 and not stream.codec_context.bit_rate and container.duration is not None:
             return container.duration / av.time_base
     return None
 
 
-class _Progress:
-    """Count of the seconds that are decoded and of those that are missing."""
-
-    def __init__(self) -> None:
-        self.decoded, self.missing = 0.0, 0.0
-        self.place: float | None = None  # of the first damage, in seconds
-
-    def miss(self, seconds: float) -> None:
-        """Add missing seconds here.
-
-        Raises
-        ------
-        AudioError
-            If it is too much in all.
-        """
-        self.place = self.decoded if self.place is None else self.place
-        self.missing += seconds
-        if self.missing > MOST_MISSING_SECONDS:
-            raise AudioError(f"damaged at {self.place:.1f} s: more than {MOST_MISSING_SECONDS:.0f} s cannot be decoded")
-
-
-def _frames(container: InputContainer, stream: AudioStream, declared: float | None) -> Iterator[AudioFrame]:
-    """Yield the frames of a stream; raise an AudioError if more than a second is missing, compared with `declared`."""
+def _frames(path: Path, container: InputContainer, stream: AudioStream, loss: Loss) -> Iterator[AudioFrame]:
+    """Yield the frames of a stream; raise an AudioError if more than a second is missing."""
     has_times, counts = container.format.name not in _WITHOUT_TIMES, container.format.name in _COUNTING
-    progress, packets = _Progress(), container.demux(stream)
+    is_pcm = stream.codec_context.name.startswith("pcm")  # whose last packet is rarely full
+    packets = container.demux()  # of all streams, which tells the place in the file
     position, failed = 0, False  # end of the last packet, damage since the last one that was decoded
+    cut_at = -math.inf  # seconds, of the last packet that is not complete
     size, n_packets = 0, 0  # of the decoded packets
+    last, sizes = b"", set[int]()  # the last packet, sizes of those before it
     start: float | None = None  # time of a frame that nothing is missing before, less what was decoded before it
-    gap: float | None = None
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:  # the format itself is damaged, and FFmpeg cannot go on
-            progress.miss((container.size - position) * progress.decoded / size if size else MOST_MISSING_SECONDS)
+            loss.note()
+            failed, cut_at = True, loss.decoded
             break
         if packet is None:
             break
-        position = position if packet.pos is None else packet.pos + packet.size
+        position = position if packet.pos is None else max(position, packet.pos + packet.size)
+        if packet.stream_index != stream.index:
+            continue
+        if packet.size and not has_times:
+            sizes.add(len(last))
+            last = bytes(packet)
+        if packet.is_corrupt and not is_pcm:
+            cut_at = loss.decoded
         try:
-            frames = packet.decode()
+            frames = stream.decode(packet)
         except av.EOFError:
             continue
         except av.FFmpegError:
-            failed = True
+            n_bytes = packet.size - tag_bytes(bytes(packet))
+            failed, cut_at = True, loss.decoded if n_bytes > 0 else cut_at
             if size and not has_times:
-                progress.miss(max(0, packet.size - tag_bytes(bytes(packet))) * progress.decoded / size)
+                loss.miss(max(0, n_bytes) * loss.decoded / size)
             continue
         mean_size = size // max(1, n_packets)
         if size and not has_times and packet.size > max(_LARGE_BYTES, 4 * mean_size):  # tags or zeros are skipped
             excess = packet.size - mean_size - tag_bytes(bytes(packet))
             if excess > 0:
-                progress.miss(excess * progress.decoded / size)
+                loss.miss(excess * loss.decoded / size)
         else:
             size, n_packets = size + packet.size, n_packets + 1
         for frame in frames:
             if has_times and (time := frame.time) is not None:
-                late = 0.0 if start is None else time - start - progress.decoded
+                late = 0.0 if start is None else time - start - loss.decoded
                 if late > _ROUNDING_SECONDS and (counts or failed):
-                    progress.miss(late)
-                    start = time - progress.decoded
+                    loss.miss(late)
+                    start = time - loss.decoded
                 elif start is None or late < -MOST_MISSING_SECONDS or not counts:
-                    gap = progress.decoded if late > MOST_MISSING_SECONDS and gap is None else gap
-                    start = time - progress.decoded
-            progress.decoded += frame.samples / frame.sample_rate
+                    if late > MOST_MISSING_SECONDS:
+                        loss.note()
+                    start = time - loss.decoded
+            loss.decoded += frame.samples / frame.sample_rate
             failed = False
             yield frame
-    if failed and not progress.decoded:
+    if failed and not loss.decoded:
         raise AudioError("cannot be decoded: damaged or not audio (no packet can be decoded)")
-    if declared is not None and progress.decoded < declared - MOST_MISSING_SECONDS:
-        place = gap if progress.place is None else progress.place
-        of = f"{progress.decoded:.1f} s of the {declared:.1f} s that its header declares"
-        raise AudioError(f"truncated: {of}" if place is None else f"damaged at {place:.1f} s: {of} can be decoded")
+    sizes.discard(0)
+    of_one_size = bool(sizes) and max(sizes) - min(sizes) <= _PADDING_BYTES
+    is_short = len(last) < (min(sizes) if of_one_size else frame_bytes(last))
+    is_cut = is_short or loss.decoded - cut_at < _CUT_SECONDS
+    loss.finish(path, position, is_cut, shows_cuts=container.format.name == "flac")
 
 
 def _gathered(frames: Iterator[AudioFrame]) -> Iterator[tuple[int, np.ndarray]]:
@@ -187,11 +192,12 @@ def _gathered(frames: Iterator[AudioFrame]) -> Iterator[tuple[int, np.ndarray]]:
             kind, length = now, 0
             buffer = np.empty((now[2], max(samples, BLOCK_VALUES // now[2])), np.float32)
         part, dtype = buffer[:, length : length + samples], _TYPES[now[1].removesuffix("p")]
-        if now[1].endswith("p"):
-            for row, plane in zip(part, frame.planes, strict=True):
-                row[:] = np.frombuffer(memoryview(plane), dtype, samples)
-        else:
-            part[:] = np.frombuffer(memoryview(frame.planes[0]), dtype, part.size).reshape(samples, now[2]).T
+        with np.errstate(over="ignore"):  # damaged float64 samples become infinite, which is refused
+            if now[1].endswith("p"):
+                for row, plane in zip(part, frame.planes, strict=True):
+                    row[:] = np.frombuffer(memoryview(plane), dtype, samples)
+            else:
+                part[:] = np.frombuffer(memoryview(frame.planes[0]), dtype, part.size).reshape(samples, now[2]).T
         length += samples
     if length:
         yield kind[0], _scaled(buffer[:, :length], kind[1])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 # Larger sizes are placeholders of programs that write to a pipe: SoX 0x7FFFF000, FFmpeg 0xFFFFFFFF.
-_UNKNOWN_LENGTH = 0x7FFFF000
+UNKNOWN_LENGTH = 0x7FFFF000
 
 # Bytes behind the samples that are neither samples nor metadata; a fifth of a second of a CD.
 _PADDING_BYTES = 1 << 15
@@ -40,7 +40,7 @@ def length_of_samples(path: Path) -> Declared:
         head = file.read(12)
         if head[:4] == b".snd":
             start, samples = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
-            if samples == 0 or samples >= _UNKNOWN_LENGTH or start + samples < size - _PADDING_BYTES:
+            if samples == 0 or samples >= UNKNOWN_LENGTH or start + samples < size - _PADDING_BYTES:
                 return Declared(Trust.UNKNOWN)
             return Declared(Trust.TRUE if start + samples <= size else Trust.TOO_LONG, samples)
         if head[:4] not in _ORDERS:
@@ -49,9 +49,10 @@ def length_of_samples(path: Path) -> Declared:
         while size - position >= 8:
             name, length = _chunk(file, position, _ORDERS[head[:4]])
             if samples and not (_is_name(name) and position + 8 + length <= size + 1):
-                return Declared(Trust.UNKNOWN if size - position > _PADDING_BYTES else Trust.TRUE, samples)
+                is_padding = size - position <= _PADDING_BYTES or _is_zero(file, position)
+                return Declared(Trust.TRUE if is_padding else Trust.UNKNOWN, samples)
             if name in (b"data", b"SSND"):
-                if length == 0 or length >= _UNKNOWN_LENGTH:
+                if length == 0 or length >= UNKNOWN_LENGTH:
                     return Declared(Trust.UNKNOWN)
                 samples = length
             position += 8 + length
@@ -68,31 +69,11 @@ def _chunk(file: BinaryIO, position: int, order: Literal["little", "big"]) -> tu
     return head[:4], int.from_bytes(head[4:], order)
 
 
+def _is_zero(file: BinaryIO, position: int) -> bool:
+    """Return True if all bytes from a position on are 0, as where a file is padded to whole blocks of a disk."""
+    file.seek(position)
+    return not any(part.strip(b"\0") for part in iter(lambda: file.read(1 << 16), b""))
+
+
 def _is_name(name: bytes) -> bool:
     return len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name)
-
-
-def is_several_files(path: Path) -> bool:
-    """Return True if the file is several wav, aiff or mp4 files, one behind the other: decoders read the first only."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(8)
-        is_mp4 = head[4:] == b"ftyp"
-        if not is_mp4 and head[:4] not in _ORDERS:
-            return False
-        position = 0
-        while size - position >= 8:
-            if is_mp4:
-                file.seek(position)
-                head = file.read(16)
-                length, name = int.from_bytes(head[:4], "big"), head[4:8]
-                length = int.from_bytes(head[8:], "big") if length == 1 else length
-            else:
-                name, length = _chunk(file, position, _ORDERS[head[:4]])
-                length += 8 + length % 2
-            if position and name == (b"ftyp" if is_mp4 else head[:4]):
-                return True
-            if length < 8 or not _is_name(name):
-                return False
-            position += length
-    return False

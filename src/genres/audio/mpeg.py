@@ -45,8 +45,14 @@ def is_whole(path: Path) -> bool:
         return info.frames - frames in (0, 1) and position + tag_bytes(data, position) == end
 
 
+def frame_bytes(head: bytes) -> int:
+    """Return the length of a frame of layer III by its header; 0 if it is none."""
+    kind = _kind(head)
+    return 0 if kind is None else _frame_sizes(kind).get(head[2] >> 1, 0)
+
+
 def tag_bytes(data: bytes | mmap.mmap, position: int = 0) -> int:
-    """Return the length of the tags at a position, of ID3v2, APEv2 and ID3v1."""
+    """Return the length of the tags at a position, of ID3v2, APEv2, Lyrics3 and ID3v1."""
     start = position
     while True:
         head = data[position : position + 32]
@@ -56,6 +62,11 @@ def tag_bytes(data: bytes | mmap.mmap, position: int = 0) -> int:
             position += 32 + int.from_bytes(head[12:16], "little")
         elif head[:3] == b"TAG":
             position += 128
+        elif head[:11] == b"LYRICSBEGIN":
+            ends = [data.find(mark, position) for mark in (b"LYRICS200", b"LYRICSEND")]
+            if max(ends) < 0:
+                return position - start
+            position = max(ends) + 9
         else:
             return position - start
 

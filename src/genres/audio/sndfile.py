@@ -15,12 +15,14 @@ import soundfile
 
 from genres.audio.header import Trust, length_of_samples
 from genres.audio.mpeg import is_whole
+from genres.audio.structure import warn_of_others
 
 # Values decoded at a time: 1.5 s of stereo at 44.1 kHz, which fits a core's cache.
 BLOCK_VALUES = 1 << 17
 
-# Beginnings of mp3 files, and of all that FFmpeg reads; of w64 files (riff) libsndfile reads what follows the samples.
-_MP3, _FOR_FFMPEG = (b"ID3", b"\xff"), (b"ID3", b"\xff", b"fLaC", b"OggS", b"riff")
+# Beginnings of mp3 files, and of all that FFmpeg reads; of w64 (riff) and voc files (Crea) libsndfile reads what is
+# between and behind the samples.
+_MP3, _FOR_FFMPEG = (b"ID3", b"\xff"), (b"ID3", b"\xff", b"fLaC", b"OggS", b"riff", b"Crea", b"caff", b"RF64")
 
 _SUBTYPES = ("ULAW", "ALAW", "PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "MPEG_LAYER_III")
 
@@ -57,6 +59,7 @@ def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
                     yield rate, block
                 if position < file.frames:
                     raise NotTrustedError
+                warn_of_others(path, position / rate)
         except soundfile.LibsndfileError:
             raise NotTrustedError from None
 

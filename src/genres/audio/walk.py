@@ -10,10 +10,11 @@ from genres.core.console import warn
 
 # Extensions of files that libsndfile or FFmpeg reads as sound, also of videos.
 EXTENSIONS = (
-    *(".wav", ".au", ".flac", ".ogg", ".mp3", ".m4a", ".3g2", ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr"),
-    *(".ape", ".asf", ".avi", ".bwf", ".caf", ".dsf", ".eac3", ".flv", ".m4b", ".m4r", ".m4v", ".mka", ".mkv", ".mov"),
-    *(".mp2", ".mp4", ".mpa", ".mpeg", ".mpg", ".mpga", ".oga", ".ogv", ".opus", ".rf64", ".snd", ".spx", ".tta"),
-    *(".voc", ".w64", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv"),
+    *(".wav", ".au", ".flac", ".ogg", ".mp3", ".m4a", ".3g2", ".3gp", ".aac", ".ac3", ".aif", ".aifc"),
+    *(".aiff", ".amr", ".ape", ".asf", ".avi", ".bwf", ".caf", ".dsf", ".dts", ".eac3", ".flv", ".m4b"),
+    *(".m4r", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp4", ".mpa", ".mpeg", ".mpg", ".mpga", ".oga"),
+    *(".ogv", ".opus", ".ra", ".rf64", ".rm", ".snd", ".spx", ".tta", ".voc", ".w64", ".wave", ".weba"),
+    *(".webm", ".wma", ".wmv", ".wv"),
 )
 
 # Folders and files that systems and network storage put beside music, in lower case. Hidden ones begin with a dot.
@@ -73,6 +74,8 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_hidden(name: str) -> bool:
+    if name.startswith(".") and name.endswith(".icloud"):  # stands for a song that is not on this disk: counted
+        return False
     return name.startswith(".") or name.casefold() in SYSTEM_NAMES
 
 

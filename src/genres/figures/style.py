@@ -1,6 +1,8 @@
 """Style of all figures: colours, sizes, the canvas with title and note, number formats."""
 
 import functools
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.textpath import TextPath
 
 from genres.core.console import warn
@@ -52,6 +54,7 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a genre may be called "a$$ap"
     "hatch.linewidth": 0.6,
 }
+OTHER_FONTS = ("Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei")
 # Colour, marker and name of each protocol; the leaky one has the colour of warnings.
 PROTOCOLS = {
     "clip": (VERMILION, "^", "clip split (leaky)"),
@@ -66,8 +69,29 @@ def _style() -> Iterator[None]:
     """Apply Matplotlib's defaults and `STYLE` instead of the user's matplotlibrc; restore the settings at the end."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
-        yield
+        matplotlib.rcParams.update(STYLE | {"font.family": _fonts()})
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    for warning in caught:
+        if missing := re.match(r"Glyph (\d+)", str(warning.message)):
+            _say_once(
+                f"no font for '{chr(int(missing[1]))}' in pictures: install Noto Sans (CJK for Chinese, Japanese)"
+            )
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+@functools.cache
+def _fonts() -> list[str]:
+    """Return Matplotlib's own font, and installed ones for letters that it lacks."""
+    installed = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in OTHER_FONTS if name in installed)]
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    warn(message)
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:

@@ -23,7 +23,7 @@ from genres.core.paths import cache_dir
 from genres.core.recipes import MelsRecipe
 
 # Part of the cache key: raise it when the checks or the fingerprint change.
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

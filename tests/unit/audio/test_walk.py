@@ -47,6 +47,11 @@ def test_hidden_and_system_files_are_skipped(tmp_path: Path) -> None:
     assert found.others == []
 
 
+def test_placeholders_of_songs_that_are_not_on_this_disk_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "rock/a.wav", "rock/.b.mp3.icloud")
+    assert kinds(find_music(tmp_path).others) == "1 .icloud"
+
+
 def test_circles_of_links_end_and_linked_songs_count_once_in_a_genre(tmp_path: Path) -> None:
     music = tmp_path / "music"
     touch(music, "rock/album/a.wav", "pop/b.wav")

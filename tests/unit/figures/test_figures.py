@@ -284,6 +284,13 @@ def test_genre_names_are_no_formulas():
     assert not label.get_parse_math()
 
 
+def test_letters_that_no_font_has_are_one_line(tmp_path, capfd):
+    style._say_once.cache_clear()
+    for name in ("one", "two"):
+        style.save(model.confusion_matrix([[1, 0], [0, 1]], ["pop", "\ue123"], **ABOUT), tmp_path / f"{name}.png")
+    assert capfd.readouterr().err.startswith("warning: no font for '\ue123' in pictures")
+
+
 def test_reliability_plot_draws_the_filled_bins_and_their_gaps(drawn):
     figure = drawn["reliability_plot"]
     (points,) = named(figure, "points")

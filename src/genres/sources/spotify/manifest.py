@@ -54,7 +54,7 @@ def read_manifest(path: Path) -> list[tuple[str, Song]]:
     if "genre" not in columns and not genre_of_file:
         raise UserError(f"{path}: has no column 'genre'; add one, or name the file after its genre, such as rap.csv")
     in_ms = "ms" in columns.get("duration_s", "")
-    songs = []
+    songs, unreadable = [], []
     for number, row in enumerate(table.to_dict("records"), 2):
         cells = {ours: str(row[name]).strip() for ours, name in columns.items()}
         try:
@@ -62,12 +62,16 @@ def read_manifest(path: Path) -> list[tuple[str, Song]]:
         except UserError as error:  # mostly links to episodes
             warn(f"{path}: skipped line {number}: {error}")
             continue
+        if _seconds(cells.get("duration_s", ""), in_ms) is None:
+            unreadable.append(f"'{cells['duration_s']}' in line {number}")
         genre = genre_of_file or cells["genre"]
         problem = "no genre" if not genre else "neither an ISRC nor a title and an artist"
         if genre and (song.isrc or (song.title and song.artists)):
             songs.append((genre, song))
         else:
             warn(f"{path}: skipped line {number}: {problem}")
+    if unreadable:
+        warn(f"{path}: {len(unreadable)} durations count as unknown, such as {unreadable[0]}: write 215.3 or 3:35")
     return songs
 
 
@@ -80,7 +84,7 @@ def _song(cells: dict[str, str], in_ms: bool) -> Song:
         artists=_names(cells.get("artist", "")),
         artist_ids=tuple(re.findall(r"[0-9A-Za-z]{22}", cells.get("artist_id", ""))),
         isrc=clean_isrc(cells.get("isrc", "")),
-        duration_s=_seconds(cells.get("duration_s", ""), in_ms),
+        duration_s=_seconds(cells.get("duration_s", ""), in_ms) or 0.0,
     )
 
 
@@ -93,13 +97,15 @@ def _names(text: str) -> tuple[str, ...]:
     return (*parts, text) if separator != ";" and len(parts) > 1 and "\\," not in text else parts
 
 
-def _seconds(text: str, in_ms: bool) -> float:
-    """Parse a duration such as "215.3", "3:35" or, if `in_ms`, "215300"; return 0 if unknown."""
-    if match := re.fullmatch(r"(?:(\d+):)?(\d+):(\d\d)", text):
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        return 3600.0 * hours + 60 * minutes + seconds
-    number = decimal(text)
-    return max(0.0, number / (1000 if in_ms else 1)) if math.isfinite(number) else 0.0
+def _seconds(text: str, in_ms: bool) -> float | None:
+    """Parse a duration such as "215.3", "215,3", "3:35" or, if `in_ms`, "215300"; 0 if empty, None if it is none."""
+    if match := re.fullmatch(r"(?:(\d+):)?(\d+):(\d\d(?:[.,]\d+)?)", text):
+        hours, minutes, seconds = match.groups()
+        return 3600 * int(hours or 0) + 60 * int(minutes) + decimal(seconds)
+    if in_ms and re.fullmatch(r"\d{1,3}([.,' ]\d{3})+", text):  # groups of thousands
+        text = re.sub(r"\D", "", text)
+    number = decimal(text or "0") / (1000 if in_ms else 1)
+    return number if 0 <= number < math.inf else None
 
 
 def write_manifest(path: Path, songs: list[tuple[str, Song]]) -> None:

@@ -1,5 +1,7 @@
 """Manifests: written and read again, made by hand, made by others, damaged."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,3 +121,35 @@ def test_names_of_songs_without_codes_tell_songs_apart():
     one, other = Song("", "Garota", ("A",)), Song("", "Garota", ("B",))
     assert name_of(one) == name_of(Song("", "GAROTA", ("a",))) != name_of(other)
     assert name_of(Song(ID, "x", (), isrc="GBDUW0000059")) == ID
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "seconds"),
+    [
+        ("duration_s", "215,3", 215.3),
+        ("duration_s", "215.3", 215.3),
+        ("duration_s", "3:35", 215),
+        ("duration_s", "3:35,5", 215.5),
+        ("duration_s", "", 0),
+        ("duration (ms)", "215300", 215.3),
+        ("duration (ms)", "215.300", 215.3),
+        ("duration (ms)", "1,215,300", 1215.3),
+    ],
+)
+def test_durations_as_spreadsheets_write_them(
+    tmp_path: Path, column: str, text: str, seconds: float, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "pop.csv"
+    path.write_text(f"title;artist;{column}\nA;B;{text}\n")
+    ((_, song),) = read_manifest(path)
+    assert song.duration_s == pytest.approx(seconds)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["1.215,3", "3 min", "-5", "nan", "inf"])
+def test_a_duration_that_is_none_is_named(tmp_path: Path, text: str, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "pop.csv"
+    path.write_text(f"title;artist;duration\nA;B;215\nC;D;{text}\nE;F;{text}\n")
+    assert [song.duration_s for _, song in read_manifest(path)] == [215, 0, 0]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: {path}: 2 durations count as unknown, such as '{text}' in line 3")
