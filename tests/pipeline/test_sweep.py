@@ -52,6 +52,11 @@ def test_whole_repetitions_come_first_and_names_say_what_they_are(planned):
     assert found == [f"{name}-{digest}" for name in expected]
     assert names() == [f"folder-artist-seed42-{digest}"]
     assert names(folds=2) == [f"folder-artist-seed42-fold{fold}of2-{digest}" for fold in range(2)]
+    shares = names(folds=2, shares=[0.25, 1.0])
+    assert shares[:2] == [
+        f"folder-artist-seed42-fold0of2-share0.25-{digest}",
+        f"folder-artist-seed42-fold0of2-{digest}",
+    ]
     (experiment,) = sweep.plan(seeds=[3])
     assert experiment.overrides == ("seed=3", f"datasets.folder.dir='{planned.parent / 'my music'}'")
 

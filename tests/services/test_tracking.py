@@ -29,13 +29,17 @@ def trained(protocol: str, dataset: str = "demo") -> str:
     return run.run_id
 
 
-def test_children_of_a_sweep_have_one_parent_that_a_later_call_finds_again(client):
+def test_children_of_a_sweep_have_one_parent_that_a_later_call_finds_again(client, project):
     ids = [trained("clip"), trained("artist")]
     for found in (ids[:1], [*ids, "not in this database"]):
         runs.group_runs("demo", "abc123", found, tags={"experiments": len(found)}, metrics={"clip/mean": 0.5})
     (parent,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id], "tags.sweep = 'abc123'")
     assert parent.data.tags["experiments"] == "3"
     assert parent.data.metrics == {"clip/mean": 0.5}
+    (project / "curve.png").write_text("a picture")
+    runs.log_to_sweep("demo", "abc123", {"small/twice_the_artists": 0.7}, [project / "curve.png"])
+    assert client.get_run(parent.info.run_id).data.metrics == {"clip/mean": 0.5, "small/twice_the_artists": 0.7}
+    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["curve.png"]
     assert parent.info.status == "FINISHED"
     assert [client.get_run(run).data.tags["mlflow.parentRunId"] for run in ids] == [parent.info.run_id] * 2
     # Children are charted beside each other: the same names at the same steps.

@@ -63,6 +63,11 @@ def same_text(text: str) -> str:
     return " ".join(folded.split())
 
 
+def path_key(name: str) -> str:
+    """Return a relative path for comparison: Windows' backslashes, Unicode's forms and case may differ."""
+    return same_text(name.replace("\\", "/").removeprefix("./"))
+
+
 def folded(text: str) -> str:
     """Return text of any script in lower case without accents and apostrophes."""
     decomposed = unicodedata.normalize("NFKD", re.sub("['’‘`´ʼ]", "", text))

@@ -78,6 +78,7 @@ class SplitParams(Strict):
     test: Fraction
     folds: Annotated[int, Field(ge=2)] | None
     fold: int = Field(ge=0)
+    train_share: float = Field(gt=0, le=1)
 
     @model_validator(mode="after")
     def _shares_and_folds_fit(self) -> "SplitParams":
@@ -85,6 +86,8 @@ class SplitParams(Strict):
             raise ValueError(f"val + test must be below 1, to leave training tracks; received {self.val} + {self.test}")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold must be below folds; received {self.fold} of {self.folds}")
+        if self.train_share < 1 and self.protocol not in ("artist", "predefined"):
+            raise ValueError(f"train_share below 1 keeps whole artists: it needs protocol artist, not {self.protocol}")
         return self
 
 

@@ -39,8 +39,8 @@ def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(n,), dtype=object]
-        train, val or test; empty for a track that is left out by :func:`excluded_for_pairs` or, under `predefined`, by
-        the data set's lists.
+        train, val or test; empty for a track that is left out by :func:`excluded_for_pairs`, by `train_share` or,
+        under `predefined`, by the data set's lists.
 
     Raises
     ------
@@ -56,7 +56,27 @@ def assign(tracks: pd.DataFrame, split: SplitParams, seed: int) -> np.ndarray:
         genres = tracks["genre"].to_numpy()[usable]
         folds[usable] = _split(genres, groups[usable], split, seed)
     _check(tracks, groups, folds, split)
+    for fold in ("train", "val"):
+        members = np.flatnonzero(folds == fold)
+        kept = _share(tracks["genre"].to_numpy()[members], groups[members], split, seed)
+        folds[members[~kept]] = LEFT_OUT
     return folds
+
+
+def _share(genres: np.ndarray, groups: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:
+    """Return a mask of the tracks of the first `train_share` of each genre's groups in random order, at least one.
+
+    The order is the same for all shares, so that a smaller share is a subset of a larger one. A group of several genres
+    is kept for any of them.
+    """
+    names = np.unique(groups)
+    order = np.random.default_rng([seed, 2, split.fold]).permutation(len(names))
+    place = dict(zip(names[order], range(len(names)), strict=True))
+    kept: set[Any] = set()
+    for genre in np.unique(genres):
+        own = sorted(set(groups[genres == genre]), key=place.__getitem__)
+        kept.update(own[: max(1, round(split.train_share * len(own)))])
+    return np.isin(groups, list(kept))
 
 
 def group(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Plan and run a sweep over protocols, seeds and folds, each experiment with `dvc exp run --temp`.
+"""Plan and run a sweep over protocols, seeds, folds and shares, each experiment with `dvc exp run --temp`.
 
-Shared by `genres leak --run` and `genres aggregate --run`. An experiment's name contains data set, protocol, seed and
-fold, and ends with a digest of everything else it depends on: the parameters in use, the code and the songs. So no
-experiment is run twice, a stopped call resumes, and a change gives new experiments instead of a mixture of old and new.
+Shared by `genres leak --run`, `genres aggregate --run` and `genres learning-curve --run`. An experiment's name contains
+data set, protocol, seed, fold and share of the artists, and ends with a digest of everything else it depends on: the
+parameters in use, the code and the songs. So no experiment is run twice, a stopped call resumes, and a change gives new
+experiments instead of a mixture of old and new.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from genres.experiments.revisions import REPETITION, Revision, flat, in_use
 
 PROTOCOLS = get_args(SplitParams.model_fields["protocol"].annotation)
 # Parameters in the name of an experiment, hence not in its digest.
-NAMED = (*REPETITION, "split.folds", "split.protocol")
+NAMED = (*REPETITION, "split.folds", "split.protocol", "split.train_share")
 _PATH = re.compile(r"(?P<key>datasets\.[^.=]+\.(dir|songs_dir|metadata))=(?P<value>.*)", re.DOTALL)
 
 
@@ -45,7 +46,7 @@ class Experiment:
 
 
 def parser(program: str, description: str) -> argparse.ArgumentParser:
-    """Return the argument parser that `genres leak` and `genres aggregate` share."""
+    """Return the argument parser that the commands with `--run` share."""
     result = argparse.ArgumentParser(prog=f"genres {program}", description=description)
     result.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="names as `dvc exp list` shows them")
     result.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture, too")
@@ -73,7 +74,9 @@ def _numbers(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, text.split(","))))
 
 
-def chosen(arguments: argparse.Namespace, protocols: Sequence[str] | None = None) -> list[str]:
+def chosen(
+    arguments: argparse.Namespace, protocols: Sequence[str] | None = None, shares: Sequence[float] | None = None
+) -> list[str]:
     """Return the names of the experiments; with `--run`, run those that are missing first.
 
     Parameters
@@ -82,6 +85,8 @@ def chosen(arguments: argparse.Namespace, protocols: Sequence[str] | None = None
         Arguments parsed by :func:`parser`.
     protocols : list of str, optional
         Protocols that are run if `--protocols` is not given; default: the one of params.yaml.
+    shares : list of float, optional
+        Shares of the artists; default: the one of params.yaml.
 
     Raises
     ------
@@ -101,7 +106,7 @@ def chosen(arguments: argparse.Namespace, protocols: Sequence[str] | None = None
     if arguments.jobs < 1:
         raise UserError(f"--jobs: needs at least 1; received {arguments.jobs}")
     for_run["protocols"] = for_run["protocols"] or protocols
-    experiments = plan(**for_run)
+    experiments = plan(**for_run, shares=shares)
     names = [experiment.name for experiment in experiments]
     failed = runner.run({experiment.name: experiment.overrides for experiment in experiments}, arguments.jobs)
     done = runner.existing().intersection(names)
@@ -121,8 +126,9 @@ def plan(
     protocols: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     folds: int | None = None,
+    shares: Sequence[float] | None = None,
 ) -> list[Experiment]:
-    """List the experiments of a sweep: each protocol with each seed and fold; None stands for params.yaml's value.
+    """List the experiments of a sweep: each protocol with each seed, fold and share; None: params.yaml's value.
 
     Raises
     ------
@@ -132,10 +138,11 @@ def plan(
     given = [quoted(override) for override in overrides or []]
     numbers: list[Any] = [None] if folds is None else list(range(max(folds, 1)))
     planned = []
-    # Protocols are innermost, so that a sweep stopped half-way has complete repetitions.
-    any_of: list[Sequence[Any]] = [seeds or [None], numbers, protocols or [None]]
-    for seed, fold, protocol in itertools.product(*any_of):
+    # Seeds and folds are outermost, so that a sweep stopped half-way has complete repetitions.
+    any_of: list[Sequence[Any]] = [seeds or [None], numbers, shares or [None], protocols or [None]]
+    for seed, fold, share, protocol in itertools.product(*any_of):
         own = {"split.protocol": protocol, "seed": seed, "split.folds": folds, "split.fold": fold}
+        own["split.train_share"] = share
         lines = given + [f"{key}={value}" for key, value in own.items() if value is not None]
         lines += absolute_folders(changed(lines)[1])
         planned.append(_named(tuple(lines), *changed(lines)))
@@ -148,6 +155,8 @@ def _named(overrides: tuple[str, ...], values: dict[str, Any], settings: Params)
     name = f"{re.sub(r'[^A-Za-z0-9_-]', '_', dataset)}-{split.protocol}-seed{settings.seed}"
     if split.folds is not None:
         name += f"-fold{split.fold}of{split.folds}"
+    if split.train_share < 1:
+        name += f"-share{split.train_share:g}"
     return Experiment(f"{name}-{digest}", overrides, dataset, digest)
 
 
@@ -233,10 +242,12 @@ def record(experiments: Sequence[Experiment]) -> None:
         revision = Revision(experiment.name)
         protocol = revision.params["split.protocol"]
         protocols[protocol] = None
+        kept = revision.params["split.train_share"]
+        share = f"/share{kept:g}" if kept < 1 else ""
         for row in revision.leaderboard:
             for key in ("val_track_accuracy", "track_accuracy"):
                 name = key if key.startswith("val") else f"test_{key}"
-                scores[f"{protocol}/{row['arch']}/{name}"].append(row[key])
+                scores[f"{protocol}{share}/{row['arch']}/{name}"].append(row[key])
             if row["n_parameters"] is not None:
                 run_ids.append(revision.card(row["arch"])["run_id"])
     first = experiments[0]

@@ -15,7 +15,7 @@ import pandas as pd
 
 from genres.audio.walk import NOT_UNICODE, find_music, kinds, readable
 from genres.core.console import UserError, progress, warn
-from genres.core.names import same_text
+from genres.core.names import path_key, same_text
 from genres.core.recipes import FolderRecipe
 from genres.core.tables import read_user_table
 from genres.sources import CANDIDATE_COLUMNS
@@ -93,13 +93,9 @@ def _existing(names: Iterable[str], folder: Path) -> list[str]:
             paths.append(str(Path(name)))
             continue
         if by_key is None:
-            by_key = {_path_key(path.as_posix()): path.as_posix() for path in find_music(folder).songs}
-        paths.append(by_key.get(_path_key(name), name.replace("\\", "/")))
+            by_key = {path_key(path.as_posix()): path.as_posix() for path in find_music(folder).songs}
+        paths.append(by_key.get(path_key(name), name.replace("\\", "/")))
     return paths
-
-
-def _path_key(name: str) -> str:
-    return same_text(name.replace("\\", "/").removeprefix("./"))
 
 
 def list_songs(folder: Path, wants: Callable[[str], bool]) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def leaderboard(
     rows.sort(key=lambda row: (-row["val_track_accuracy"], row["val_log_loss"]))
     first = right(tables[rows[0]["arch"]])
     for row in rows:
-        row |= _against(right(tables[row["arch"]]), first, settings, seed)
+        row |= against(right(tables[row["arch"]]), first, settings, seed)
     corrected = scores.holm([row["mcnemar_p"] for row in rows[1:]])
     for row, p in zip(rows, [1.0, *corrected.tolist()], strict=True):
         row["mcnemar_p_holm"] = p
@@ -129,13 +129,14 @@ def per_genre(
                 continue
             mine, best = right(table)[of_genre], right(predictions[first])[of_genre]
             row = {"arch": name, "genre": genre, "tracks": len(mine), "recall": float(mine.mean())}
-            rows.append(row | _against(mine, best, settings, seed))
+            rows.append(row | against(mine, best, settings, seed))
         corrected = scores.holm([row["mcnemar_p"] for row in rows])
         all_rows += [row | {"mcnemar_p_holm": float(p)} for row, p in zip(rows, corrected, strict=True)]
     return pd.DataFrame(all_rows)
 
 
-def _against(mine: np.ndarray, best: np.ndarray, settings: EvaluateParams, seed: int) -> dict[str, float]:
+def against(mine: np.ndarray, best: np.ndarray, settings: EvaluateParams, seed: int) -> dict[str, float]:
+    """Return the difference in accuracy to the first on the same tracks, with its interval, and McNemar's p."""
     difference, low, high = scores.paired_difference(mine, best, settings.bootstrap, seed)
     interval = {"difference_to_first": difference, "difference_ci95_low": low, "difference_ci95_high": high}
     return interval | {"mcnemar_p": scores.mcnemar(mine, best)}

@@ -164,13 +164,26 @@ def group_runs(
     tags, metrics : dict
         Tags and metrics of the parent run.
     """
-    with readable_errors():
-        parents = mlflow.MlflowClient(connect()).search_runs([experiment_id(experiment)], f"tags.sweep = '{sweep}'")
-    with run(experiment, f"sweep {sweep}", parents[0].info.run_id if parents else None) as parent:
+    with run(experiment, f"sweep {sweep}", _parent(experiment, sweep)) as parent:
         parent.tags({"sweep": sweep} | dict(tags))
         parent.metrics(metrics)
         for run_id in run_ids:
             tag(run_id, {MLFLOW_PARENT_RUN_ID: parent.run_id})
+
+
+def log_to_sweep(experiment: str, sweep: str, metrics: Mapping[str, Any], files: Sequence[Path]) -> None:
+    """Log metrics and files to the parent run of a sweep: see :func:`group_runs`."""
+    with run(experiment, f"sweep {sweep}", _parent(experiment, sweep)) as parent:
+        parent.metrics(metrics)
+        for file in files:
+            parent.file(file)
+
+
+def _parent(experiment: str, sweep: str) -> str | None:
+    """Return the id of the parent run of a sweep; None if there is none yet."""
+    with readable_errors():
+        found = mlflow.MlflowClient(connect()).search_runs([experiment_id(experiment)], f"tags.sweep = '{sweep}'")
+    return found[0].info.run_id if found else None
 
 
 def log_comparison(experiment: str, protocol: str, scores: Mapping[str, Mapping[str, float]], best: str) -> None:

@@ -66,6 +66,8 @@ def pair(**changes: str) -> dict[str, str]:
         ("split.test", 0, "split.test: .*greater than 0; received 0"),
         ("split.test", 1, "split.test: .*less than 1; received 1"),
         ("split.folds", 1, "split.folds: .*greater than or equal to 2; received 1"),
+        ("split.train_share", 0.0, "split.train_share: .*greater than 0; received 0.0"),
+        ("split.train_share", 1.5, "split.train_share: .*less than or equal to 1; received 1.5"),
         ("split.protocol", "random", "split.protocol: .*; received 'random'"),
         (
             "front_ends.default.fmin",
@@ -114,6 +116,10 @@ def test_one_line_names_the_key_and_what_was_received(configure: Callable, key: 
     ("changes", "says"),
     [
         ({"split.folds": 3, "split.fold": 3}, "split: fold must be below folds; received 3 of 3"),
+        (
+            {"split.protocol": "track", "split.train_share": 0.5},
+            "split: train_share below 1 keeps whole artists: it needs protocol artist, not track",
+        ),
         ({"train.refit": True}, "train: refit: needs monitor: last_epoch"),
         ({"train.monitor": "last_epoch"}, "train: monitor: last_epoch uses no validation score"),
         (

@@ -12,7 +12,7 @@ from genres.core.console import UserError
 from genres.core.params import SplitParams
 from genres.data import folds
 
-SPLIT = {"protocol": "artist", "val": 0.15, "test": 0.15, "folds": None, "fold": 0}
+SPLIT = {"protocol": "artist", "val": 0.15, "test": 0.15, "folds": None, "fold": 0, "train_share": 1.0}
 
 
 def make_split(**changes: object) -> SplitParams:
@@ -332,3 +332,37 @@ def test_an_error_names_the_artists() -> None:
     rows = [{"genre": "rock", "artist": f"r{n}"} for n in range(9)] + [{"genre": "fado", "artist": "Ann Example"}] * 5
     with pytest.raises(UserError, match=r"genre 'fado' has 1 artists \(Ann Example\) that share no song"):
         folds.assign(make_tracks(rows), make_split(), 0)
+
+
+@given(catalogues(), st.integers(0, 3), st.sampled_from([None, 3]))
+def test_smaller_shares_of_the_artists_are_part_of_larger_ones_and_the_test_set_stays(
+    tracks: pd.DataFrame, seed: int, number: int | None
+) -> None:
+    try:
+        whole = folds.assign(tracks, make_split(folds=number), seed)
+    except UserError:
+        return
+    labels = components(tracks, by_artist=True)
+    larger = whole
+    for share in (0.7, 0.4, 0.1, 0.001):
+        assigned = folds.assign(tracks, make_split(folds=number, train_share=share), seed)
+        kept = assigned != ""
+        assert np.array_equal(assigned[kept], larger[kept])
+        assert np.array_equal(assigned == "test", whole == "test")
+        assert set(labels[kept]).isdisjoint(labels[~kept & (whole != "")])
+        for genre in set(tracks["genre"][whole != ""]):
+            assert {"train", "val"} <= set(assigned[kept & (tracks["genre"] == genre)])
+        larger = assigned
+
+
+def test_a_share_of_the_artists_of_each_genre_is_kept() -> None:
+    rows = [{"genre": genre, "artist": f"{genre} {n}"} for genre in ("pop", "rock") for n in range(100)]
+    tracks = make_tracks(rows)
+    for seed in (0, 1):
+        assigned = folds.assign(tracks, make_split(train_share=0.3), seed)
+        for genre in ("pop", "rock"):
+            own = assigned[tracks["genre"] == genre]
+            numbers = [int((own == fold).sum()) for fold in ("train", "val", "test")]
+            assert numbers == [21, 4, 15]  # 0.3 of 70, and of 15 (4.5)
+    others = folds.assign(tracks, make_split(train_share=0.3, folds=5, fold=1), 0)
+    assert (others != assigned).any()

@@ -16,8 +16,10 @@ from matplotlib.text import Text
 
 from genres.audio.format import Format
 from genres.core.text import amount, duration, percent
+from genres.experiments.learning_curve import Curve
 from genres.figures import (
     added,
+    artists,
     comparison,
     confounding,
     coverage,
@@ -142,6 +144,18 @@ LOOKED = [
     evidence.Part(name, np.full((129, 64), 90, np.uint8), np.random.default_rng(n).normal(0, 1 + n, (129, 64)), 3.0 * n)
     for n, name in enumerate(("original (pop), 0 to 3 s", "remix (brazilian funk), 3 to 6 s"))
 ]
+CURVES = [
+    Curve("bn_5x5", [0.4, 0.5, 0.6], [0.3, 0.4, 0.5], [0.5, 0.6, 0.7], [], [], (0, 0, 0)),
+    Curve(
+        "transfer, pretrained (MSD)",
+        [0.5, 0.6, 0.7],
+        [0.4, 0.5, 0.6],
+        [0.6, 0.7, 0.8],
+        [10.0, 40.0, 80.0, 160.0],
+        [(0.5, 0.4, 0.6), (0.6, 0.5, 0.7), (0.7, 0.6, 0.8), (0.75, 0.6, 0.85)],
+        (0.05, 0.0, 0.1),
+    ),
+]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -160,6 +174,7 @@ DRAWN = {
     "remix overview": lambda: remix.overview(HEARD, pairs.shifts(HEARD, GENRES), **ABOUT),
     "remix, none": lambda: remix.overview(HEARD[:0], HEARD[:0], **ABOUT),
     "evidence": lambda: evidence.saliency_maps(LOOKED, FORM, "brazilian_funk", **ABOUT),
+    "by_artists": lambda: artists.by_artists([10.0, 40.0, 80.0], CURVES, **ABOUT),
     "source, one": lambda: confounding.source(CONFOUNDING | {"families": 1}, ARCHITECTURES, **ABOUT),
 }
 
@@ -521,3 +536,16 @@ def test_ranks_are_drawn_best_first_with_half_a_critical_difference_to_both_side
         assert [text.get_text() for text in named(axes, "beside")] == ["1.00", "2.10", "2.90 *"]
         title = axes.get_title(loc="left")
         assert title == f"{name}: critical difference 1.50 over 5 repetitions; all equal: p < 0.001"
+
+
+def test_the_curve_of_artists_has_intervals_on_a_logarithmic_axis_and_a_band_beyond_the_last_size(drawn):
+    (axes,) = drawn["by_artists"].axes
+    assert axes.get_xscale() == "log"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "40", "80", "160"]
+    assert [ends[:, 1].tolist() for ends in intervals(drawn["by_artists"])] == [
+        [low, high] for curve in CURVES for low, high in zip(curve.low, curve.high, strict=True)
+    ]
+    (band,) = named(axes, "band")
+    assert band.get_paths()[0].vertices[:, 0].max() == 160
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["bn_5x5", "transfer, pretrained (MSD)"]
