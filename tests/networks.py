@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from genres.audio.format import Format
-from genres.data.windows import Windowing
-from genres.models import out_of_distribution, pretrained
+from genres.audio.format import Format, format_of
+from genres.core.params import Params
+from genres.data.windows import Windowing, windowing_of
+from genres.models import builders, out_of_distribution, pretrained
 from genres.models.backend import keras
 from genres.models.card import write_card
 
@@ -47,6 +48,46 @@ def write_model(
         artists = np.arange(len(known))
         written["out_of_distribution"] = out_of_distribution.reference(known, artists, form.top_db)
     write_card(path, written | card)
+    return path
+
+
+def write_architecture(path: Path, settings: Params, name: str, **front_end) -> Path:
+    """Write a network of params.yaml as the stage `train` does, with random weights; `front_end` changes its format."""
+    chosen = settings.models[name]
+    form = format_of(settings.front_ends[chosen.front_end].model_copy(update=front_end))
+    windowing = windowing_of(chosen, settings)
+    frames = windowing.frames(form)
+    keras.utils.set_random_seed(5)
+    if chosen.pretrained_on:
+        arguments = {"n_classes": len(GENRES), "patches": 3, "top_db": form.top_db}
+        network = pretrained.classifier(random_weights(), frames=frames, **arguments)
+    else:
+        stride = form.frame_rate / (chosen.frame_rate or form.frame_rate)
+        sizes = {"n_mels": form.n_mels, "frames": frames, "n_classes": len(GENRES), "frame_stride": stride}
+        network = builders.classifier(chosen.builder, chosen.arguments, mean=100.0, deviation=60.0, **sizes)
+    if chosen.descriptors:
+        weight = chosen.descriptors.network_weight
+        network = builders.join(network, top_db=form.top_db, frame_rate=form.frame_rate, network_weight=weight)
+    for weight in network.weights:
+        if "variance" in weight.name:
+            weight.assign(np.random.default_rng(1).uniform(0.5, 1.5, weight.shape))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    network.save(path)
+    rng = np.random.default_rng(0)
+    known = [rng.integers(0, 256, (frames, form.n_mels), np.uint8) for _ in range(4)]
+    card = {
+        "architecture": name,
+        "dataset": "folder",
+        "protocol": "artist",
+        "genres": GENRES,
+        "spectrogram": asdict(form),
+        "windowing": asdict(windowing),
+        "pretrained_on": chosen.pretrained_on,
+        "n_parameters": network.count_params(),
+        "validation": {"track_id": ["t"], "start_s": [0.0], "probabilities": [[1.0, 0.0, 0.0, 0.0]]},
+        "out_of_distribution": out_of_distribution.reference(known, np.arange(4), form.top_db),
+    }
+    write_card(path, card)
     return path
 
 

@@ -16,7 +16,7 @@ from dvc.repo import Repo
 pytestmark = pytest.mark.xdist_group("pipeline")
 
 STAGES = {"ingest", "clips", "mels@default", "mels@musicnn", "pretrained", "inputs", "train@baseline"}
-STAGES |= {"evaluate@baseline", "compare", "confounding", "remix"}
+STAGES |= {"export@baseline", "tagger", "evaluate@baseline", "compare", "confounding", "remix"}
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_song_is_predicted_as_it_was_evaluated(project):
         assert answer["model"] == "baseline"
         assert answer["genre"] == row["predicted"]
         for genre, share in answer["probabilities"].items():
-            assert share == pytest.approx(row[genre], abs=1e-6)
+            assert share == pytest.approx(row[genre], abs=1e-5)  # by onnxruntime; evaluation is Keras'
     test = tested.index[tested["fold"] == "test"]
     warned = [answer["warning"] is not None for answer, name in zip(answers, tested.index, strict=True) if name in test]
     metrics = json.loads((project.folder / "metrics/baseline.json").read_text())

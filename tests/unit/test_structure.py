@@ -141,7 +141,8 @@ def test_tests_import_benchmarks_only_to_test_them():
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The extra that a package's imports may need on top of the base.
 EXTRA_OF = {"compute": "cluster", "sources": "spotify", "page": "page"}
-EXTRA_OF |= dict.fromkeys(["stats", "tracking", "training", "inference", "experiments", "tuning"], "train")
+EXTRA_OF |= dict.fromkeys(["audio", "stats", "models", "data", "tracking", "training"], "train")
+EXTRA_OF |= dict.fromkeys(["inference", "experiments", "tuning"], "train")
 
 
 def distributions(requirements: list[str]) -> set[str]:

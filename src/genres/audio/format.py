@@ -1,11 +1,12 @@
 """Format of stored spectrograms: the frequency of each column and the level of each byte value."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from genres.core.params import MelParams
+if TYPE_CHECKING:
+    from genres.core.params import MelParams  # loads pydantic, which a prediction does not need
 
 STEPS = 255
 
@@ -32,7 +33,7 @@ class Format:
         return mel_edges(self.n_mels, self.fmin, self.fmax or self.sample_rate / 2)[1:-1]
 
 
-def format_of(settings: MelParams) -> Format:
+def format_of(settings: "MelParams") -> Format:
     """Return the format of spectrograms computed with these parameters."""
     return Format(
         sample_rate=settings.sample_rate,

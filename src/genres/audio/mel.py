@@ -11,6 +11,7 @@ import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
@@ -18,7 +19,9 @@ import scipy.fft
 from genres.audio import decode
 from genres.audio.format import Format, format_of, mel_edges, to_bytes
 from genres.audio.loudness import Meter
-from genres.core.params import MelParams
+
+if TYPE_CHECKING:
+    from genres.core.params import MelParams
 
 # Frames whose power spectra are converted to mel bands at a time.
 _BLOCK_FRAMES = 64
@@ -30,7 +33,7 @@ _FFT_FRAMES = 32
 _GROUP_BANDS = 16
 
 # The floor of librosa.power_to_db, which keeps the logarithm finite.
-_LEAST_POWER = 1e-10
+LEAST_POWER = 1e-10
 
 # Level of 0 dB with reference `loudness`: dB of power in 1 Hz, above the loudness in LUFS. Measured on 208 tracks of
 # 30 s (148 mp3s of Emotify, 60 wavs of GTZAN; 2048 samples a frame, 128 bands): 0.0008 % of the cells lie higher (and
@@ -48,10 +51,10 @@ _SPOOL_BYTES = 20 << 20
 _ROWS = 512
 
 # Largest gain before the loudness is measured: what it does not lift is rounding noise.
-_MOST_GAIN = 1e12
+MOST_GAIN = 1e12
 
 
-def mel_power(samples: np.ndarray, params: MelParams) -> np.ndarray:
+def mel_power(samples: np.ndarray, params: "MelParams") -> np.ndarray:
     """Compute the mel power spectrogram, as ``librosa.feature.melspectrogram`` (centred, zero-padded, Hann, Slaney).
 
     This takes about a third of librosa's time: it processes a few frames at a time, squares without a square root in
@@ -157,7 +160,7 @@ def _window_and_filters(
     sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
 ) -> tuple[np.ndarray, list[tuple[slice, slice, np.ndarray]]]:
     """Return the Hann window, and the bands, bins and weights [shape=(bins, bands)] of each group of bands."""
-    window = (0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n_fft + 1)[:-1])).astype(np.float32)
+    window = hann_window(n_fft)
     filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
     groups = []
     for first in range(0, n_mels, _GROUP_BANDS):
@@ -166,6 +169,11 @@ def _window_and_filters(
         bins = slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 1)
         groups.append((bands, bins, np.ascontiguousarray(filters[bands, bins].T)))
     return window, groups
+
+
+def hann_window(n_fft: int) -> np.ndarray:
+    """Return the periodic Hann window: float32 [shape=(n_fft,)]."""
+    return (0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, n_fft + 1)[:-1])).astype(np.float32)
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
@@ -181,7 +189,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     return triangles
 
 
-def of_samples(samples: np.ndarray, params: MelParams) -> np.ndarray:
+def of_samples(samples: np.ndarray, params: "MelParams") -> np.ndarray:
     """Compute the stored spectrogram of a track: uint8 [shape=(frames, n_mels)]."""
     return of_blocks([samples], format_of(params))
 
@@ -218,8 +226,10 @@ def of_blocks(blocks: Iterable[np.ndarray], form: Format) -> np.ndarray:
             loudest, frames = max(loudest, float(power.max())), frames + len(power)
             kept.write(power.data)
         # With reference `loudness` the peak is normalised, so that the floor and the gates do not depend on the gain.
-        gain = 1.0 if meter is None else min(1 / max(meter.peak, 1 / _MOST_GAIN), _MOST_GAIN)
-        top = _decibels(np.array([loudest], np.float32))[0] if meter is None else _loudness_top(meter, gain, form)
+        gain, top = 1.0, _decibels(np.array([loudest], np.float32))[0]
+        if meter is not None:
+            gain = min(1 / max(meter.peak, 1 / MOST_GAIN), MOST_GAIN)
+            top = np.float32(meter.integrated(gain) + zero_db_above_loudness(form))
         kept.seek(0)
         stored = np.empty((frames, form.n_mels), np.uint8)
         for start in range(0, frames, _ROWS):
@@ -232,20 +242,19 @@ def of_blocks(blocks: Iterable[np.ndarray], form: Format) -> np.ndarray:
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:
-    levels = np.maximum(power, np.float32(_LEAST_POWER))
+    levels = np.maximum(power, np.float32(LEAST_POWER))
     np.log10(levels, out=levels)
     levels *= 10
     return levels
 
 
-def _loudness_top(meter: Meter, gain: float, form: Format) -> np.float32:
-    """Return the mel power in dB that maps to 0 dB of the stored scale, for a track of this loudness.
+def zero_db_above_loudness(form: Format) -> float:
+    """Return by how much the mel power in dB that is stored as 0 dB lies above a track's loudness in LUFS.
 
     Noise of power density S (in 1 Hz) has a mel power of ``S * n_fft**2 * 3 / 16``, whatever the bands and the sample
     rate: the Hann window's squares sum to 3 / 8 n_fft, the triangles' weights to n_fft / sample_rate.
     """
-    density_db = 10 * np.log10(form.n_fft**2 * 3 / 16)
-    return np.float32(meter.integrated(gain) + TOP_ABOVE_LOUDNESS_DB + density_db)
+    return TOP_ABOVE_LOUDNESS_DB + 10 * float(np.log10(form.n_fft**2 * 3 / 16))
 
 
 def spectrogram_of(song: Path, form: Format) -> np.ndarray:

@@ -11,13 +11,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from genres.core.console import UserError, warn
 from genres.core.paths import CLIPS, TRACKS, predictions_path
+
+if TYPE_CHECKING:
+    import pandas as pd  # takes longer to load than a prediction, which has no tables
 
 
 class DamagedFileError(UserError, ValueError):
@@ -45,6 +45,8 @@ def atomic(path: Path) -> Iterator[Path]:
 @contextmanager
 def one_at_a_time(lock: Path, what: str) -> Iterator[None]:
     """Hold a lock file; other processes print a warning and wait. A killed process releases the lock."""
+    from filelock import FileLock, Timeout
+
     file_lock = FileLock(lock)
     try:
         file_lock.acquire(timeout=0)
@@ -77,13 +79,13 @@ def read_json(path: Path) -> Any:
         raise DamagedFileError(f"{path}: damaged or truncated ({error}); delete it and run `dvc repro`") from None
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a CSV atomically, without the index."""
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False)
 
 
-def read_table(path: Path, **options: Any) -> pd.DataFrame:
+def read_table(path: Path, **options: Any) -> "pd.DataFrame":
     """Read a CSV; empty cells become empty strings, and "NA" stays text (it is the name of an artist).
 
     Raises
@@ -91,6 +93,8 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     UserError
         If the file is missing or not a CSV table in UTF-8.
     """
+    import pandas as pd
+
     try:
         with warnings.catch_warnings():
             # A row has more cells than the header, mostly because a path with a comma is not quoted.
@@ -109,7 +113,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_predictions(architecture: str) -> pd.DataFrame:
+def read_predictions(architecture: str) -> "pd.DataFrame":
     """Read predictions/<architecture>.csv: track_id, fold, genre, predicted and a probability column a genre.
 
     Raises
@@ -123,7 +127,7 @@ def read_predictions(architecture: str) -> pd.DataFrame:
     return read_table(path, dtype={"track_id": str, "genre": str, "predicted": str})
 
 
-def read_clips() -> pd.DataFrame:
+def read_clips() -> "pd.DataFrame":
     """Read data/clips.csv: clip_id, track_id, start_s, fold, and the genre from data/tracks.csv."""
     clips = read_table(CLIPS, dtype={"track_id": str, "clip_id": str})
     return clips.merge(read_table(TRACKS, dtype=str)[["track_id", "genre"]], on="track_id", validate="many_to_one")

@@ -6,6 +6,7 @@ from pathlib import Path
 TRACKS, CLIPS = Path("data/tracks.csv"), Path("data/clips.csv")
 RAW, INPUTS = Path("data/raw"), Path("data/inputs")
 DEFAULT_FRONT_END = "default"
+TAGGER = "msd_musicnn"  # the pretrained network's own tags as a model
 WEIGHTS = Path("data/pretrained/msd_musicnn.npz")
 MODELS, PREDICTIONS, METRICS, PLOTS = Path("models"), Path("predictions"), Path("metrics"), Path("plots")
 LEADERBOARD, SUMMARY = METRICS / "leaderboard.json", METRICS / "summary.json"
@@ -55,6 +56,11 @@ def inputs_path(architecture: str) -> Path:
 def model_path(architecture: str) -> Path:
     """Return the path of a trained model."""
     return MODELS / f"{architecture}.keras"
+
+
+def onnx_path(architecture: str) -> Path:
+    """Return the path of a trained model that is exported."""
+    return MODELS / f"{architecture}.onnx"
 
 
 def predictions_path(architecture: str) -> Path:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from genres.audio.format import Format
 from genres.core.files import read_clips, read_table
-from genres.core.params import ModelParams, Params
 from genres.core.paths import TRACKS
+
+if TYPE_CHECKING:  # a prediction needs neither, and they take longer to load than it takes
+    import pandas as pd
+
+    from genres.core.params import ModelParams, Params
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,16 @@ class Windowing:
             window = np.pad(window, missing, mode="wrap") if self.short == "repeat" else np.pad(window, missing)
         return window
 
-    def cut_all(self, table: pd.DataFrame, track_of: Callable[[str], np.ndarray], form: Format) -> Iterator[np.ndarray]:
+    def cut_all(
+        self, table: "pd.DataFrame", track_of: Callable[[str], np.ndarray], form: Format
+    ) -> Iterator[np.ndarray]:
         """Yield the windows of a table with columns track_id and start_s; `track_of` returns a spectrogram by id."""
         for track_id, start_s in zip(table["track_id"], table["start_s"], strict=True):
             track = track_of(track_id)
             yield self.cut(track, self.start(track, start_s, form), form)
 
 
-def windowing_of(model: ModelParams, settings: Params) -> Windowing:
+def windowing_of(model: "ModelParams", settings: "Params") -> Windowing:
     """Return the windows that an architecture takes."""
     # Under protocol clip only the clips have folds: a longer window would hold clips of several.
     if model.window_s is None or settings.split.protocol == "clip":
@@ -90,7 +95,7 @@ def windowing_of(model: ModelParams, settings: Params) -> Windowing:
     return Windowing(model.window_s, short="repeat", of="tracks")
 
 
-def read(windowing: Windowing, duration_of: Callable[[str], float]) -> pd.DataFrame:
+def read(windowing: Windowing, duration_of: Callable[[str], float]) -> "pd.DataFrame":
     """Return the windows of all tracks that have a fold.
 
     Parameters
@@ -104,6 +109,8 @@ def read(windowing: Windowing, duration_of: Callable[[str], float]) -> pd.DataFr
     pd.DataFrame
         track_id, start_s, fold, genre.
     """
+    import pandas as pd
+
     if windowing.of == "clips":
         return read_clips()
     tracks = read_table(TRACKS, dtype=str)

@@ -1,6 +1,6 @@
 """Trained models as a Python API: a song or its spectrogram in, genre probabilities out.
 
-Creating a :class:`Classifier` loads Keras; :func:`choose_model` does not.
+Exported models (.onnx) run without Keras, which takes seconds to load; others (.keras) need it.
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,20 @@ import numpy as np
 from genres.audio.format import Format
 from genres.audio.mel import spectrogram_of
 from genres.core.console import UserError
-from genres.core.files import read_json
-from genres.core.paths import DEFAULT_FRONT_END, LEADERBOARD, MODELS, SUMMARY, WEIGHTS, model_path
+from genres.core.files import read_json, sha256_of
+from genres.core.paths import (
+    DEFAULT_FRONT_END,
+    LEADERBOARD,
+    MODELS,
+    SUMMARY,
+    TAGGER,
+    WEIGHTS,
+    model_path,
+    onnx_path,
+)
 from genres.data.windows import Windowing
-from genres.models import out_of_distribution
+from genres.models import engines, out_of_distribution, prediction
 from genres.models.card import read_card
-
-TAGGER = "msd_musicnn"
 
 
 def choose_model(name: str | None = None) -> Path:
@@ -27,23 +34,29 @@ def choose_model(name: str | None = None) -> Path:
     Networks that were trained on synthetic music know none: in their place the default is the pretrained tagger, if its
     weights are there.
 
+    Of an architecture it is the exported model, or the .keras file if there is none or if it is of another training.
+
     Parameters
     ----------
     name : str or None
-        Architecture, path of a model file (ends in .keras), or msd_musicnn, the tagger.
+        Architecture, path of a model file (ends in .keras or .onnx), or msd_musicnn, the tagger.
 
     Raises
     ------
     UserError
         If the model does not exist, or none is trained.
     """
-    trained = sorted(path.stem for path in MODELS.glob("*.keras") if path.stat().st_size)
+    trained = trained_models()
     if name == TAGGER and name not in trained:
+        if exported := exported_model(name, WEIGHTS):
+            return exported
         from genres.inference.tagger import model_file  # loads Keras, which takes seconds
 
         return model_file()
     if name is not None:
-        path = Path(name) if name.endswith(".keras") else model_path(name)
+        path = Path(name)
+        if path.suffix not in (".keras", ".onnx"):
+            path = exported_model(name, model_path(name)) or model_path(name)
         if not path.is_file():
             hint = f"there is {', '.join(trained)}" if trained else "none is trained yet: run `make repro`"
             raise UserError(f"{path}: no such model; {hint}")
@@ -55,9 +68,23 @@ def choose_model(name: str | None = None) -> Path:
     best = next((row["arch"] for row in rows if row["arch"] in trained), None)
     if best is None:
         raise UserError(f"{LEADERBOARD}: ranks none of the trained models; name one by --model: {', '.join(trained)}")
-    if WEIGHTS.exists() and knows_only_synthetic_music():
-        return choose_model(TAGGER)
-    return model_path(best)
+    return choose_model(TAGGER if WEIGHTS.exists() and knows_only_synthetic_music() else best)
+
+
+def trained_models() -> list[str]:
+    """Return the architectures that have a model file, in alphabetical order."""
+    files = [*MODELS.glob("*.keras"), *(file for file in MODELS.glob("*.onnx") if file.stem != TAGGER)]
+    return sorted({file.stem for file in files if file.stat().st_size})
+
+
+def exported_model(architecture: str, source: Path) -> Path | None:
+    """Return the exported model; None if there is none, or if it was made from another file than `source` is now."""
+    exported = onnx_path(architecture)
+    if not exported.is_file() or not exported.stat().st_size:
+        return None
+    # Not by the times of the files, which DVC's checkout changes.
+    is_outdated = source.exists() and read_card(exported).get("source_sha256") != sha256_of(source)
+    return None if is_outdated else exported
 
 
 def knows_only_synthetic_music() -> bool:
@@ -92,7 +119,7 @@ class Classifier:
     Parameters
     ----------
     model_file : Path
-        models/<architecture>.keras.
+        models/<architecture>.onnx or models/<architecture>.keras.
 
     Attributes
     ----------
@@ -112,7 +139,7 @@ class Classifier:
     Raises
     ------
     UserError
-        If the file is not a model of this project, or Keras cannot load it.
+        If the file is not a model of this project, or cannot be loaded.
     """
 
     def __init__(self, model_file: Path) -> None:
@@ -122,9 +149,7 @@ class Classifier:
         self.front_end = self.card.get("front_end", DEFAULT_FRONT_END)
         self.windowing = Windowing(**self.card["windowing"])
         self.window_s = self.windowing.frames(self.format) / self.format.frame_rate
-        from genres.models import builders  # loads Keras, which takes seconds
-
-        self._network = builders.load(model_file)
+        self._network = engines.load(model_file)
 
     def spectrogram(self, song: Path) -> np.ndarray:
         """Compute the mel spectrogram of a song, equal to that of the stage `mels`: uint8 [shape=(frames, n_mels)].
@@ -170,6 +195,5 @@ class Classifier:
 
     def probabilities(self, windows: Iterable[np.ndarray]) -> np.ndarray:
         """Predict the genre probabilities of windows: see :func:`genres.models.prediction.probabilities`."""
-        from genres.models import prediction
-
-        return prediction.probabilities(self._network, windows, exclusive="genre_tags" not in self.card)
+        exclusive, size = "genre_tags" not in self.card, prediction.batch_size(self.card.get("multiply_adds"))
+        return prediction.probabilities(self._network, len(self.genres), windows, size=size, exclusive=exclusive)

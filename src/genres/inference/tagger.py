@@ -8,6 +8,7 @@ from genres.core.paths import WEIGHTS, cache_dir
 from genres.data.windows import Windowing
 from genres.models import pretrained, weights
 from genres.models.card import ModelCard, write_card
+from genres.models.multiply_adds import multiply_adds
 
 WINDOW_S = 3.0
 
@@ -38,6 +39,7 @@ def model_file() -> Path:
             "spectrogram": asdict(pretrained.FORMAT),
             "windowing": asdict(windowing),
             "pretrained_on": "MSD",
+            "multiply_adds": multiply_adds(model),
         }
         with atomic(target) as temporary:
             model.save(temporary)

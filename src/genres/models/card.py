@@ -1,7 +1,8 @@
 """Read and write the model card: the input, the genres and the training of a model, stored in its file.
 
 ``models/<architecture>.keras`` is Keras' own zip archive with one more member, card.json, so that a shared model is
-self-contained. Reading the card does not need Keras. If a network was refitted on the validation tracks, `validation`
+self-contained. An exported model, ``models/<architecture>.onnx``, has the card in its metadata. Reading a card needs
+neither Keras nor onnxruntime. If a network was refitted on the validation tracks, `validation`
 holds its earlier predictions for their windows [shape=(windows, genres)].
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from genres.core.console import UserError
+from genres.models import onnx_file
 
 MEMBER = "card.json"
 
@@ -41,6 +43,7 @@ class ModelCard(TypedDict):
     seconds: NotRequired[float]
     clips_per_second: NotRequired[float]
     run_id: NotRequired[str]  # of MLflow
+    source_sha256: NotRequired[str]  # of an exported model: digest of the file that it was made from
 
 
 def read_card(model_file: Path) -> ModelCard:
@@ -51,20 +54,33 @@ def read_card(model_file: Path) -> ModelCard:
     UserError
         If the file is missing, truncated, or has no card.
     """
-    again = f"train it again: dvc repro --force {shlex.quote(f'train@{model_file.stem}')}"
     if not model_file.is_file():
         raise UserError(f"{model_file}: no such model; `make repro` trains those of params.yaml")
-    try:
-        with zipfile.ZipFile(model_file) as archive:
-            if MEMBER not in archive.namelist():
-                raise UserError(f"{model_file}: has no card inside, as in older versions of this project; {again}")
-            card = json.loads(archive.read(MEMBER))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
-        raise UserError(f"{model_file}: damaged, truncated, or not a Keras model; {again}") from None
+    exported = model_file.suffix == ".onnx"
+    verb = "export" if exported else "train"
+    again = f"{verb} it again: dvc repro --force {shlex.quote(f'{verb}@{model_file.stem}')}"
+    card = _exported(model_file, again) if exported else _zipped(model_file, again)
     missing = [key for key in NEEDED if key not in card] if isinstance(card, dict) else [*NEEDED]
     if missing:
         raise UserError(f"{model_file}: its card lacks '{missing[0]}'; {again}")
     return cast(ModelCard, card)
+
+
+def _exported(model_file: Path, again: str) -> Any:
+    try:
+        return onnx_file.read(model_file)
+    except onnx_file.NotExportedError as error:
+        raise UserError(f"{model_file}: {error}; {again}") from None
+
+
+def _zipped(model_file: Path, again: str) -> Any:
+    try:
+        with zipfile.ZipFile(model_file) as archive:
+            if MEMBER not in archive.namelist():
+                raise UserError(f"{model_file}: has no card inside, as in older versions of this project; {again}")
+            return json.loads(archive.read(MEMBER))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
+        raise UserError(f"{model_file}: damaged, truncated, or not a Keras model; {again}") from None
 
 
 def is_whole(model_file: Path) -> bool:

@@ -202,7 +202,9 @@ def autocorrelation(curves: Tensor) -> Tensor:
     curves = curves - ops.mean(curves, axis=2, keepdims=True)
     size = 2 ** math.ceil(math.log2(curves.shape[2] + LAGS))  # long enough to avoid circular wrap-around
     power = _power_spectrum(curves, size)
-    correlation = ops.irfft((power, ops.zeros_like(power)), size)[:, :, :LAGS]
+    # The inverse transform of a real and even spectrum is its transform, up to the scale.
+    both = ops.concatenate([power, ops.flip(power[:, :, 1:-1], axis=2)], axis=2)
+    correlation = ops.rfft(both, size)[0][:, :, :LAGS] / size
     return correlation / (correlation[:, :, :1] + 1e-6)
 
 

@@ -34,4 +34,4 @@ def cure() -> str:
     """Return how to get a backend that works."""
     if names := installed():
         return f"installed here: {', '.join(names)}; set KERAS_BACKEND={names[0]}"
-    return "no backend is installed here: pip install -r requirements.txt"
+    return 'no backend is installed here: pip install "music-genres[train]"'

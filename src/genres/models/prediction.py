@@ -5,20 +5,21 @@ from itertools import islice
 
 import numpy as np
 
-from genres.models.backend import keras
-from genres.models.pretrained import Patches
+from genres.models.engines import Network
 
-# Number of windows per forward pass, and of patches of a pretrained network, of which each takes some 30 MB.
-BATCH_SIZE, PATCHES = 64, 24
-
-
-def batch_size(network: keras.Model) -> int:
-    """Return the number of windows per forward pass that keeps its memory below a gigabyte."""
-    patches = [layer.n for layer in network.layers if isinstance(layer, Patches)]
-    return max(1, PATCHES // max(patches)) if patches else BATCH_SIZE
+# Largest number of windows per forward pass, and of their multiply-adds, with which memory grows: a pass of 64 windows
+# of a pretrained network takes 13 GB.
+BATCH_SIZE, MULTIPLY_ADDS = 64, 16e9
 
 
-def probabilities(network: keras.Model, windows: Iterable[np.ndarray], *, exclusive: bool = True) -> np.ndarray:
+def batch_size(multiply_adds: int | None) -> int:
+    """Return the number of windows per forward pass of a network with these multiply-adds a window; None: unknown."""
+    return max(1, min(BATCH_SIZE, int(MULTIPLY_ADDS // (multiply_adds or 1))))
+
+
+def probabilities(
+    network: Network, n_genres: int, windows: Iterable[np.ndarray], *, size: int = BATCH_SIZE, exclusive: bool = True
+) -> np.ndarray:
     """Predict the genre probabilities of windows.
 
     The network's last layer gives float32, whose rows sum to 1 up to rounding. Here they become float64 that sums to 1,
@@ -26,9 +27,14 @@ def probabilities(network: keras.Model, windows: Iterable[np.ndarray], *, exclus
 
     Parameters
     ----------
-    network : keras.Model
+    network : callable
+        See :func:`genres.models.engines.load`.
+    n_genres : int
+        Number of columns.
     windows : iterable of np.ndarray [shape=(frames, n_mels), dtype=uint8]
         Windows of spectrograms; only a batch of them is held in memory.
+    size : int
+        Number of windows per forward pass.
     exclusive : bool
         A window has one genre, and its row sums to 1; False for tags, of which each has a probability of its own.
 
@@ -37,11 +43,9 @@ def probabilities(network: keras.Model, windows: Iterable[np.ndarray], *, exclus
     np.ndarray [shape=(n, n_genres), dtype=float64]
         Rows sum to 1 if `exclusive`.
     """
-    windows, size = iter(windows), batch_size(network)
-    parts = [np.empty((0, network.output_shape[-1]))]
+    windows = iter(windows)
+    parts = [np.empty((0, n_genres))]
     while batch := list(islice(windows, size)):
-        # Called directly: the set-up of model.predict() takes longer than a song.
-        output = network(np.stack(batch), training=False)
-        parts.append(keras.ops.convert_to_numpy(output).astype(float))
+        parts.append(network(np.stack(batch)).astype(float))
     joined = np.concatenate(parts)
     return joined / joined.sum(axis=1, keepdims=True) if exclusive else joined

@@ -16,9 +16,15 @@ from genres.audio.format import Format
 from genres.audio.mel import of_blocks
 from genres.core.console import UserError
 from genres.core.files import read_json
-from genres.core.paths import LEADERBOARD, MODELS, WEIGHTS
+from genres.core.paths import LEADERBOARD, TAGGER, WEIGHTS
 from genres.inference.answer import warning_of
-from genres.inference.classifier import TAGGER, Classifier, Timeline, choose_model, knows_only_synthetic_music
+from genres.inference.classifier import (
+    Classifier,
+    Timeline,
+    choose_model,
+    knows_only_synthetic_music,
+    trained_models,
+)
 from genres.models.card import ModelCard
 
 MOST_MINUTES, LEAST_SECONDS, MOST_MEGABYTES = 20, 1.0, 100
@@ -84,8 +90,7 @@ class Networks:
         """
         rows = read_json(LEADERBOARD) if LEADERBOARD.exists() else []
         ranks = {row["arch"]: rank for rank, row in enumerate(rows)}
-        trained = [file.stem for file in MODELS.glob("*.keras") if file.stat().st_size]
-        names = sorted(trained, key=lambda name: (ranks.get(name, 999), name))
+        names = sorted(trained_models(), key=lambda name: (ranks.get(name, 999), name))
         if names and WEIGHTS.exists():
             names.insert(0 if knows_only_synthetic_music() else len(names), TAGGER)
         return names

@@ -15,6 +15,7 @@ from genres.core.params import Params
 from genres.core.paths import WEIGHTS, cache_dir
 from genres.models import pretrained, weights
 from genres.models.backend import keras
+from genres.models.multiply_adds import multiply_adds
 from genres.models.prediction import batch_size
 from genres.training import discriminant
 from genres.training.fitting import CLOCK
@@ -80,7 +81,7 @@ class FrozenTraining(Training):
             files = [folder / digest[:2] / f"{digest}.npy" for digest in digests]
             found = [_read(file) for file in files]
             missing = [row for row, embedding in enumerate(found) if embedding is None]
-            size = batch_size(model)
+            size = batch_size(multiply_adds(model))
             for first in range(0, len(missing), size):
                 some = missing[first : first + size]
                 for row, embedding in zip(some, describe.predict_on_batch(clips[some]), strict=True):

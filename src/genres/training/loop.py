@@ -19,11 +19,11 @@ from genres.core.files import atomic, one_at_a_time, sha256_of, write_table
 from genres.core.params import Params
 from genres.core.paths import CLIPS, PLOTS, TRACKS, cache_dir, mels_dir, model_path
 from genres.data import shards
-from genres.models import builders, descriptors, out_of_distribution
+from genres.models import builders, descriptors, engines, out_of_distribution
 from genres.models.backend import keras
 from genres.models.card import ModelCard, write_card
 from genres.models.multiply_adds import multiply_adds
-from genres.models.prediction import probabilities
+from genres.models.prediction import batch_size, probabilities
 from genres.tracking import runs
 from genres.training import discriminant, fitting
 from genres.training.checkpoint import Checkpoint
@@ -131,7 +131,9 @@ class Training:
         return {
             "track_id": table["track_id"].tolist(),
             "start_s": table["start_s"].tolist(),
-            "probabilities": probabilities(model, windows).tolist(),
+            "probabilities": probabilities(
+                engines.of_keras(model), model.output_shape[-1], windows, size=batch_size(multiply_adds(model))
+            ).tolist(),
         }
 
     def _refitted(self, card: ModelCard) -> keras.Model:

@@ -236,7 +236,10 @@ def test_an_hour_takes_no_more_memory_than_a_few_minutes(project: Path, referenc
     """A mix of 60 minutes in stereo at 44.1 kHz: 1.3 GB of floats, which never lie in memory."""
     from dataclasses import replace
 
-    write_model(project / "models/tiny.keras", form=replace(FORMAT, n_mels=128, reference=reference))
+    from genres.inference import export
+
+    model_file = write_model(project / "models/tiny.keras", form=replace(FORMAT, n_mels=128, reference=reference))
+    export.write(model_file, project / "models/tiny.onnx", model_file)
     rng = np.random.default_rng(0)
     minute = rng.uniform(-0.5, 0.5, (60 * 44100, 2)).astype(np.float32)
     for minutes in (4, 60):
@@ -244,7 +247,7 @@ def test_an_hour_takes_no_more_memory_than_a_few_minutes(project: Path, referenc
             for loudness in np.linspace(0.1, 1, minutes):
                 file.write(minute * np.float32(loudness))
     code = (
-        "import sys; from genres.inference import answer; answer.main([sys.argv[1], '--model', 'models/tiny.keras']); "
+        "import sys; from genres.inference import answer; answer.main([sys.argv[1], '--model', 'tiny']); "
         "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"
     )
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "HOME": str(project)}
@@ -255,4 +258,5 @@ def test_an_hour_takes_no_more_memory_than_a_few_minutes(project: Path, referenc
         )
         peak_kb[minutes] = int(shown.stdout.splitlines()[-1])
     print(peak_kb)
-    assert peak_kb[60] - peak_kb[4] < 150_000  # the stored spectrogram is 20 MB of it, the spool another 20
+    assert peak_kb[4] < 250_000
+    assert peak_kb[60] - peak_kb[4] < 30_000  # the stored spectrogram is 20 MB of it

@@ -114,19 +114,18 @@ def test_classifier_gives_probabilities_and_is_saved_whole(arrays: dict[str, np.
 
 def test_memory_of_a_prediction_does_not_grow_with_the_number_of_windows(arrays: dict[str, np.ndarray]) -> None:
     """64 windows at once took 13 GB: saliency covers a song hundreds of times."""
-    model = pretrained.classifier(arrays, frames=3 * 187, n_classes=2, patches=3, top_db=80.0)
-    patches: list[int] = []
+    model = pretrained.classifier(arrays, frames=7 * 187, n_classes=2, patches=7, top_db=80.0)
+    sizes: list[int] = []
 
-    class Counting:
-        layers, output_shape = model.layers, model.output_shape
+    def network(windows: np.ndarray) -> np.ndarray:
+        sizes.append(len(windows))
+        return np.ones((len(windows), 2))
 
-        def __call__(self, windows: np.ndarray, training: bool) -> np.ndarray:
-            patches.append(3 * len(windows))
-            return np.ones((len(windows), 2))
-
-    windows = (np.zeros((3 * 187, 96), np.uint8) for _ in range(64))
-    assert prediction.probabilities(Counting(), windows).shape == (64, 2)
-    assert max(patches) <= 24 and sum(patches) == 192
+    windows = (np.zeros((7 * 187, 96), np.uint8) for _ in range(9))
+    size = prediction.batch_size(multiply_adds(model))
+    assert prediction.probabilities(network, 2, windows, size=size).shape == (9, 2)
+    assert sum(sizes) == 9 and 7 * max(sizes) <= 24  # patches of some 30 MB
+    assert prediction.batch_size(80_000_000) == 64
 
 
 def test_jax_agrees(arrays: dict[str, np.ndarray], network: keras.Model, tmp_path: Path) -> None:
