@@ -102,7 +102,7 @@ def test_the_best_is_written_and_every_comment_stays(project):
 class TestRealSearch:
     """The command, on a small data set."""
 
-    pytestmark = pytest.mark.xdist_group("tune")
+    pytestmark = [pytest.mark.xdist_group("tune"), pytest.mark.soak]
 
     @pytest.fixture(scope="class")
     def project(self, tmp_path_factory) -> Checkout:
@@ -116,7 +116,6 @@ class TestRealSearch:
             checkout.here("python", f"src/{stage}.py")
         return checkout
 
-    @pytest.mark.soak
     def test_a_killed_search_goes_on_to_the_same_result(self, project):
         command = ["genres", "tune", "--trials", "5"]
         before = (project.folder / "params.yaml").read_text()

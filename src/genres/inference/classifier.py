@@ -61,8 +61,13 @@ def choose_model(name: str | None = None) -> Path:
             hint = f"there is {', '.join(trained)}" if trained else "none is trained yet: run `make repro`"
             raise UserError(f"{path}: no such model; {hint}")
         return path
+    if not trained and (WEIGHTS.exists() or onnx_path(TAGGER).exists()):
+        return choose_model(TAGGER)
     if not trained:
-        raise UserError("models/: no trained model yet; `make repro` trains those of params.yaml")
+        raise UserError(
+            f"{MODELS.absolute()}: no trained model yet; `make repro` in the project's folder trains those of "
+            f"params.yaml, --model takes a model file, or {TAGGER}: pretrained tags"
+        )
     # Sorted by validation, best first. The ensemble has no model file.
     rows = read_json(LEADERBOARD) if LEADERBOARD.exists() else []
     best = next((row["arch"] for row in rows if row["arch"] in trained), None)

@@ -18,7 +18,7 @@ TITLE = "Which genre is it?"
 NO_MODEL = (
     "There is no trained model yet. Run `make repro` in the project's folder (some minutes), then reload this page."
 )
-LIMITS = f"wav, au, flac, ogg, mp3 or m4a; up to {MOST_MINUTES} minutes and {MOST_MEGABYTES} MB"
+LIMITS = f"any common audio format; up to {MOST_MINUTES} minutes and {MOST_MEGABYTES} MB"
 
 
 class Song(NamedTuple):

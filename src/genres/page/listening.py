@@ -238,7 +238,7 @@ def complaint(name: str, error: AudioError | UserError) -> str:
     advice = next((advice for start, advice in _ADVICE.items() if reason.startswith(start)), None)
     if advice:
         return f"“{name}” is {reason}: {advice}."
-    return f"“{name}” {reason}. Use a wav, au, flac, ogg, mp3 or m4a file."
+    return f"“{name}” {reason}. Use an audio file of any common format, as mp3, flac, wav or m4a."
 
 
 _ADVICE = {

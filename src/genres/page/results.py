@@ -7,7 +7,7 @@ from typing import Any
 from genres.core.console import UserError
 from genres.core.files import read_json
 from genres.core.paths import LEADERBOARD, PLOTS
-from genres.core.text import amount, dataset_note, duration, is_known
+from genres.core.text import amount, architecture_label, dataset_note, duration, is_known
 from genres.page.pictures import message, picture
 
 PICTURES = {
@@ -35,7 +35,7 @@ def _row(rank: int, row: dict[str, Any]) -> str:
     low, high = row["track_accuracy_ci95_low"], row["track_accuracy_ci95_high"]
     cells = (
         str(rank),
-        row["arch"],
+        architecture_label(row),
         _share(row["val_track_accuracy"]),
         _share(row["track_accuracy"]),
         f"{100 * low:.0f} to {100 * high:.0f}",
