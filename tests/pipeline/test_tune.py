@@ -99,10 +99,10 @@ def test_the_best_is_written_and_every_comment_stays(project):
     assert path.read_text() == after
 
 
+@pytest.mark.xdist_group("tune")
+@pytest.mark.soak
 class TestRealSearch:
     """The command, on a small data set."""
-
-    pytestmark = [pytest.mark.xdist_group("tune"), pytest.mark.soak]
 
     @pytest.fixture(scope="class")
     def project(self, tmp_path_factory) -> Checkout:

@@ -24,7 +24,9 @@ def model_file() -> Path:
     if not WEIGHTS.exists():
         WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
         weights.fetch(WEIGHTS)
-    target = cache_dir("models") / f"msd_musicnn-{sha256_of(WEIGHTS)[:16]}.keras"
+    # Of this code, too: a file that an older version made has layers that no longer exist.
+    digests = (sha256_of(WEIGHTS)[:16], sha256_of(Path(pretrained.__file__))[:16])
+    target = cache_dir("models") / f"msd_musicnn-{'-'.join(digests)}.keras"
     if not target.exists():
         windowing = Windowing(WINDOW_S, short="repeat", of="tracks")
         frames = windowing.frames(pretrained.FORMAT)

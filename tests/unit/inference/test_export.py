@@ -89,7 +89,7 @@ def test_fifty_songs_of_all_lengths_and_rates(
     rng = np.random.default_rng(0)
     for number in range(50):
         rate = RATES[number % len(RATES)]
-        samples = compose(number, float(rng.uniform(0.05, 70)), rate) * rng.choice([1.0, 0.1, 0.001])
+        samples = compose(number, float(rng.uniform(0.05, 35)), rate) * rng.choice([1.0, 0.1, 0.001])
         song = write_audio(tmp_path / "song.wav", samples.astype(np.float32), rate, subtype="FLOAT")
         assert_equal_predictions(exported, classifier, decode.load(song, classifier.format.sample_rate))
 
