@@ -122,7 +122,7 @@ def warning_of(distance: float | None, threshold: float | None) -> str | None:
 
 def show(answer: dict[str, Any], top: int, candidates: Sequence[str] | None = None) -> None:
     """Print bars of the most probable genres, and the timeline."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())  # programs read lines
     about = answer["trained_on"]
     notes = [f"{answer['model']}, trained on {about['dataset']}"]
     notes += ["pretrained: tags, not classes"] * (about["protocol"] == "tags")

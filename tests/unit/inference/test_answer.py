@@ -155,6 +155,14 @@ def test_bars_and_timeline(songs: Path, capsys: pytest.CaptureFixture) -> None:
     assert timeline.startswith("  0:00 ")
 
 
+def test_a_song_is_one_line_in_a_pipe_however_long_its_name(songs: Path, capsys: pytest.CaptureFixture) -> None:
+    name = f"songs/{'long name ' * 20}.wav"
+    (songs / "one.wav").rename(name)
+    answer.main([name, "--top", "1"])
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{name}: ") and first.endswith(")")
+
+
 def test_numbers_from_synthetic_music_or_a_leaky_split_say_so(
     songs: Path, project: Path, capsys: pytest.CaptureFixture
 ) -> None:
