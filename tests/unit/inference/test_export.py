@@ -56,10 +56,7 @@ def assert_equal_predictions(exported: Path, by_keras: Classifier, samples: np.n
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=() if name in ("baseline", "wide_and_deep") else pytest.mark.soak)
-        for name in SETTINGS.models
-    ],
+    [pytest.param(name, marks=() if name == "baseline" else pytest.mark.soak) for name in SETTINGS.models],
 )
 def test_every_architecture_predicts_as_before(
     name: str, tmp_path: Path, compose: Callable, write_audio: Callable
@@ -145,6 +142,7 @@ def test_the_metadata_are_the_card_licence_and_version(tmp_path: Path) -> None:
     assert read_card(tmp_path / "tiny.onnx") == metadata
 
 
+@pytest.mark.soak
 def test_a_repeated_export_is_the_same_to_the_byte(tmp_path: Path) -> None:
     """Also where another network was built before, and in another process with other hashes of names."""
     settings = SETTINGS

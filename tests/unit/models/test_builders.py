@@ -152,7 +152,11 @@ def test_parameters_of_the_separable_net_by_hand():
 TRAINED = [name for name, model in SETTINGS.models.items() if not model.pretrained_on]
 
 
-@pytest.fixture(scope="module", params=TRAINED)
+# resnet50 takes as long as all others together.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.soak) if name == "resnet50" else name for name in TRAINED],
+)
 def architecture(request: pytest.FixtureRequest) -> tuple[str, dict]:
     """Builder and hyperparameters of each architecture of params.yaml that is trained from scratch."""
     return SETTINGS.models[request.param].builder, SETTINGS.models[request.param].arguments

@@ -128,6 +128,7 @@ def test_memory_of_a_prediction_does_not_grow_with_the_number_of_windows(arrays:
     assert prediction.batch_size(80_000_000) == 64
 
 
+@pytest.mark.soak
 def test_jax_agrees(arrays: dict[str, np.ndarray], network: keras.Model, tmp_path: Path) -> None:
     pytest.importorskip("jax")
     patches = np.random.default_rng(3).gamma(1.0, 1.0, (2, 187, 96)).astype(np.float32)
