@@ -37,15 +37,7 @@ SEED = 42
 @command
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.classical", description=__doc__.splitlines()[0])
-    parser.add_argument("dir", type=Path, help="a folder with mels.npz and tracks.csv, or data")
-    parser.add_argument(
-        "--splits", type=int, default=5, metavar="N", help="number of parts of the cross-validation (5)"
-    )
-    parser.add_argument("--deals", type=int, default=3, metavar="N", help="number of random splits of the artists (3)")
-    arguments = parser.parse_args()
-    if arguments.splits < 2 or arguments.deals < 1:
-        raise UserError("--splits must be at least 2, --deals at least 1")
+    arguments = parse("classical", __doc__, "a folder with mels.npz and tracks.csv, or data", deals=3)
     tracks, columns, blocks = read(arguments.dir)
     genres, labels = np.unique(tracks["genre"], return_inverse=True)
     artists = group(tracks, by_artist=True)
@@ -67,6 +59,22 @@ def main() -> None:
         ["features", "number", "classifier", "accuracy", "of each split"],
         rows,
     )
+
+
+def parse(module: str, doc: str, folder: str, *, deals: int) -> argparse.Namespace:
+    """Return the folder, splits and deals of a benchmark by cross-validation, from the command line."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=doc.splitlines()[0])
+    parser.add_argument("dir", type=Path, help=folder)
+    parser.add_argument(
+        "--splits", type=int, default=5, metavar="N", help="number of parts of the cross-validation (5)"
+    )
+    parser.add_argument(
+        "--deals", type=int, default=deals, metavar="N", help=f"number of random splits of the artists ({deals})"
+    )
+    arguments = parser.parse_args()
+    if arguments.splits < 2 or arguments.deals < 1:
+        raise UserError("--splits must be at least 2, --deals at least 1")
+    return arguments
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, Floats, list[int]]:

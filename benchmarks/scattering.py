@@ -6,13 +6,12 @@ DIR as for benchmarks.classical. The block (Andén, Lostanlen and Mallat 2019): 
 in time and eleven in frequency, its magnitude averaged over time and over eight zones of bands.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.classical import deal_parts, discriminant, held_out, read
+from benchmarks.classical import deal_parts, discriminant, held_out, parse, read
 from genres.audio import published
 from genres.audio.format import to_decibels
 from genres.core.console import command, print_table, progress
@@ -57,11 +56,7 @@ def scattering(levels: Floats, bank: Floats) -> Floats:
 @command
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scattering", description=__doc__.splitlines()[0])
-    parser.add_argument("dir", type=Path, help="a folder with mels.npz and tracks.csv, or data")
-    parser.add_argument("--splits", type=int, default=5, metavar="N", help="parts of the cross-validation (5)")
-    parser.add_argument("--deals", type=int, default=3, metavar="N", help="random splits of the artists (3)")
-    arguments = parser.parse_args()
+    arguments = parse("scattering", __doc__, "a folder with mels.npz and tracks.csv, or data", deals=3)
     tracks, columns, blocks = read(arguments.dir)
     bank = filters()
     spectrograms = levels_of(arguments.dir, list(tracks["track_id"]))

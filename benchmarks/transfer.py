@@ -5,14 +5,12 @@
 All tracks that have a fold are used, split anew with whole artists held out. Pretrained: see docs/experiments.md.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.classical import deal_parts, held_out, svm
+from benchmarks.classical import deal_parts, held_out, parse, svm
 from genres.core.console import command, print_table, progress
 from genres.core.files import read_table
 from genres.core.paths import WEIGHTS
@@ -31,11 +29,7 @@ OF: dict[str, Callable[..., Floats]] = {"mean": np.mean, "max": np.max, "min": n
 @command
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer", description=__doc__.splitlines()[0])
-    parser.add_argument("dir", type=Path, help="data, after the stages clips, mels and pretrained")
-    parser.add_argument("--splits", type=int, default=5, metavar="N", help="parts of the cross-validation (5)")
-    parser.add_argument("--deals", type=int, default=12, metavar="N", help="random splits of the artists (12)")
-    arguments = parser.parse_args()
+    arguments = parse("transfer", __doc__, "data, after the stages clips, mels and pretrained", deals=12)
     tracks = read_table(arguments.dir / "tracks.csv", dtype=str)
     tracks = tracks[tracks["fold"] != LEFT_OUT].reset_index(drop=True).assign(recording=lambda table: table["track_id"])
     labels = np.unique(tracks["genre"], return_inverse=True)[1]

@@ -40,6 +40,15 @@ def run(model: Path, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, float
     return probabilities, song, float(score)
 
 
+def exported_with_classifier(folder: Path, name: str) -> tuple[Path, Classifier]:
+    """Write an architecture of params.yaml, exported; return that file, and Keras' classifier to compare with."""
+    model_file = write_architecture(folder / f"{name}.keras", SETTINGS, name)
+    exported = folder / f"{name}.onnx"
+    export.write(model_file, exported, model_file)
+    classifier = Classifier(model_file)
+    return exported, classifier
+
+
 def assert_equal_predictions(exported: Path, by_keras: Classifier, samples: np.ndarray) -> None:
     spectrogram = of_blocks([samples], by_keras.format)
     expected, distance = by_keras.timeline(spectrogram), by_keras.distance(spectrogram)
@@ -61,16 +70,13 @@ def assert_equal_predictions(exported: Path, by_keras: Classifier, samples: np.n
 def test_every_architecture_predicts_as_before(
     name: str, tmp_path: Path, compose: Callable, write_audio: Callable
 ) -> None:
-    model_file = write_architecture(tmp_path / f"{name}.keras", SETTINGS, name)
-    exported = tmp_path / f"{name}.onnx"
-    export.write(model_file, exported, model_file)
-    classifier = Classifier(model_file)
+    exported, classifier = exported_with_classifier(tmp_path, name)
     for number, length in enumerate((0.3, 1.0, 2.7)):
         rate = RATES[number % len(RATES)]
         song = write_audio(tmp_path / f"{number}.wav", compose(number, length * classifier.window_s, rate), rate)
         samples = decode.load(song, classifier.format.sample_rate)
         assert_equal_predictions(exported, classifier, samples)
-    if read_card(model_file)["n_parameters"] < 310_000:
+    if classifier.card["n_parameters"] < 310_000:
         assert exported.stat().st_size <= 1_000_000
 
 
@@ -79,10 +85,7 @@ def test_every_architecture_predicts_as_before(
 def test_fifty_songs_of_all_lengths_and_rates(
     name: str, tmp_path: Path, compose: Callable, write_audio: Callable
 ) -> None:
-    model_file = write_architecture(tmp_path / f"{name}.keras", SETTINGS, name)
-    exported = tmp_path / f"{name}.onnx"
-    export.write(model_file, exported, model_file)
-    classifier = Classifier(model_file)
+    exported, classifier = exported_with_classifier(tmp_path, name)
     rng = np.random.default_rng(0)
     for number in range(50):
         rate = RATES[number % len(RATES)]
