@@ -21,7 +21,7 @@ from genres.core import params
 from genres.core.console import command, print_table
 from genres.core.files import read_json, read_table, write_json, write_table
 from genres.core.inputs import available
-from genres.core.paths import METRICS, PLOTS, SUMMARY, TRACKS, mels_dir, model_path, raw_dir
+from genres.core.paths import METRICS, PLOTS, SUMMARY, TRACKS, cache_dir, mels_dir, model_path, raw_dir
 from genres.core.text import dataset_note, display_name
 from genres.data.remixes import check_kept_out, versions_of
 from genres.data.shards import Spectrograms
@@ -72,7 +72,7 @@ def main() -> None:
         drawn = best if best in architectures else architectures[0]
         tested = raw[raw["track_id"].isin(folds["track_id"][folds["fold"] == "test"])]
         for architecture in architectures:
-            classifier = Classifier(model_path(architecture))
+            classifier = Classifier(model_path(architecture), cache_dir("embeddings"))
             spectrograms = Spectrograms(mels_dir(classifier.front_end))
             predictions[architecture] = predict(classifier, spectrograms, versions, tested, settings.seed)
             if architecture == drawn:

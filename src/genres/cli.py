@@ -26,7 +26,7 @@ COMMANDS = {
 
 # Modules of the extras of pyproject.toml.
 EXTRAS = {
-    "train": ("dvc", "keras", "librosa", "mlflow", "onnx", "optuna", "sklearn", "tensorflow", "tf2onnx"),
+    "train": ("dvc", "keras", "librosa", "mlflow", "onnx", "optuna", "pandas", "sklearn", "tensorflow", "tf2onnx"),
     "page": ("gradio",),
     "spotify": ("dotenv", "requests", "spotipy"),
     "cluster": ("distributed", "fsspec", "threadpoolctl"),

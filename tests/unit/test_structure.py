@@ -139,10 +139,9 @@ def test_tests_import_benchmarks_only_to_test_them():
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# The extra that a package's imports may need on top of the base.
-EXTRA_OF = {"compute": "cluster", "sources": "spotify", "page": "page"}
-EXTRA_OF |= dict.fromkeys(["audio", "stats", "models", "data", "tracking", "training"], "train")
-EXTRA_OF |= dict.fromkeys(["inference", "experiments", "tuning"], "train")
+# The extras that a package's imports may need on top of the base.
+EXTRAS_OF = {package: ["train"] for package in PACKAGES} | {"compute": ["cluster"], "cli.py": []}
+EXTRAS_OF |= {"sources": ["train", "spotify"], "page": ["train", "page"]}
 
 
 def distributions(requirements: list[str]) -> set[str]:
@@ -174,8 +173,8 @@ def test_what_a_package_imports_is_in_the_base_or_in_its_extra(package):
     place = SRC / "genres" / package
     files = [place] if place.is_file() else sorted(place.rglob("*.py"))
     allowed = distributions(PROJECT["dependencies"])
-    if package in EXTRA_OF:
-        allowed |= distributions(PROJECT["optional-dependencies"][EXTRA_OF[package]])
+    for extra in EXTRAS_OF[package]:
+        allowed |= distributions(PROJECT["optional-dependencies"][extra])
     allowed = with_their_own(allowed)
     for file in files:
         for module in third_party(file):

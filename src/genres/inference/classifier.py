@@ -125,6 +125,8 @@ class Classifier:
     ----------
     model_file : Path
         models/<architecture>.onnx or models/<architecture>.keras.
+    embeddings : Path or None
+        Folder that keeps what a frozen network computes, if Keras runs it; None: nothing is kept.
 
     Attributes
     ----------
@@ -147,14 +149,14 @@ class Classifier:
         If the file is not a model of this project, or cannot be loaded.
     """
 
-    def __init__(self, model_file: Path) -> None:
+    def __init__(self, model_file: Path, embeddings: Path | None = None) -> None:
         self.card = read_card(model_file)
         self.genres: list[str] = self.card["genres"]
         self.format = Format(**self.card["spectrogram"])
         self.front_end = self.card.get("front_end", DEFAULT_FRONT_END)
         self.windowing = Windowing(**self.card["windowing"])
         self.window_s = self.windowing.frames(self.format) / self.format.frame_rate
-        self._network = engines.load(model_file)
+        self._network = engines.load(model_file, embeddings)
 
     def spectrogram(self, song: Path) -> np.ndarray:
         """Compute the mel spectrogram of a song, equal to that of the stage `mels`: uint8 [shape=(frames, n_mels)].

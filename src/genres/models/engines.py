@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 Network = Callable[[np.ndarray], np.ndarray]
 
 
-def load(model_file: Path) -> Network:
+def load(model_file: Path, embeddings: Path | None = None) -> Network:
     """Load a network: an .onnx file with onnxruntime, which takes a tenth of a second, others with Keras.
+
+    Parameters
+    ----------
+    model_file : Path
+    embeddings : Path or None
+        Folder that keeps what a frozen network computes, if Keras runs it.
 
     Raises
     ------
@@ -26,8 +32,10 @@ def load(model_file: Path) -> Network:
     if model_file.suffix == ".onnx":
         return OnnxNetwork(model_file)
     from genres.models import builders  # loads Keras, which takes seconds
+    from genres.models.embeddings import Embeddings, is_frozen
 
-    return of_keras(builders.load(model_file))
+    network = builders.load(model_file)
+    return Embeddings(network, embeddings) if is_frozen(network) else of_keras(network)
 
 
 def of_keras(network: "keras.Model") -> Network:

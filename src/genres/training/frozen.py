@@ -1,22 +1,18 @@
 """Training of a classifier on a frozen, pretrained network: embeddings once, then a closed-form discriminant."""
 
-import hashlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import log_loss
 
 from genres.core.console import progress
-from genres.core.files import atomic, sha256_of
 from genres.core.params import Params
 from genres.core.paths import WEIGHTS, cache_dir
 from genres.models import pretrained, weights
 from genres.models.backend import keras
-from genres.models.multiply_adds import multiply_adds
-from genres.models.prediction import batch_size
+from genres.models.embeddings import Embeddings
 from genres.training import discriminant
 from genres.training.fitting import CLOCK
 from genres.training.loop import Training
@@ -69,35 +65,10 @@ class FrozenTraining(Training):
 
     def _embed(self, model: keras.Model, windows: Any) -> np.ndarray:
         """Return the embedding of each window: float64 [shape=(n, 600)]; those that are cached are not computed."""
-        describe = keras.Model(model.input, model.get_layer("embedding").output)
-        shape = f"{self.model_settings.arguments} {pretrained.STATISTICS} {self.data.spectrograms.format}"
-        arguments = f"{sha256_of(WEIGHTS)} {shape}"
-        folder = cache_dir("embeddings") / hashlib.sha256(arguments.encode()).hexdigest()[:16]
+        embeddings = Embeddings(model, cache_dir("embeddings"))
         batches = self.data.batches(windows, self.data.windowing)
-        rows = []
-        for index in progress(range(len(batches)), what="embeddings"):
-            clips, _ = batches[index]
-            digests = [hashlib.sha256(clip).hexdigest() for clip in clips]
-            files = [folder / digest[:2] / f"{digest}.npy" for digest in digests]
-            found = [_read(file) for file in files]
-            missing = [row for row, embedding in enumerate(found) if embedding is None]
-            size = batch_size(multiply_adds(model))
-            for first in range(0, len(missing), size):
-                some = missing[first : first + size]
-                for row, embedding in zip(some, describe.predict_on_batch(clips[some]), strict=True):
-                    found[row] = embedding
-                    with atomic(files[row]) as temporary:
-                        np.save(temporary, embedding)
-            rows += found
-        return np.array(rows, dtype=np.float64)
-
-
-def _read(file: Path) -> np.ndarray | None:
-    """Return a cached embedding; None if the file is missing or damaged."""
-    try:
-        return np.load(file)
-    except (OSError, ValueError, EOFError):
-        return None
+        rows = [embeddings.of(batches[index][0]) for index in progress(range(len(batches)), what="embeddings")]
+        return np.concatenate(rows).astype(np.float64)
 
 
 def _scores(model: keras.Model, embeddings: np.ndarray, labels: np.ndarray) -> dict[str, float]:

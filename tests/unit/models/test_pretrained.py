@@ -10,7 +10,7 @@ import pytest
 from networks import random_weights
 from scipy.ndimage import correlate1d
 
-from genres.models import builders, prediction, pretrained
+from genres.models import builders, embeddings, prediction, pretrained
 from genres.models.backend import keras
 from genres.models.multiply_adds import multiply_adds
 
@@ -143,3 +143,28 @@ def test_jax_agrees(arrays: dict[str, np.ndarray], network: keras.Model, tmp_pat
     np.testing.assert_allclose(
         np.load(tmp_path / "jax.npy"), network.predict(patches, verbose=0)[0], atol=1e-4, rtol=1e-4
     )
+
+
+def test_each_patch_and_each_window_is_computed_once(
+    arrays: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = pretrained.classifier(arrays, frames=561, n_classes=3, patches=3, top_db=80.0)
+    clips = windows(2, 561)
+    covered = clips[:1].copy()
+    covered[:, :187] = 90  # the first of three patches
+    expected = model.predict(np.concatenate([clips, covered]), verbose=0)
+
+    computed = []
+    run = keras.Model.predict_on_batch
+    monkeypatch.setattr(keras.Model, "predict_on_batch", lambda self, x: computed.append(len(x)) or run(self, x))
+    predict = embeddings.Embeddings(model, tmp_path)
+    answers = predict(np.concatenate([clips, covered]))
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+    assert computed == [3, 3, 1]
+    again = embeddings.Embeddings(
+        pretrained.classifier(arrays, frames=561, n_classes=3, patches=3, top_db=80.0), tmp_path
+    )
+    np.testing.assert_array_equal(again.of(clips), predict.of(clips))
+    assert computed == [3, 3, 1]
+    other = pretrained.classifier(arrays, frames=561, n_classes=3, patches=3, top_db=60.0)
+    assert np.abs(embeddings.Embeddings(other, tmp_path).of(clips[:1]) - again.of(clips[:1])).max() > 0.01
