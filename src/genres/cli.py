@@ -9,6 +9,7 @@ import click
 # Subcommand: module with a `main(arguments)`, and what it does in one line.
 COMMANDS = {
     "predict": ("genres.inference.answer", "Predict the genre of songs, with a trained model."),
+    "card": ("genres.inference.model_card", "Write a model card: training data, scores with intervals, how to run it."),
     "saliency": ("genres.inference.saliency", "Draw which parts of a song a prediction rests on."),
     "app": ("genres.page.app", "Open the web page: songs, pairs of songs, results."),
     "spotify": ("genres.sources.spotify.commands", "Log in to Spotify; check and export playlists."),

@@ -34,6 +34,8 @@ with _muted_stderr():
     try:
         import keras
     except (ImportError, ValueError) as error:  # not installed, no such backend, or a wrong value in keras.json
+        if isinstance(error, ModuleNotFoundError) and error.name == "keras":
+            raise  # which the command `genres` explains
         reason = str(error).partition("\n")[0]
         raise UserError(f"{keras_settings.backend()[1]}: {reason}; {keras_settings.cure()}") from None
 
