@@ -231,6 +231,26 @@ def test_a_song_and_its_genres_over_time(site: Site, visit: Callable, half_and_h
 
 
 @needs_browser
+def test_it_opens_with_an_example_where_there_is_one(visit: Callable, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "models", tmp_path / "models")
+    raw = tmp_path / "data/raw/demo"
+    shutil.copytree(folder / "music", raw / "songs")
+    rows = ["track_id,path,genre,title,song,version", "a,songs/high/0.wav,high,First Light,,"]
+    (raw / "tracks.csv").write_text("\n".join(rows) + "\n")
+    site = serve(tmp_path)
+    try:
+        page = visit(site)
+        page.wait_for_selector("#answer .song")
+        assert page.inner_text("#answer .name") == "First Light, synthetic"
+        expected = answer.predict(Classifier(folder / "models/first.keras"), raw / "songs/high/0.wav")
+        assert page.inner_text("#answer .genre").lower().startswith(expected["genre"])
+        send(page, folder / "music/noise/1.wav")
+        page.wait_for_function("document.querySelector('#answer .name')?.innerText == '1.wav'")
+    finally:
+        stop(site)
+
+
+@needs_browser
 @pytest.mark.soak
 def test_two_versions_and_what_changed(site: Site, visit: Callable) -> None:
     page = visit(site)

@@ -52,12 +52,13 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
         notice = gr.HTML(elem_id="notice", visible=False, js_on_load=None)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("A song", id="song"):
-                _song_tab(networks, network)
+                open_with_song = _song_tab(networks, network)
             with gr.Tab("Two versions", id="versions"):
                 _versions_tab(networks, network)
             with gr.Tab("Results", id="results"):
                 _results_tab(page)
-        page.load(partial(_welcome, networks, architecture), outputs=[notice, network], **QUIET)
+        opened = page.load(partial(_welcome, networks, architecture), outputs=[notice, network], **QUIET)
+        open_with_song(opened)
     page.queue(max_size=40)
     return page
 
@@ -82,7 +83,8 @@ def _welcome(networks: Networks, architecture: str | None) -> tuple[Any, Any]:
     return notice, gr.Dropdown(choices=names, value=chosen)
 
 
-def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
+def _song_tab(networks: Networks, network: gr.Dropdown) -> Callable[[Any], None]:
+    """Add the tab; return a function that shows the first example after an event, unless there is a song by then."""
     song = gr.State(None)
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -136,6 +138,14 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> None:
         chosen = Song(example.file.resolve(), example.name)
         button.click(partial(predict, chosen), network, outputs, show_progress_on=answer, **BUSY)
     why.click(explain, [song, network], saliency, **BUSY)
+
+    def first(present: Song | None, architecture: str | None) -> Any:
+        if present is not None or not buttons or not networks.names():
+            return [gr.skip()] * len(outputs)
+        example = buttons[0][1]
+        return predict(Song(example.file.resolve(), example.name), architecture)
+
+    return lambda event: event.then(first, [song, network], outputs, show_progress_on=answer, **BUSY)
 
 
 def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
