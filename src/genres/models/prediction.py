@@ -8,8 +8,8 @@ import numpy as np
 from genres.models.engines import Network
 
 # Largest number of windows per forward pass, and of their multiply-adds, with which memory grows: a song's tags take
-# 180 MB with these, 390 MB with four times as many, and 64 windows of a pretrained network 13 GB.
-BATCH_SIZE, MULTIPLY_ADDS = 64, 4e9
+# 200 MB with these, 390 MB with three times as many, and 64 windows of a pretrained network 13 GB.
+BATCH_SIZE, MULTIPLY_ADDS = 64, 5.5e9
 
 
 def batch_size(multiply_adds: int | None) -> int:
