@@ -21,6 +21,15 @@ $(error .venv was made in another folder: rm -rf .venv, then the same again)
 endif
 endif
 
+# uv installs in a quarter of pip's time. It reads none of pip's settings: where those name an index, pip installs.
+UV := uv==0.13.9
+PIP := python -m pip install --quiet --disable-pip-version-check
+define install
+@case "$$(python -m pip config list 2>/dev/null)" in *.index-url=*|*.no-index=*) false;; *) \
+{ command -v uv || $(PIP) $(UV); } >/dev/null 2>&1 && uv pip install --quiet --python .venv/bin/python $(1);; esac \
+|| $(PIP) $(1)
+endef
+
 .PHONY: help repro test soak lint format audit spotify-login app ui experiments leak tune register bench clean
 
 help: ## list the targets
@@ -86,12 +95,12 @@ clean: ## remove the environment and the caches; data, models, results and downl
 
 $(RUNTIME): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13: make repro PYTHON=/path/to/python3.12"; exit 2; }
-	@echo "Installing into .venv (1.2 GB to download, a few minutes)"
+	@echo "Installing into .venv (1.2 GB to download, a minute or more)"
 	$(PYTHON) -m venv .venv
-	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	python -m pip install --quiet --disable-pip-version-check --no-deps --editable . # the command `genres`
+	$(call install,-r requirements.txt)
+	$(call install,--no-deps --editable .) # the command `genres`
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
-	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(call install,-r requirements-dev.txt)
 	@touch $@

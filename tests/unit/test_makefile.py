@@ -1,5 +1,6 @@
-"""`make repro` around the pipeline: whose environment it runs in, and what it says of results that have changed."""
+"""`make repro` around the pipeline: its environment, and what it says of results that have changed."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -67,3 +68,52 @@ def test_the_environment_of_a_copied_or_renamed_project_is_refused(place):
     done = subprocess.run(command, cwd=copy, env=clean_environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "rm -rf .venv, then the same again" in done.stderr
     assert subprocess.run(["make", "-s", "help"], cwd=copy, capture_output=True, check=True).stdout
+
+
+# A Python that makes an environment of stubs, and writes down what pip and uv are asked to install.
+PYTHON = """#!/bin/sh
+case "$*" in
+"-m venv .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
+"-m pip config list") echo "$SETTINGS";;
+*uv==*)
+    [ "$PIP_STATUS" = 0 ] || exit 1
+    printf '#!/bin/sh\\necho uv "$@" >> asked; exit %s\\n' "$UV_STATUS" > .venv/bin/uv
+    chmod +x .venv/bin/uv;;
+-c*) ;;
+*) echo pip "$@" >> asked;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "uv_status", "pip_status", "tools"),
+    [
+        ("global.extra-index-url='file:///x'", 0, 0, ["uv", "uv"]),
+        (":env:.index-url='https://mirror.example/simple'", 0, 0, ["pip", "pip"]),
+        ("global.no-index='1'", 0, 0, ["pip", "pip"]),
+        ("", 2, 0, ["uv", "pip", "uv", "pip"]),  # uv does not reach its index, for one
+        ("", 0, 1, ["pip", "pip"]),  # uv cannot be had
+    ],
+)
+def test_uv_installs_where_it_can(place, tmp_path, settings, uv_status, pip_status, tools):
+    shutil.rmtree(place / ".venv")
+    python = tmp_path / "stub"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    nowhere = {
+        "SETTINGS": settings,
+        "UV_STATUS": str(uv_status),
+        "PIP_STATUS": str(pip_status),
+        "PATH": "/usr/bin:/bin",
+    }
+    subprocess.run(
+        ["make", "-s", ".venv/.installed", f"PYTHON={python}"],
+        cwd=place,
+        env=clean_environment() | nowhere,
+        capture_output=True,
+        check=True,
+    )
+    asked = (place / "asked").read_text().splitlines()
+    assert [line.split()[0] for line in asked] == tools
+    assert sum("requirements.txt" in line for line in asked) == len(tools) / 2
+    assert (place / ".venv/.installed").exists()
