@@ -41,6 +41,7 @@ def test_numbers_that_are_tried_are_the_numbers_that_are_written():
         ("tune.model", {"dropout": {"choices": [1]}}, "tune.model.dropout: needs at least two choices"),
         ("tune.train", {"dropout": {"low": 0.1, "high": 0.5}}, "tune: train.dropout: no key of train"),
         ("tune.train", {"epochs": {"low": 1, "high": 5}}, "tune: train.epochs: no key of train"),
+        ("tune.discriminant", {"dropout": {"low": 0.1, "high": 0.5}}, "tune: discriminant.dropout: no key of a discr"),
         ("tune.architecture", "vgg", "tune.architecture: 'vgg' is none of baseline, .*"),
     ],
 )
@@ -58,7 +59,7 @@ def test_the_first_trial_has_the_values_of_params_yaml(configure):
     }
     study = optuna.create_study(sampler=search.sampler(0, "bn_5x5", settings))
     trial = study.ask()
-    drawn = {name: search.suggest(trial, name, space) for name, space in search.spaces(settings.tune).items()}
+    drawn = {name: search.suggest(trial, name, space) for name, space in search.spaces("bn_5x5", settings).items()}
     assert drawn == {"dropout": 0.25, "train.learning_rate": settings.train.learning_rate, "train.batch_size": 64}
     # What is outside of its space cannot be tried.
     assert "dropout" not in search.present("bn_5x5", configure({"models.bn_5x5.dropout": 0.9}))
@@ -72,6 +73,18 @@ def test_values_reach_the_architecture_and_no_other():
     assert SETTINGS.models["bn_5x5"].arguments["dropout"] == 0.3
 
 
+def test_of_a_frozen_network_the_discriminant_is_searched():
+    first = search.present("transfer", SETTINGS)
+    options = SETTINGS.models["transfer"].discriminant
+    assert first == {
+        "discriminant.shrinkage": options.shrinkage,
+        "discriminant.artist_power": options.artist_power,
+    }
+    changed = search.with_values(SETTINGS, "transfer", {"discriminant.shrinkage": 0.31})
+    assert changed.models["transfer"].discriminant == options.model_copy(update={"shrinkage": 0.31})
+    assert changed.models["transfer"].arguments == SETTINGS.models["transfer"].arguments
+
+
 def test_a_recipe_that_would_win_is_refused(configure):
     settings = configure({"datasets.demo.train": {"learning_rate": 0.1}})
     with pytest.raises(UserError, match=r"tune.train.learning_rate: datasets.demo.train overrides it; remove one"):
@@ -80,6 +93,11 @@ def test_a_recipe_that_would_win_is_refused(configure):
 
 def comments(text: str) -> list[str]:
     return re.findall(r"#.*", text)
+
+
+def test_the_best_of_a_discriminant_is_written(project):
+    search.write_best(project / "params.yaml", "transfer", {"discriminant.shrinkage": 0.45})
+    assert params.load(project / "params.yaml").models["transfer"].discriminant.shrinkage == 0.45
 
 
 def test_the_best_is_written_and_every_comment_stays(project):

@@ -136,7 +136,9 @@ def test_the_readme_is_short_and_its_tree_is_the_tree() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 150
     named = {path.name for path in (ROOT / "src/genres").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert all(re.search(rf"^    (\w+/ )*{name}/ ", text, flags=re.M) for name in named), "a package is missing in the tree"
+    assert all(re.search(rf"^    (\w+/ )*{name}/ ", text, flags=re.M) for name in named), (
+        "a package is missing in the tree"
+    )
 
 
 def test_no_page_calls_a_module_that_is_gone() -> None:

@@ -227,6 +227,7 @@ class TuneParams(Strict):
     warmup_epochs: int = Field(ge=0)
     model: dict[str, Space]
     train: dict[str, Space]
+    discriminant: dict[str, Space]
 
     @model_validator(mode="after")
     def _spaces_are_of_known_keys(self) -> "TuneParams":
@@ -235,6 +236,9 @@ class TuneParams(Strict):
         for name in self.train:
             if name not in TrainParams.model_fields or name == "epochs":
                 raise ValueError(f"train.{name}: no key of train that can be searched")
+        for name in self.discriminant:
+            if name not in DiscriminantParams.model_fields:
+                raise ValueError(f"discriminant.{name}: no key of a discriminant")
         return self
 
 

@@ -74,7 +74,8 @@ class FrozenTraining(Training):
 def _scores(model: keras.Model, embeddings: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return accuracy and loss of the fitted classifier."""
     head = keras.Model(model.get_layer("scores").input, model.output)
-    probabilities = head.predict(embeddings.astype(np.float32), verbose=0).astype(float)
+    # Called directly: predict() compiles anew for each model.
+    probabilities = keras.ops.convert_to_numpy(head(embeddings.astype(np.float32), training=False)).astype(float)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
     return {"accuracy": accuracy, "loss": float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))}

@@ -80,7 +80,7 @@ def run_study(architecture: str, settings: Params, n_trials: int) -> optuna.Stud
     from genres.tracking import runs  # MLflow here and Keras below load slowly: not for --help or a misspelt name
     from genres.training.frozen import training_of
 
-    data = training_of(architecture, with_values(settings, architecture, lowest(settings)))
+    data = training_of(architecture, with_values(settings, architecture, lowest(architecture, settings)))
     if data.devices.hosts > 1:
         raise UserError("tune: needs a single host; unset the environment variables KERAS_DISTRIBUTION_…")
     database = cache_dir("tune") / f"{architecture}-{_key(data, settings)}.sqlite3"
@@ -146,7 +146,10 @@ def _on_cluster(study: optuna.Study, architecture: str, settings: Params, number
             study.sampler = sampler(number, architecture, settings)
             trial = study.ask()
             asked[trial.number] = trial
-            yield trial.number, (str(Path.cwd()), digests, architecture, settings, draw_values(trial, settings))
+            yield (
+                trial.number,
+                (str(Path.cwd()), digests, architecture, settings, draw_values(trial, architecture, settings)),
+            )
 
     def answer(number: int, epoch: dict[str, float]) -> bool:
         trial, step = asked[number], int(epoch["epoch"])
@@ -172,9 +175,9 @@ def _on_cluster(study: optuna.Study, architecture: str, settings: Params, number
             yield
 
 
-def draw_values(trial: optuna.Trial, settings: Params) -> Values:
+def draw_values(trial: optuna.Trial, architecture: str, settings: Params) -> Values:
     """Draw the values of a trial, and store them with it as they are used."""
-    values = {name: suggest(trial, name, space) for name, space in spaces(settings.tune).items()}
+    values = {name: suggest(trial, name, space) for name, space in spaces(architecture, settings).items()}
     trial.set_user_attr("values", values)
     return values
 
@@ -200,7 +203,7 @@ def run_trial(trial: optuna.Trial, study: optuna.Study, architecture: str, setti
     from genres.training.fitting import DivergedError
     from genres.training.frozen import training_of
 
-    values = draw_values(trial, settings)
+    values = draw_values(trial, architecture, settings)
     tune = settings.tune
     history: History = []
     with runs.run(settings.dataset, f"{architecture} trial {trial.number}", nested=True) as run:
@@ -308,7 +311,7 @@ def draw(study: optuna.Study, architecture: str, settings: Params) -> None:
     note = f"{data}; {settings.tune.epochs} epochs a trial, accuracy over validation clips"
     title = f"{architecture}: {len(table)} trials"
     save(search.history(table, title=title, note=note), folder / "history.png")
-    searched = spaces(settings.tune)
+    searched = spaces(architecture, settings)
     logarithmic = {name for name, space in searched.items() if space.log}
     shares = importance(study, settings.seed)
     save(search.slices(table, list(searched), logarithmic, shares, title=title, note=note), folder / "slices.png")
@@ -317,7 +320,7 @@ def draw(study: optuna.Study, architecture: str, settings: Params) -> None:
 
 def show(study: optuna.Study, architecture: str, settings: Params) -> None:
     """Print the five best trials."""
-    names = list(spaces(settings.tune))
+    names = list(spaces(architecture, settings))
     best = sorted(rows(study), key=lambda row: (row["pruned"], -row["val_accuracy"], row["trial"]))[:5]
     print_table(
         f"{architecture}: the best of {len(finished(study))} trials by validation, "
@@ -336,10 +339,8 @@ def write_best(path: Path, architecture: str, values: Values) -> None:
     content = yaml.load(path.read_text(encoding="utf-8"))
     model = content["models"][architecture]
     for name, value in values.items():
-        if "." in name:
-            model.setdefault("train", {})[name.removeprefix("train.")] = value
-        else:
-            model[name] = value
+        group, _, key = name.rpartition(".")
+        (model.setdefault(group, {}) if group else model)[key] = value
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
 

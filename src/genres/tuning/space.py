@@ -1,6 +1,6 @@
 """Search space of the hyperparameters: from `tune` in params.yaml to values, and from values to parameters.
 
-Values are keyed by their path below models.<architecture>: dropout, train.learning_rate.
+Values are keyed by their path below models.<architecture>: dropout, train.learning_rate, discriminant.shrinkage.
 """
 
 import json
@@ -8,14 +8,17 @@ from typing import Any
 
 import optuna
 
-from genres.core.params import ModelParams, Params, Space, TuneParams
+from genres.core.params import ModelParams, Params, Space
 
 Spaces = dict[str, Space]
 Values = dict[str, Any]
 
 
-def spaces(tune: TuneParams) -> Spaces:
-    """Return the search spaces, by path below models.<architecture>."""
+def spaces(architecture: str, settings: Params) -> Spaces:
+    """Return the search spaces, by path below models.<architecture>: of a frozen network, those of its discriminant."""
+    tune = settings.tune
+    if settings.models[architecture].discriminant:
+        return {f"discriminant.{name}": space for name, space in tune.discriminant.items()}
     return dict(tune.model) | {f"train.{name}": space for name, space in tune.train.items()}
 
 
@@ -32,14 +35,13 @@ def suggest(trial: optuna.Trial, name: str, space: Space) -> Any:
 
 def present(architecture: str, settings: Params) -> Values:
     """Return the values of params.yaml as the study encodes them, without those outside their space."""
-    training, model = settings.training_of(architecture).model_dump(), settings.models[architecture].arguments
-    current = {
-        name: training[name.removeprefix("train.")] if "." in name else model.get(name)
-        for name in spaces(settings.tune)
-    }
+    model = settings.models[architecture]
+    groups = {"": model.arguments, "train": settings.training_of(architecture).model_dump()}
+    groups["discriminant"] = model.discriminant.model_dump() if model.discriminant else {}
     fixed: Values = {}
-    for name, space in spaces(settings.tune).items():
-        value = current[name]
+    for name, space in spaces(architecture, settings).items():
+        group, _, key = name.rpartition(".")
+        value = groups[group].get(key)
         if space.choices is not None:
             fixed |= {name: json.dumps(value)} if value in space.choices else {}
         elif isinstance(value, int | float) and space.low is not None and space.high is not None:
@@ -51,11 +53,13 @@ def with_values(settings: Params, architecture: str, values: Values) -> Params:
     """Return the parameters with values of an architecture changed."""
     model = settings.models[architecture].model_dump()
     for name, value in values.items():
-        (model["train"] if "." in name else model)[name.removeprefix("train.")] = value
+        group, _, key = name.rpartition(".")
+        (model[group] if group else model)[key] = value
     changed = ModelParams(**model)
     return settings.model_copy(update={"models": settings.models | {architecture: changed}})
 
 
-def lowest(settings: Params) -> Values:
+def lowest(architecture: str, settings: Params) -> Values:
     """Return the first value of each space: a study's key must not change when --write changes params.yaml."""
-    return {name: space.choices[0] if space.choices else space.low for name, space in spaces(settings.tune).items()}
+    searched = spaces(architecture, settings)
+    return {name: space.choices[0] if space.choices else space.low for name, space in searched.items()}
