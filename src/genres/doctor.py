@@ -130,7 +130,8 @@ def _parameters(root: Path) -> Finding:
 def _songs(root: Path) -> Finding:
     try:
         recipes = params.load(root / "params.yaml").datasets.values()
-        for folder in (getattr(recipe, key, None) for recipe in recipes for key in ("dir", "songs_dir")):
+        hashed = [recipe for recipe in recipes if recipe.source != "library"]
+        for folder in (getattr(recipe, key, None) for recipe in hashed for key in ("dir", "songs_dir")):
             if folder is not None:
                 check(root / folder.expanduser())
     except UserError as error:

@@ -109,6 +109,15 @@ def test_parameters(place, changes, says):
     assert says in warnings(place)["params.yaml"]
 
 
+def test_songs_that_dvc_cannot_hash(place, tmp_path):
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music/broken.mp3").symlink_to("nowhere")
+    change_params(place / "params.yaml", {"datasets.library.dir": str(tmp_path / "music")})
+    assert "songs" not in warnings(place)  # which it does not hash
+    change_params(place / "params.yaml", {"datasets.folder.dir": str(tmp_path / "music")})
+    assert "broken.mp3: cannot be opened" in warnings(place)["songs"]
+
+
 def test_the_checkout_the_disk_and_the_code(place, tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "__file__", str(tmp_path / "old/src/genres/doctor.py"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(1e9))

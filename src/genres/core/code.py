@@ -33,7 +33,8 @@ def declared(root: Path, stages: Iterable[str] | None = None) -> list[Path]:
     names = {dep for stage in stages or pipeline for dep in pipeline[stage]["deps"] if dep.startswith("src/")}
     files: set[Path] = set()
     for path in (root / name for name in names):
-        files.update(path.rglob("*.py") if path.is_dir() else [path] if path.is_file() else [])
+        inside = (file for file in path.rglob("*") if file.suffix in (".py", ".yaml"))
+        files.update(inside if path.is_dir() else [path] if path.is_file() else [])
     return sorted(files)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from tqdm import tqdm
 
 from genres.core import checkout
@@ -83,12 +84,13 @@ def progress(items: Iterable[T], *, total: int | None = None, what: str, unit: s
 def print_table(title: str, header: list[str], rows: list[list[Any]], footer: list[Any] | None = None) -> None:
     """Print a table; the first column is text, the others are right-aligned."""
     table = Table(show_footer=footer is not None)
+    # Texts are not markup: "[/b]" may be in a name.
     for position, name in enumerate(header):
-        bottom = str(footer[position]) if footer is not None else ""
-        table.add_column(name, bottom, justify="left" if position == 0 else "right", overflow="fold")
+        bottom = Text(str(footer[position]) if footer is not None else "")
+        table.add_column(Text(name), bottom, justify="left" if position == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     # Without a terminal rich assumes 80 columns and would break the rows of wide tables in log files.
     console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(title, style="bold", highlight=False)
+    console.print(title, style="bold", highlight=False, markup=False)
     console.print(table)

@@ -113,6 +113,19 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def stamp(path: Path) -> str:
+    """Return a text that changes with a file: its size and times.
+
+    Raises
+    ------
+    OSError
+        If the file is missing.
+    """
+    status = path.stat()
+    # Includes the change time, which cannot be set back as the modification time can.
+    return f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
+
+
 def read_predictions(architecture: str) -> "pd.DataFrame":
     """Read predictions/<architecture>.csv: track_id, fold, genre, predicted and a probability column a genre.
 

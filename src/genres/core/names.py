@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import combinations
+from itertools import pairwise
 
 # Songs of equal name whose lengths differ by less are one recording.
 SAME_LENGTH_S = 2.0
@@ -174,10 +174,14 @@ def proven_codes(codes: Sequence[str], titles: Sequence[str], durations_s: Itera
     for item, code in enumerate(clean):
         if code:
             of_code.setdefault(code, []).append(item)
+    # Neighbours in the order of length are enough, for programs give one code to whole libraries.
     for items in of_code.values():
-        for first, second in combinations(items, 2):
-            same_title = titles[first] == titles[second]
-            same_length = abs(lengths[first] - lengths[second]) < SAME_LENGTH_S
-            if (same_title and (titles[first] or same_length)) or (same_length and lengths[first] > 0):
+        items.sort(key=lengths.__getitem__)
+        known, untitled = [item for item in items if lengths[item] > 0], [item for item in items if not titles[item]]
+        for first, second in (*pairwise(known), *pairwise(untitled)):
+            if lengths[second] - lengths[first] < SAME_LENGTH_S:
                 pairs.append((first, second))
-    return [code and f"{code} {root}" for code, root in zip(clean, groups(len(codes), pairs=pairs), strict=True)]
+    same_title = [f"{code} {title}" if code and title else "" for code, title in zip(clean, titles, strict=True)]
+    return [
+        code and f"{code} {root}" for code, root in zip(clean, groups(len(codes), same_title, pairs=pairs), strict=True)
+    ]

@@ -74,6 +74,17 @@ class FolderRecipe(LocalRecipe):
     source: Literal["folder"]
 
 
+class LibraryRecipe(LocalRecipe):
+    """A music library with genres in its tags: see src/genres/sources/library.py."""
+
+    source: Literal["library"]
+    tree: Annotated[Path, Field(strict=False)]
+    level: Literal["top", "as_tagged"] | Count
+    several: Literal["drop", "first"]
+    min_artists: Count
+    scan: Count
+
+
 class MelsRecipe(LocalRecipe):
     """A data set published as spectrograms: see src/genres/sources/mels.py."""
 
@@ -185,4 +196,4 @@ class GtzanPlusRecipe(SpotifyRecipe):
         return [*self.gtzan_genres, *(genre for genre in self.playlist_genres if genre not in self.gtzan_genres)]
 
 
-AnyRecipe = DemoRecipe | FolderRecipe | MelsRecipe | GtzanRecipe | SpotifyRecipe | GtzanPlusRecipe
+AnyRecipe = DemoRecipe | FolderRecipe | LibraryRecipe | MelsRecipe | GtzanRecipe | SpotifyRecipe | GtzanPlusRecipe

@@ -1,8 +1,8 @@
 """Split tracks into training, validation and test folds.
 
-Tracks that must stay together are grouped first: those of one recording always, those of one artist under the protocols
-`artist` (artist filter) and `predefined`. Whole groups are then assigned so that each fold gets its share of every
-genre.
+Tracks that must stay together are grouped first: those of one recording always, those of one artist, or of one album
+where the table names albums, under the protocols `artist` (artist filter) and `predefined`. Whole groups are then
+assigned so that each fold gets its share of every genre.
 """
 
 from collections.abc import Iterable
@@ -83,7 +83,8 @@ def group(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
     """Return the group of each track; tracks of one group must share a fold.
 
     Tracks are of one artist if they share a name, as :func:`genres.core.names.artists_of` reads them; a track of an
-    unknown artist is joined with no other's.
+    unknown artist is joined with no other's. With the artists, tracks of one album are joined, where `tracks` has a
+    column `album` (str, empty: unknown).
 
     Returns
     -------
@@ -92,6 +93,7 @@ def group(tracks: pd.DataFrame, *, by_artist: bool) -> np.ndarray:
     labels: list[Iterable[Any]] = [tracks["recording"]]
     if by_artist:
         labels.append(artists_of(tracks["artist"]))
+        labels.append(tracks.get("album", []))
     return np.array(joined_groups(len(tracks), *labels), dtype=int)
 
 

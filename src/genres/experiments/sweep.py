@@ -32,7 +32,7 @@ from genres.experiments.revisions import REPETITION, Revision, flat, in_use
 PROTOCOLS = get_args(SplitParams.model_fields["protocol"].annotation)
 # Parameters in the name of an experiment, hence not in its digest.
 NAMED = (*REPETITION, "split.folds", "split.protocol", "split.train_share")
-_PATH = re.compile(r"(?P<key>datasets\.[^.=]+\.(dir|songs_dir|metadata))=(?P<value>.*)", re.DOTALL)
+_PATH = re.compile(r"(?P<key>datasets\.[^.=]+\.(dir|songs_dir|metadata|tree))=(?P<value>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,10 @@ def _digest(values: dict[str, Any], settings: Params) -> str:
     for field in ("dir", "songs_dir"):
         folder = getattr(settings.recipe, field, None)
         for path in sorted(folder.rglob("*")) if folder is not None else []:
-            listed.update(f"{path.relative_to(folder)} {path.stat().st_size if path.is_file() else ''}".encode())
+            size = path.stat().st_size if path.is_file() else ""
+            listed.update(os.fsencode(f"{path.relative_to(folder)} {size}"))  # a name may not be UTF-8
+    if (tree := getattr(settings.recipe, "tree", None)) is not None and tree.expanduser().is_file():
+        listed.update(tree.expanduser().read_bytes())
     return listed.hexdigest()[:6]
 
 

@@ -11,7 +11,7 @@ CANDIDATE_COLUMNS = [
     "artist",  # empty: unknown
     "title",
     "isrc",  # International Standard Recording Code; empty: unknown
-    "source",  # demo, folder, mels, gtzan, or the source of a playlist song's audio: spotify, deezer_isrc, ...
+    "source",  # demo, folder, library, mels, gtzan, or the source of a playlist song's audio: spotify, deezer_isrc, ...
     "split",  # train, val, test (the data set's own lists) or empty
     "song",  # name of the remix pair; else empty
     "version",  # original or remix; else empty

@@ -17,7 +17,7 @@ from genres.audio import decode, fingerprint, published
 from genres.compute.places import listing
 from genres.compute.pool import LOCAL, run
 from genres.core.console import progress
-from genres.core.files import read_json, sha256_of, write_json
+from genres.core.files import read_json, sha256_of, stamp, write_json
 from genres.core.params import Compute
 from genres.core.paths import cache_dir
 from genres.core.recipes import MelsRecipe
@@ -70,9 +70,7 @@ def _stamps(paths: list[Path], options: Compute, songs: Path | None) -> list[str
     stamps, remote = [], None
     for path in paths:
         try:
-            status = path.stat()
-            # Includes the change time, which cannot be set back as the modification time can.
-            stamps.append(f"{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}")
+            stamps.append(stamp(path))
         except OSError:
             # The file may exist on the workers only.
             remote = listing(options) if remote is None else remote

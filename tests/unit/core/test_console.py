@@ -8,6 +8,12 @@ import pytest
 from genres.core.console import command, print_table
 
 
+def test_what_looks_like_markup_is_shown_as_it_is(capsys):
+    print_table("[/b] of [red]x", ["[/c]", "n"], [["[/d]", "[bold]y"]], ["[/e]", ":smile:"])
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("[/b] of [red]x", "[/c]", "[/d]", "[bold]y", "[/e]", ":smile:"))
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 def test_what_a_terminal_cannot_show_is_replaced(monkeypatch, encoding):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")

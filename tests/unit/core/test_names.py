@@ -2,9 +2,11 @@
 
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
 from genres.core.names import artist_groups, known_artists, normalised_artist, proven_codes, same_text
 
@@ -95,6 +97,32 @@ def test_spellings_of_one_name() -> None:
         ("Earth, Wind & Fire", "Earth Wind and Fire"),
     ):
         assert normalised_artist(first) == normalised_artist(second)
+
+
+def test_one_code_for_a_whole_library_takes_no_time() -> None:
+    songs = range(50_000)
+    labels = proven_codes(["US0000000000"] * len(songs), [str(n // 2) for n in songs], [100.0 + 5 * n for n in songs])
+    assert len(set(labels)) == len(songs) // 2
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "one", "two"]), st.sampled_from([0.0, 100.0, 101.5, 103.0, 200.0])), min_size=1
+    )
+)
+def test_codes_are_proven_as_pairs_are(songs: list[tuple[str, float]]) -> None:
+    titles, lengths = [title for title, _ in songs], [length for _, length in songs]
+    same = np.array([[_proven(one, two) for two in songs] for one in songs], dtype=int)
+    parts = connected_components(same, directed=False)[1]
+    labels = proven_codes(["GBAAA9700001"] * len(songs), titles, lengths)
+    assert {tuple(np.flatnonzero(parts == part)) for part in parts} == {
+        tuple(n for n, other in enumerate(labels) if other == label) for label in labels
+    }
+
+
+def _proven(one: tuple[str, float], two: tuple[str, float]) -> bool:
+    same_length = abs(one[1] - two[1]) < 2
+    return (one[0] == two[0] and (one[0] != "" or same_length)) or (same_length and one[1] > 0)
 
 
 def test_a_code_counts_with_title_or_length_only() -> None:

@@ -56,6 +56,17 @@ def persons(artist: str) -> set[str]:
     return set() if artist in NOBODY else {artist.strip().casefold()} - {""}
 
 
+def test_songs_of_one_album_are_a_group_where_albums_are_known() -> None:
+    tracks = make_tracks([{"artist": name} for name in ("Ann", "Bob", "Cy", "Ann", "", "")])
+    without = folds.group(tracks, by_artist=True)
+    assert without.tolist() == [0, 1, 2, 0, 4, 5]
+    tracks["album"] = ["", "Hits", "Hits", "", "", ""]
+    assert folds.group(tracks, by_artist=True).tolist() == [0, 1, 1, 0, 4, 5]
+    assert folds.group(tracks, by_artist=False).tolist() == [0, 1, 2, 3, 4, 5]
+    tracks["album"] = ""
+    assert folds.group(tracks, by_artist=True).tolist() == without.tolist()
+
+
 def fold_sets(tracks: pd.DataFrame, assigned: np.ndarray, labels: np.ndarray) -> list[set[str]]:
     return [set(assigned[labels == label]) for label in np.unique(labels)]
 
