@@ -32,15 +32,17 @@ def load(model_file: Path, embeddings: Path | None = None) -> Network:
     if model_file.suffix == ".onnx":
         return OnnxNetwork(model_file)
     from genres.models import builders  # loads Keras, which takes seconds
+
+    return of_keras(builders.load(model_file), embeddings)
+
+
+def of_keras(network: "keras.Model", embeddings: Path | None = None) -> Network:
+    """Return a Keras network as such a function; `embeddings` as in :func:`load`."""
+    from genres.models.backend import keras
     from genres.models.embeddings import Embeddings, is_frozen
 
-    network = builders.load(model_file)
-    return Embeddings(network, embeddings) if is_frozen(network) else of_keras(network)
-
-
-def of_keras(network: "keras.Model") -> Network:
-    """Return a Keras network as such a function."""
-    from genres.models.backend import keras
+    if is_frozen(network):
+        return Embeddings(network, embeddings)
 
     # Called directly: the set-up of model.predict() takes longer than a song.
     return lambda windows: keras.ops.convert_to_numpy(network(windows, training=False))

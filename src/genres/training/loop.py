@@ -132,7 +132,10 @@ class Training:
             "track_id": table["track_id"].tolist(),
             "start_s": table["start_s"].tolist(),
             "probabilities": probabilities(
-                engines.of_keras(model), model.output_shape[-1], windows, size=batch_size(multiply_adds(model))
+                engines.of_keras(model, cache_dir("embeddings")),
+                model.output_shape[-1],
+                windows,
+                size=batch_size(multiply_adds(model)),
             ).tolist(),
         }
 
