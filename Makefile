@@ -30,7 +30,7 @@ define install
 || $(PIP) $(1)
 endef
 
-.PHONY: help repro test soak lint format audit spotify-login app ui experiments leak tune register bench clean
+.PHONY: help repro test soak lint format audit spotify-login app web ui experiments leak tune register bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ spotify-login: $(RUNTIME) ## log in to Spotify, for data sets from playlists (do
 
 app: $(RUNTIME) ## a page to play with: make app, or make app ARGS="--port 8000 --open"
 	genres app $(ARGS)
+
+web: $(RUNTIME) ## write the folder web/, a page that predicts in the browser alone: make web ARGS="--model baseline"
+	genres web $(ARGS)
 
 ui: $(RUNTIME) ## browse the MLflow runs
 	@genres doctor --quiet || true

@@ -12,6 +12,7 @@ COMMANDS = {
     "card": ("genres.inference.model_card", "Write a model card: training data, scores with intervals, how to run it."),
     "saliency": ("genres.inference.saliency", "Draw which parts of a song a prediction rests on."),
     "app": ("genres.page.app", "Open the web page: songs, pairs of songs, results."),
+    "web": ("genres.page.web", "Write a page that predicts in the browser alone, for any file server."),
     "spotify": ("genres.sources.spotify.commands", "Log in to Spotify; check and export playlists."),
     "export-mels": ("genres.sources.export_mels", "Write a data set of spectrograms from audio in GTZAN's layout."),
     "tune": ("genres.tuning.search", "Search hyperparameters of an architecture, on validation."),

@@ -63,6 +63,11 @@ def onnx_path(architecture: str) -> Path:
     return MODELS / f"{architecture}.onnx"
 
 
+def export_stage(architecture: str) -> str:
+    """Return DVC's name of the stage that exports a model."""
+    return "tagger" if architecture == TAGGER else f"export@{architecture}"
+
+
 def predictions_path(architecture: str) -> Path:
     """Return the path of the predictions of an architecture for validation and test tracks."""
     return PREDICTIONS / f"{architecture}.csv"

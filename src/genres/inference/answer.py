@@ -120,14 +120,19 @@ def warning_of(distance: float | None, threshold: float | None) -> str | None:
     )
 
 
+def origin(model: str, dataset: str, protocol: str) -> str:
+    """Return what a model was trained on, and what a reader of its predictions must know of that."""
+    notes = [f"{model}, trained on {dataset}"]
+    notes += ["pretrained: tags, not classes"] * (protocol == "tags")
+    notes += ["synthetic music"] * (dataset == "demo") + ["LEAKY split"] * (protocol == "clip")
+    return ", ".join(notes)
+
+
 def show(answer: dict[str, Any], top: int, candidates: Sequence[str] | None = None) -> None:
     """Print bars of the most probable genres, and the timeline."""
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())  # programs read lines
-    about = answer["trained_on"]
-    notes = [f"{answer['model']}, trained on {about['dataset']}"]
-    notes += ["pretrained: tags, not classes"] * (about["protocol"] == "tags")
-    notes += ["synthetic music"] * (about["dataset"] == "demo") + ["LEAKY split"] * (about["protocol"] == "clip")
-    console.print(f"[bold]{escape(answer['file'])}[/bold]: {escape(answer['genre'])}  ({escape(', '.join(notes))})")
+    about = origin(answer["model"], **answer["trained_on"])
+    console.print(f"[bold]{escape(answer['file'])}[/bold]: {escape(answer['genre'])}  ({escape(about)})")
     if answer["warning"]:
         console.print(f"[bold red]{escape(answer['warning'])}[/bold red]")
     ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:top]

@@ -1,8 +1,9 @@
 """Write a trained model as one ONNX file, from samples to probabilities, that runs without this project.
 
-Inputs, of which one is given: `samples`, mono at the model's sample rate; or `windows` of a spectrogram, for programs
-that have one. Outputs: `probabilities` of each window, those of the `song`, and its out-of-distribution `score`, which
-is NaN for windows and for a model without a reference. The card is in the metadata, each value in JSON.
+Inputs: `samples`, mono at the model's sample rate; or `windows` of a spectrogram, for programs that have one, with an
+empty array of samples. `windows` may be left out; `samples` may not, since onnxruntime for JavaScript takes no input
+that may. Outputs: `probabilities` of each window, those of the `song`, and its out-of-distribution `score`, which is
+NaN for windows and for a model without a reference. The card is in the metadata, each value in JSON.
 """
 
 import hashlib
@@ -122,7 +123,7 @@ def model_of(network: onnx.GraphProto, classifier: Classifier, about: dict[str, 
             "song": (add.ReduceMean(probabilities, [0], keepdims=0), (FLOAT, [len(classifier.genres)])),
             "score": (score, (FLOAT, [])),
         },
-        {"samples": np.zeros(0, np.float32), "windows": np.zeros((0, *window), np.uint8)},
+        {"windows": np.zeros((0, *window), np.uint8)},
     )
     opset = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="music-genres")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from genres.core.console import UserError
+from genres.core.paths import export_stage
 from genres.models import onnx_file
 
 MEMBER = "card.json"
@@ -57,8 +58,8 @@ def read_card(model_file: Path) -> ModelCard:
     if not model_file.is_file():
         raise UserError(f"{model_file}: no such model; `make repro` trains those of params.yaml")
     exported = model_file.suffix == ".onnx"
-    verb = "export" if exported else "train"
-    again = f"{verb} it again: dvc repro --force {shlex.quote(f'{verb}@{model_file.stem}')}"
+    verb, stage = ("export", export_stage(model_file.stem)) if exported else ("train", f"train@{model_file.stem}")
+    again = f"{verb} it again: dvc repro --force {shlex.quote(stage)}"
     card = _exported(model_file, again) if exported else _zipped(model_file, again)
     missing = [key for key in NEEDED if key not in card] if isinstance(card, dict) else [*NEEDED]
     if missing:

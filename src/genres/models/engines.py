@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # uint8 [shape=(n, frames, n_mels)] → float32 [shape=(n, numbers)]
 Network = Callable[[np.ndarray], np.ndarray]
 
+_NO_SAMPLES = np.zeros(0, np.float32)
+
 
 def load(model_file: Path, embeddings: Path | None = None) -> Network:
     """Load a network: an .onnx file with onnxruntime, which takes a tenth of a second, others with Keras.
@@ -73,7 +75,7 @@ class OnnxNetwork:
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
         try:
-            (output,) = self._session.run(["probabilities"], {"windows": windows})
+            (output,) = self._session.run(["probabilities"], {"samples": _NO_SAMPLES, "windows": windows})
         except Exception as error:  # as above
             raise self._refusal(error) from None
         return np.asarray(output)

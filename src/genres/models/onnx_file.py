@@ -10,7 +10,7 @@ from typing import Any
 _GRAPH, _METADATA, _KEY, _VALUE = 7, 14, 1, 2
 
 # Version of the inputs, outputs and metadata of exported models.
-VERSION = 1
+VERSION = 2
 
 VERSION_KEY, DIGEST_KEY = "export_version", "graph_sha256"
 

@@ -72,8 +72,9 @@ class Prediction:
 
     @property
     def genre(self) -> str:
-        """Most probable genre."""
-        return next(iter(self.mean))
+        """Most probable genre; of a tagger, the most probable tag that is one."""
+        candidates = self.card.get("genre_tags", self.genres)
+        return next(genre for genre in self.mean if genre in candidates)
 
 
 class Networks:

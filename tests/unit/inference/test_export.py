@@ -166,6 +166,15 @@ def test_a_repeated_export_is_the_same_to_the_byte(tmp_path: Path) -> None:
     assert (tmp_path / "one.onnx").read_bytes() == (tmp_path / "two.onnx").read_bytes()
 
 
+def test_the_samples_are_an_input_like_any_other_and_windows_may_be_left_out(tmp_path: Path) -> None:
+    """onnxruntime for JavaScript refuses, or does not see, inputs that may be left out."""
+    model_file = write_model(tmp_path / "tiny.keras")
+    export.write(model_file, tmp_path / "tiny.onnx", model_file)
+    session = onnxruntime.InferenceSession(tmp_path / "tiny.onnx", providers=["CPUExecutionProvider"])
+    assert [given.name for given in session.get_inputs()] == ["samples"]
+    assert [given.name for given in session.get_overridable_initializers()] == ["windows"]
+
+
 def test_what_predicts_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model_file = write_model(tmp_path / "tiny.keras")
     convert = export.convert
@@ -274,3 +283,6 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
         ) as caught:
             Classifier(tmp_path / "bad.onnx")
         assert "\n" not in str(caught.value)
+    (tmp_path / "msd_musicnn.onnx").write_bytes(older.SerializeToString())
+    with pytest.raises(UserError, match=r"export it again: dvc repro --force tagger$"):
+        Classifier(tmp_path / "msd_musicnn.onnx")
