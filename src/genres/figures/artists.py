@@ -51,5 +51,5 @@ def by_artists(artists: Sequence[float], curves: Sequence[Any], *, title: str, n
     axes.set_xlabel("artists in training and validation")
     axes.set_ylabel("test accuracy over tracks")
     axes.yaxis.set_major_formatter(percent_tick)
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(curves))  # above: bars reach everywhere
     return figure
