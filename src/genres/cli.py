@@ -10,6 +10,7 @@ import click
 COMMANDS = {
     "predict": ("genres.inference.answer", "Predict the genre of songs, with a trained model."),
     "card": ("genres.inference.model_card", "Write a model card: training data, scores with intervals, how to run it."),
+    "tag": ("genres.library.tag", "Write predicted genres into the tags of a library of songs, or undo it."),
     "saliency": ("genres.inference.saliency", "Draw which parts of a song a prediction rests on."),
     "app": ("genres.page.app", "Open the web page: songs, pairs of songs, results."),
     "web": ("genres.page.web", "Write a page that predicts in the browser alone, for any file server."),
@@ -21,6 +22,7 @@ COMMANDS = {
     "learning-curve": ("genres.experiments.learning_curve", "Accuracy against the number of artists, extrapolated."),
     "added-genres": ("genres.experiments.added_genres", "Compare the old genres' scores with and without added ones."),
     "referee": ("genres.experiments.referee", "Score another tagger on the test tracks, with paired tests."),
+    "held-out": ("genres.experiments.out_of_fold", "Predict each track of the data set without its artist."),
     "experiments": ("genres.experiments.list", "List DVC experiments: changed parameters and results."),
     "doctor": ("genres.doctor", "Check this machine and this checkout for what spoils results in silence."),
     "register": ("genres.inference.register", "Put a trained model into MLflow's registry, to be served."),

@@ -35,6 +35,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
+def test_each_track_is_predicted_without_its_artist(project: Checkout) -> None:
+    printed = project.here("genres", "held-out", "transfer", "-o", "held_out.csv", "--folds", "2")
+    assert "12 tracks of folder, each predicted without its artist (pretrained)" in printed
+    table = pd.read_csv(project.folder / "held_out.csv")
+    tracks = pd.read_csv(project.folder / "data/tracks.csv")
+    assert list(table["track_id"]) == list(tracks["track_id"])
+    np.testing.assert_allclose(table[["genre0", "genre1", "genre2"]].sum(axis=1), 1)
+
+
 def test_each_front_end_has_its_spectrograms_and_each_network_reads_its_own(project: Checkout) -> None:
     formats = {name: read_json(project.folder / f"data/mels/{name}/format.json") for name in ("default", "musicnn")}
     assert (formats["default"]["n_mels"], formats["default"]["sample_rate"]) == (32, 22050)

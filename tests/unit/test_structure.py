@@ -22,7 +22,7 @@ STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].ite
 SRC = ROOT / "src"
 # A package imports only from those before it.
 PACKAGES = ["core", "stats", "audio", "compute", "figures", "sources", "models", "data", "tracking", "training"]
-PACKAGES += ["inference", "experiments", "tuning", "page"]
+PACKAGES += ["inference", "experiments", "tuning", "library", "page"]
 SCRIPTS = sorted(path.stem for path in SRC.glob("*.py"))
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 SOURCES = {recipe["source"] for recipe in PARAMS["datasets"].values()}

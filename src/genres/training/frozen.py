@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import log_loss
 
 from genres.core.console import progress
-from genres.core.params import Params
+from genres.core.params import DiscriminantParams, Params
 from genres.core.paths import WEIGHTS, cache_dir
 from genres.models import pretrained, weights
 from genres.models.backend import keras
@@ -17,6 +17,9 @@ from genres.training import discriminant
 from genres.training.fitting import CLOCK
 from genres.training.loop import Training
 from genres.training.schedule import History
+
+# Number of columns of each block of an embedding.
+SIZES = [pretrained.EMBEDDING] * len(pretrained.STATISTICS)
 
 
 class FrozenTraining(Training):
@@ -50,10 +53,7 @@ class FrozenTraining(Training):
         started = time.perf_counter()
         train = self._embed(model, self.data.windows)
         labels = self.data.labels()
-        options = self.model_settings.discriminant
-        assert options is not None  # checked with the parameters
-        sizes = [pretrained.EMBEDDING] * len(pretrained.STATISTICS)
-        discriminant.fit(model, train, labels, self.data.artists(), sizes, options, self.all_settings.seed)
+        discriminant.fit(model, train, labels, self.data.artists(), SIZES, self.options, self.all_settings.seed)
         trained = time.perf_counter()
         entry = {"epoch": 1.0} | _scores(model, train, labels)
         if validate:
@@ -62,6 +62,16 @@ class FrozenTraining(Training):
         clock = [time.perf_counter() - started, trained - started]
         history.append(entry | {"learning_rate": 0.0} | dict(zip(CLOCK, clock, strict=True)))
         after_epoch()
+
+    @property
+    def options(self) -> DiscriminantParams:
+        """Settings of the discriminant."""
+        assert self.model_settings.discriminant is not None  # checked with the parameters
+        return self.model_settings.discriminant
+
+    def embeddings(self) -> np.ndarray:
+        """Return the embedding of each window of `data.windows`: float64 [shape=(n, 600)]."""
+        return self._embed(self._network(self.data.frames), self.data.windows)
 
     def _embed(self, model: keras.Model, windows: Any) -> np.ndarray:
         """Return the embedding of each window: float64 [shape=(n, 600)]; those that are cached are not computed."""

@@ -30,6 +30,7 @@ from genres.figures import (
     remix,
     repetitions,
     search,
+    selective,
     style,
 )
 from genres.stats import pairs
@@ -156,6 +157,7 @@ CURVES = [
         (0.05, 0.0, 0.1),
     ),
 ]
+RISK = [0.1, 0.5, 1.0], [0.0, 0.1, 0.25], [0.4, 0.2, 0.3]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
     "reliability_plot": lambda: model.reliability_plot([0, 0.4, 0.9], [0, 0.5, 0.6], [0, 10, 30], ece=0.25, **ABOUT),
@@ -175,6 +177,7 @@ DRAWN = {
     "remix, none": lambda: remix.overview(HEARD[:0], HEARD[:0], **ABOUT),
     "evidence": lambda: evidence.saliency_maps(LOOKED, FORM, "brazilian_funk", **ABOUT),
     "by_artists": lambda: artists.by_artists([10.0, 40.0, 80.0], CURVES, **ABOUT),
+    "risk_coverage": lambda: selective.risk_coverage(*RISK, [(0.2, 0.5), (0.3, 1.0)], **ABOUT),
     "source, one": lambda: confounding.source(CONFOUNDING | {"families": 1}, ARCHITECTURES, **ABOUT),
 }
 
@@ -304,6 +307,15 @@ def test_letters_that_no_font_has_are_one_line(tmp_path, capfd):
     for name in ("one", "two"):
         style.save(model.confusion_matrix([[1, 0], [0, 1]], ["pop", "\ue123"], **ABOUT), tmp_path / f"{name}.png")
     assert capfd.readouterr().err.startswith("warning: no font for '\ue123' in pictures")
+
+
+def test_risk_against_coverage_is_drawn_as_given(drawn):
+    figure = drawn["risk_coverage"]
+    for gid, values in (("wrong", RISK[1]), ("bound", RISK[2])):
+        (line,) = named(figure, gid)
+        assert list(line.get_xdata()) == RISK[0] and list(line.get_ydata()) == values
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in named(figure, "promise")] == [(0.5, 0.2), (1.0, 0.3)]
+    assert texts(figure, "label") == ["50 %", "100 %"]
 
 
 def test_reliability_plot_draws_the_filled_bins_and_their_gaps(drawn):
