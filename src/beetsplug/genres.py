@@ -25,8 +25,9 @@ from beets.plugins import BeetsPlugin
 from genres.core.console import UserError
 from genres.inference.answer import predict
 from genres.inference.classifier import Classifier, choose_model
-from genres.library.formats import MP4_SOURCE, SOURCE
+from genres.library.form import SOURCE
 from genres.library.tag import CONFIDENCE, source_of
+from genres.library.woven_tags import MP4_SOURCE
 
 
 class GenresPlugin(BeetsPlugin):
