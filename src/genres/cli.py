@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": ("genres.inference.answer", "Predict the genre of songs, with a trained model."),
     "card": ("genres.inference.model_card", "Write a model card: training data, scores with intervals, how to run it."),
     "tag": ("genres.library.tag", "Write predicted genres into the tags of a library of songs, or undo it."),
+    "audit": ("genres.library.audit", "List songs whose genre labels look wrong, as a table, page and playlist."),
     "saliency": ("genres.inference.saliency", "Draw which parts of a song a prediction rests on."),
     "app": ("genres.page.app", "Open the web page: songs, pairs of songs, results."),
     "web": ("genres.page.web", "Write a page that predicts in the browser alone, for any file server."),

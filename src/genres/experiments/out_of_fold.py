@@ -80,6 +80,8 @@ def embedded(architecture: str, settings: Params) -> Embedded:
         )
     raw = read_table(raw_dir(settings.dataset) / "tracks.csv", dtype=str)[["track_id", "recording"]]
     tracks = read_table(TRACKS, dtype=str).merge(raw, on="track_id", how="left", validate="one_to_one")
+    if tracks["recording"].isna().any():
+        raise UserError(f"{TRACKS}: is not of the data set {settings.dataset}; run `dvc repro` first")
     tracks = tracks[tracks["fold"] != ""].reset_index(drop=True)
 
     from genres.training.frozen import SIZES, FrozenTraining  # loads Keras

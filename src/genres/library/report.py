@@ -32,10 +32,14 @@ def show(songs: Sequence[Song]) -> None:
         print_table("Songs that stay as they are", ["because", "songs"], [[why, len(n)] for why, n in others.items()])
     for why in (UNREADABLE, LEFT):
         for song in others[why][:EXAMPLES]:
-            name = "".join(letter if letter.isprintable() else "?" for letter in song.name)
-            print(f"{why}: {name}: {song.reason}")
+            print(f"{why}: {printable(song.name)}: {song.reason}")
         if len(others[why]) > EXAMPLES:
             print(f"{why}: {len(others[why]) - EXAMPLES} more; --csv FILE lists all")
+
+
+def printable(name: str) -> str:
+    """Return a name without what terminals take for commands."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def write_csv(path: Path, songs: Sequence[Song]) -> None:
@@ -58,12 +62,23 @@ def write_playlists(folder: Path, songs: Sequence[Song]) -> list[Path]:
         raise UserError(f"--m3u8: {folder} is a file; name a folder")
     of_genre: dict[str, list[str]] = defaultdict(list)
     for song in songs:
-        if song.fate == TAG and not re.search(r"[\r\n]", str(song.path)):  # a playlist has a line for each song
+        if song.fate == TAG:
             of_genre[song.genre].append(str(song.path))
     written = []
     for genre, paths in sorted(of_genre.items()):
         target = folder / (re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", genre).strip(". ") + ".m3u8")
-        with atomic(target) as temporary:
-            temporary.write_text("\n".join(["#EXTM3U", *paths]) + "\n", encoding="utf-8")
+        write_playlist(target, paths)
         written.append(target)
     return written
+
+
+def write_playlist(path: Path, songs: Sequence[str]) -> None:
+    """Write a playlist of whole paths; those with line breaks are left out, as a playlist has a line for each song."""
+    lines = [song for song in songs if not re.search(r"[\r\n]", song)]
+    write_text(path, "\n".join(["#EXTM3U", *lines]) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

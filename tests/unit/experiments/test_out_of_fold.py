@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from genres.core.console import UserError
+from genres.core.files import write_table
 from genres.core.params import DiscriminantParams
+from genres.core.paths import TRACKS, raw_dir
 from genres.experiments import out_of_fold
 from genres.experiments.out_of_fold import predict_data_set
 from genres.library.promise import held_out
@@ -96,6 +98,14 @@ def test_the_command_writes_what_a_promise_is_made_of(project, monkeypatch):
 def test_networks_from_scratch_are_named(configure):
     with pytest.raises(UserError, match=r"baseline: only for transfer; .*predictions/baseline\.csv"):
         predict_data_set("baseline", configure({}), folds=5, seed=0)
+
+
+def test_tracks_of_another_data_set_are_refused(configure):
+    settings = configure({})
+    write_table(TRACKS, pd.DataFrame({"track_id": ["a"], "genre": ["pop"], "artist": ["A"], "fold": ["test"]}))
+    write_table(raw_dir("demo") / "tracks.csv", pd.DataFrame({"track_id": ["b"], "recording": ["b"]}))
+    with pytest.raises(UserError, match=r"tracks\.csv: is not of the data set demo; run `dvc repro`"):
+        predict_data_set("transfer", settings, folds=5, seed=0)
 
 
 def test_one_part_holds_nothing_out(project, capsys):
