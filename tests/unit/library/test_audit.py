@@ -184,7 +184,7 @@ def spoilt(change: Callable[[pd.DataFrame], pd.DataFrame]) -> list[str]:
     ("arguments", "said"),
     [
         (lambda: ["nowhere"], "nowhere: no such folder"),
-        (lambda: [".", "--recipe", "polka"], r"--recipe: 'polka' is none of folder, gtzan, library$"),
+        (lambda: [".", "--recipe", "polka"], r"--recipe: 'polka' is none of folder, library, gtzan$"),
         (lambda: ["."], r"msd_musicnn\.npz: no such file; run: dvc repro pretrained"),
         (list, r"msd_musicnn\.npz: no such file; run: dvc repro pretrained"),
         (lambda: ["--most", "0"], "--most: must be at least 1"),
