@@ -1,9 +1,10 @@
-// npm install onnxruntime-node@1.30.0; node node.mjs models/baseline.onnx song.wav
+// npm install --ignore-scripts onnxruntime-node@1.30.0; node node.mjs model.onnx song.wav
 import { readFileSync } from "node:fs";
 import ort from "onnxruntime-node";
 
 const [modelFile, song] = process.argv.slice(2);
-const fail = (message) => { console.error(`error: ${song}: ${message}`); process.exit(2); };
+const fail = (message, file = song) => { console.error(`error: ${file}: ${message}`); process.exit(2); };
+process.on("uncaughtException", (error) => fail(error.message.split("\n")[0], song ? modelFile : "usage: node node.mjs MODEL WAV"));
 
 // Number and content of the fields of a message in Protocol Buffers' format, except numbers.
 function* fields(bytes) {

@@ -32,8 +32,8 @@ COMMANDS = {
 # Modules of the extras of pyproject.toml.
 EXTRAS = {
     "train": ("dvc", "keras", "librosa", "mlflow", "onnx", "optuna", "pandas", "sklearn", "tensorflow", "tf2onnx"),
-    "page": ("gradio",),
-    "spotify": ("dotenv", "requests", "spotipy"),
+    "page": ("gradio", "pandas"),
+    "spotify": ("dotenv", "pandas", "requests", "spotipy"),
     "cluster": ("distributed", "fsspec", "threadpoolctl"),
 }
 
@@ -54,7 +54,8 @@ class _Commands(click.Group):
                 return importlib.import_module(module).main(list(arguments))
             except ModuleNotFoundError as error:
                 missing = str(error.name).partition(".")[0]
-                extra = next((extra for extra, modules in EXTRAS.items() if missing in modules), None)
+                own = {"app": "page", "spotify": "spotify", "predict": "spotify"}.get(cmd_name, "train")
+                extra = next((extra for extra in (own, *EXTRAS) if missing in EXTRAS[extra]), None)
                 if extra is None:
                     raise
                 needed = f'pip install "music-genres[{extra}]"'

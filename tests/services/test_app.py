@@ -416,7 +416,11 @@ def test_wrong_arguments_are_a_line(tmp_path: Path, folder: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        for arguments, line in ((["--port", port], "in use"), (["--model", "none"], "no such model; there is first")):
+        for arguments, line in (
+            (["--port", port], "in use"),
+            (["--port", "99999"], "--port: must be from 1 to 65535; received 99999"),
+            (["--model", "none"], "no such model; there is first"),
+        ):
             done = subprocess.run(
                 [sys.executable, "-m", "genres", "app", *arguments],
                 cwd=folder,

@@ -266,3 +266,14 @@ def test_light_stages_do_not_import_keras(script):
         assert not any("/tracking/" in name for name in names)
     for name in names:
         assert "import keras" not in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize(("command", "extra"), [("app", "page"), ("spotify", "spotify"), ("tune", "train")])
+def test_of_a_module_of_several_extras_the_commands_own_is_named(command, extra, monkeypatch):
+    def main(arguments):
+        raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+    monkeypatch.setattr(f"{COMMANDS[command][0]}.main", main)
+    result = CliRunner().invoke(app, [command])
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f'pip install "music-genres[{extra}]"\n')

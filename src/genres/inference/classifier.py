@@ -58,7 +58,8 @@ def choose_model(name: str | None = None) -> Path:
         if path.suffix not in (".keras", ".onnx"):
             path = exported_model(name, model_path(name)) or model_path(name)
         if not path.is_file():
-            hint = f"there is {', '.join(trained)}" if trained else "none is trained yet: run `make repro`"
+            names = [*trained, *([TAGGER] if WEIGHTS.exists() or onnx_path(TAGGER).exists() else [])]
+            hint = f"there is {', '.join(names)}" if names else "none is trained yet: run `make repro`"
             raise UserError(f"{path}: no such model; {hint}")
         return path
     if not trained and (WEIGHTS.exists() or onnx_path(TAGGER).exists()):
@@ -69,7 +70,9 @@ def choose_model(name: str | None = None) -> Path:
             f"params.yaml, --model takes a model file, or {TAGGER}: pretrained tags"
         )
     # Sorted by validation, best first. The ensemble has no model file.
-    rows = read_json(LEADERBOARD) if LEADERBOARD.exists() else []
+    if not LEADERBOARD.exists():
+        raise UserError(f"{LEADERBOARD}: no such file; name a model by --model: {', '.join(trained)}")
+    rows = read_json(LEADERBOARD)
     best = next((row["arch"] for row in rows if row["arch"] in trained), None)
     if best is None:
         raise UserError(f"{LEADERBOARD}: ranks none of the trained models; name one by --model: {', '.join(trained)}")

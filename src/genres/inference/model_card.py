@@ -25,7 +25,8 @@ LEAKY = (
     "**LEAKY split: clips of one song are in both training and test. The scores below are inflated; they do not say "
     "how well the model does on new songs.**"
 )
-SYNTHETIC = "The music is **synthetic**, made by a program: the scores say nothing about real music."
+SYNTHETIC = "It was trained on **synthetic** music, made by a program: its scores say nothing about real music."
+OVERLAP = " Artists of the test tracks may have been in those data."
 TAGS = (
     "Its classes are **tags** that listeners gave to songs. Each has a probability of its own; they do not sum to 1. "
     "No scores were computed here."
@@ -130,9 +131,9 @@ def model_card(model_file: Path, card: ModelCard, scores: dict[str, Any] | None,
     if card.get("pretrained_on"):
         parts.append(
             f"It is **{_outside(card)}**: its weights come from a network that was trained on outside data, musicnn "
-            "0.1.0 (Pons and Serra 2019). Artists of the test tracks may have been in those data."
+            f"0.1.0 (Pons and Serra 2019).{'' if scores is None else OVERLAP}"
         )
-    parts += ["## Use", _use(model_file, card), "## Training data", _data(card, licence)]
+    parts += ["## Use", _use(model_file, card), "## Training data", _data(card, licence, tables=scores is not None)]
     if scores is not None:
         notes = ["synthetic"] * (card["dataset"] == "demo") + [_outside(card)] * bool(card.get("pretrained_on"))
         title = ", ".join([f"## Scores on {scores['test_tracks']} test tracks", *notes, *(["LEAKY"] * leaky)])
@@ -140,20 +141,21 @@ def model_card(model_file: Path, card: ModelCard, scores: dict[str, Any] | None,
     elif not tagger:
         parts.append("## Scores\n\nNone: the model comes from elsewhere, and its test tracks are not here.")
     parts += ["## Network", _network(card)]
-    return f"---\n{_metadata(card, scores)}---\n" + "\n\n".join(parts) + "\n"
+    library = {".onnx": "onnx", ".keras": "keras"}[model_file.suffix]
+    return f"---\n{_metadata(card, scores, library)}---\n" + "\n\n".join(parts) + "\n"
 
 
 def _outside(card: ModelCard) -> str:
     return f"pretrained ({card.get('pretrained_on')})"
 
 
-def _metadata(card: ModelCard, scores: dict[str, Any] | None) -> str:
+def _metadata(card: ModelCard, scores: dict[str, Any] | None, library: str) -> str:
     """Return the metadata in YAML: https://huggingface.co/docs/hub/model-cards."""
     from ruamel.yaml import YAML
 
     mixed = {"license": "other", "license_name": "mit-with-weights-under-isc"}
     about: dict[str, Any] = mixed if card.get("pretrained_on") else {"license": "mit"}
-    about |= {"library_name": "onnx", "pipeline_tag": "audio-classification", "tags": ["music", "genre"]}
+    about |= {"library_name": library, "pipeline_tag": "audio-classification", "tags": ["music", "genre"]}
     if scores is not None:
         kinds = {"track_accuracy": "accuracy", "macro_f1": "f1"}
         note = f", {_outside(card)}" if card.get("pretrained_on") else ""
@@ -188,11 +190,11 @@ def _use(model_file: Path, card: ModelCard) -> str:
     return "\n\n".join(lines)
 
 
-def _data(card: ModelCard, licence: str | None) -> str:
+def _data(card: ModelCard, licence: str | None, *, tables: bool) -> str:
     known = LICENCES.get(card["dataset"], "not stated; ask who trained the model")
     lines = [f"Data set: {card['dataset']}. Licence: {licence or known}.", f"Split: {SPLITS[card['protocol']]}"]
     stage = recorded(f"train@{card['architecture']}")
-    if stage.get(TRACKS.as_posix()) == _md5(TRACKS) is not None:
+    if tables and stage.get(TRACKS.as_posix()) == _md5(TRACKS) is not None:
         tracks = read_table(TRACKS, dtype=str)
         counts = tracks.groupby(["genre", "fold"]).size().unstack(fill_value=0)
         folds = [fold for fold in ("train", "val", "test") if fold in counts]
@@ -226,7 +228,7 @@ def _scores(card: ModelCard, scores: dict[str, Any]) -> str:
 
 
 def _network(card: ModelCard) -> str:
-    form, windowing = card["spectrogram"], card["windowing"]
+    form, windowing, epochs = card["spectrogram"], card["windowing"], card.get("epochs")
     top = form["fmax"] or form["sample_rate"] / 2
     rows = [
         [
@@ -238,7 +240,10 @@ def _network(card: ModelCard) -> str:
         ["windows", f"{windowing['length_s']:g} s; a song's answer is the mean over its windows"],
         ["parameters", f"{card['n_parameters']:,}" if "n_parameters" in card else ""],
         ["multiply-adds a window", amount(card.get("multiply_adds"))],
-        ["training", f"{card['epochs']} epochs, {duration(card['seconds'])}" if "epochs" in card else ""],
+        [
+            "training",
+            f"{epochs} epoch{'s' * (epochs != 1)}, {duration(card['seconds'])}" if epochs else "",
+        ],
     ]
     return markdown_table(["", ""], [row for row in rows if row[1]])
 

@@ -235,7 +235,7 @@ def main(argv: list[str] | None = None) -> None:
         help="genre to explain (default: the most probable; with --original the one whose probability rises most)",
     )
     parser.add_argument("--original", type=Path, metavar="SONG", help="another version, drawn above")
-    parser.add_argument("--model", metavar="ARCHITECTURE", help="or a model file (default: the best by validation)")
+    parser.add_argument("--model", metavar="ARCHITECTURE", help="or a model file (default: that of `genres predict`)")
     parser.add_argument("--plot", type=Path, required=True, metavar="FILE", help="figure to write, a .png")
     arguments = parser.parse_args(argv)
     from genres.core.text import dataset_note
@@ -279,7 +279,8 @@ def default_genre(classifier: Classifier, spectrograms: Sequence[np.ndarray]) ->
     """Return the most probable genre of a song; of two songs, the one whose probability rises most from the first."""
     wholes = [classifier.timeline(each).mean() for each in spectrograms]
     before = wholes[0] if len(wholes) > 1 else 0
-    return classifier.genres[int((wholes[-1] - before).argmax())]
+    risen = dict(zip(classifier.genres, wholes[-1] - before, strict=True))
+    return max(classifier.candidates, key=lambda genre: risen[genre])
 
 
 def show(classifier: Classifier, parts: Sequence["Part"], genre: str) -> None:

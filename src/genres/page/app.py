@@ -25,7 +25,7 @@ DELETE_AFTER_S = 3600
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="genres app", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", metavar="ARCHITECTURE", help="chosen at first (default: the best by validation)")
+    parser.add_argument("--model", metavar="ARCHITECTURE", help="chosen at first (default: that of `genres predict`)")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, for this machine only")
     parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
     parser.add_argument("--open", action="store_true", help="open a browser, too")
@@ -39,6 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
         if file.parent != MODELS:
             raise UserError(f"--model: the page uses the models in models/ only; received {given.model}")
         architecture = read_card(file)["architecture"]
+    if not 0 < given.port < 65536:
+        raise UserError(f"--port: must be from 1 to 65535; received {given.port}")
     if given.host not in ("127.0.0.1", "localhost", "::1"):
         warn(f"--host {given.host}: anyone who reaches this machine can use the page, which asks for no password")
     print("Starting the page; the first start takes some seconds", flush=True)
@@ -86,7 +88,10 @@ def serve(architecture: str | None, host: str, port: int, folder: Path, *, brows
             **launch_options(host),
         )
     except OSError:
-        raise UserError(f"--port {port}: in use; stop the program that uses it, or choose another port") from None
+        raise UserError(
+            f"--host {host} --port {port}: in use, not allowed, or not an address of this machine; stop the program "
+            "that uses the port, or choose another"
+        ) from None
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     print(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/ (stop it with Ctrl+C)", flush=True)
     page.block_thread()

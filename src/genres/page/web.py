@@ -39,7 +39,7 @@ WORKER, ABOUT = "sw.js", "model.json"
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="genres web", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", metavar="ARCHITECTURE", help="default: that of `genres predict`")
+    parser.add_argument("--model", metavar="ARCHITECTURE", help="or an .onnx file (default: that of `genres predict`)")
     parser.add_argument("--output", type=Path, default=Path("web"), metavar="DIR", help="default: %(default)s")
     given = parser.parse_args(arguments)
     from genres.inference.classifier import choose_model  # imported here, so that --help is quick
@@ -48,8 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
     if model_file.suffix != ".onnx":
         stage = shlex.quote(export_stage(model_file.stem))
         raise UserError(f"{model_file}: a browser runs exported models only; export it: dvc repro {stage}")
-    if (folder / "index.html").exists() and not (folder / ABOUT).exists():
-        raise UserError(f"{folder}: has another page; choose another folder by --output")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; choose a folder by --output")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / ABOUT).exists():
+        raise UserError(f"{folder}: has other files; choose a folder of its own by --output")
     files = page_of(model_file)
     for name, content in files.items():
         with atomic(folder / name) as temporary:

@@ -127,5 +127,6 @@ def test_a_model_that_is_not_exported_and_a_folder_of_another_page_are_refused(
         capsys, "--model", "other"
     )
     (project / "index.html").write_text("my own")
-    assert "has another page" in refusal(capsys, "--model", "tiny", "--output", ".")
+    assert "has other files" in refusal(capsys, "--model", "tiny", "--output", ".")
+    assert "is a file" in refusal(capsys, "--model", "tiny", "--output", "index.html")
     assert (project / "index.html").read_text() == "my own"

@@ -25,6 +25,8 @@ export function message(text, kind) {
   return make("p", { class: `message ${kind}`, role: kind === "trouble" ? "alert" : "status" }, text);
 }
 
+const MOST_BARS = 14; // of 50 tags most are near 0 %
+
 /** Return the elements of a song: verdict, player, genres over time; and its bars. */
 export function show(answer, note, seconds, source, model) {
   const labels = Object.fromEntries(model.genres.map((genre, number) => [genre, model.labels[number]]));
@@ -47,7 +49,7 @@ export function show(answer, note, seconds, source, model) {
   song.append(audio, make("p", { class: "message hint unplayable", hidden: "" }, unplayable));
   song.append(lanes(answer, ranked.slice(0, 6), labels, seconds));
 
-  const rows = ranked.flatMap(([name, share]) => [
+  const rows = ranked.slice(0, MOST_BARS).flatMap(([name, share]) => [
     make("div", { class: "label" }, labels[name]),
     make("div", { class: "bar" }, styled(make("div"), { width: `${100 * share}%` })),
     make("div", { class: "value" }, percent(share)),

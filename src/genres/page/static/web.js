@@ -19,7 +19,12 @@ model.then(
     byId("about").textContent =
       `Model: ${known.about}. Licence: ${known.licence}. It runs by ${known.runtime} (MIT licence, Microsoft Corporation).`;
   },
-  (error) => complain(`This page cannot load its model: ${error.message}.`),
+  (error) =>
+    complain(
+      location.protocol === "file:"
+        ? "A browser loads a model from a web server only: python3 -m http.server in this folder."
+        : `This page cannot load its model: ${error.message}.`,
+    ),
 );
 
 let turns = 0, source = "";
