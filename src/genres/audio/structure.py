@@ -29,6 +29,10 @@ _BESIDE = (0x1A45DFA3, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C36
 _IN_CLUSTERS = (0xE7, 0xA7, 0xAB)
 
 
+# Parts of mp4 files beside the fragments, without sound.
+_BESIDE_FRAGMENTS = (b"free", b"skip", b"mfra", b"sidx", b"ssix", b"styp", b"emsg", b"prft", b"udta", b"meta", b"uuid")
+
+
 class End(NamedTuple):
     """End of the sound: byte, infinite if it is cut off and declares no size; False if a mark of the end is missing."""
 
@@ -195,7 +199,7 @@ def _end_of_avi(data: mmap.mmap) -> float:
 
 def _end_of_fragments(data: mmap.mmap) -> End | None:
     """Return where the sound of an mp4 file of fragments ends; None for others, which declare how long they are."""
-    end, behind, is_fragmented = 0, 0, False
+    end, behind, is_fragmented, name = 0, 0, False, b""
     for name, _, behind in _parts(data):
         is_fragmented |= name == b"moof"
         if name in (b"moof", b"mdat"):
@@ -204,4 +208,6 @@ def _end_of_fragments(data: mmap.mmap) -> End | None:
         return None
     if end > len(data):
         return End(math.inf)
-    return End(end if behind >= len(data) else len(data))
+    # Junk in place of the rest may look like a part that leads beyond the file.
+    is_whole = behind == len(data) or (behind > len(data) and name in _BESIDE_FRAGMENTS)
+    return End(end if is_whole else len(data))

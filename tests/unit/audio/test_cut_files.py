@@ -1,7 +1,9 @@
 """Files that are cut off, and whole ones beside them, in each format that can be written here."""
 
 import random
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from genres.audio import decode
+from genres.audio import decode, structure
 from genres.audio.decode import AudioError
 
 RATE, SECONDS = 48000, 8
@@ -112,15 +114,33 @@ def test_what_is_cut_off_is_refused_or_named_with_the_place(
     )
 
 
-@pytest.mark.parametrize("junk", [bytes, random.Random(0).randbytes])
+def junk(seed: int, length: int) -> bytes:
+    return random.Random(seed).randbytes(length)
+
+
+@pytest.mark.parametrize("name", ["fragments.m4a", "dash.m4a"])
+def test_junk_that_looks_like_a_part_of_an_mp4_file_does_not_end_it(
+    tmp_path: Path, contents: dict[str, bytes], name: str
+) -> None:
+    content = contents[name]
+    fragments = [match.start() - 4 for match in re.finditer(b"moof", content)]
+    place = fragments[len(fragments) * 2 // 3]
+    for seed in range(200):
+        rest = b"\x7f" + junk(seed, 3) + b"Abcd" + junk(seed + 1000, len(content) - place - 8)
+        (tmp_path / name).write_bytes(content[:place] + (rest if seed % 2 else junk(seed, len(content) - place)))
+        end = structure.end_of_sound(tmp_path / name)
+        assert end is not None and end.position > place + 8, seed
+
+
+@pytest.mark.parametrize("make", [bytes, partial(junk, 0), partial(junk, 1)], ids=["zeros", "junk 0", "junk 1"])
 @pytest.mark.parametrize("name", FILES)
 def test_a_third_without_sound_is_no_silent_loss(
-    tmp_path: Path, contents: dict[str, bytes], name: str, junk: Callable[[int], bytes]
+    tmp_path: Path, contents: dict[str, bytes], name: str, make: Callable[[int], bytes]
 ) -> None:
     """As of a download whose file was made in its full size: the samples of uncompressed formats cannot be told."""
     kept = len(contents[name]) * 2 // 3
     try:
-        assert load(tmp_path, name, contents[name][:kept] + junk(len(contents[name]) - kept)) > SECONDS - 1
+        assert load(tmp_path, name, contents[name][:kept] + make(len(contents[name]) - kept)) > SECONDS - 1
     except AudioError as error:
         assert "\n" not in str(error)
 
