@@ -44,6 +44,10 @@ def main(arguments: list[str] | None = None) -> None:
 def findings(root: Path) -> Iterator[Finding]:
     """Yield what each check found in the project `root` and on this machine."""
     yield _python()
+    if not (root / "dvc.yaml").exists():
+        yield "project", f"none in {root}: fine for predictions; the pipeline needs a clone", ""
+        yield _encoding()
+        return
     yield _packages(root)
     yield _environment(root)
     yield _history(root)

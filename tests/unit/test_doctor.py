@@ -22,7 +22,8 @@ def place(project, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    shutil.copy(ROOT / "requirements.txt", project)
+    for name in ("requirements.txt", "dvc.yaml"):
+        shutil.copy(ROOT / name, project)
     for arguments in (["config", "--global", "user.name", "T"], ["config", "--global", "user.email", "t@example.org"]):
         subprocess.run(["git", *arguments], check=True)
     for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"]):
@@ -45,6 +46,12 @@ def test_where_all_is_well_there_is_no_warning_and_about_ten_lines(place, capsys
     doctor.main([])
     lines = capsys.readouterr().out.splitlines()
     assert 8 <= len(lines) <= 12 and all(line.startswith("ok ") for line in lines)
+
+
+def test_outside_of_a_clone_it_gives_no_cures_for_one(place):
+    (place / "dvc.yaml").unlink()
+    assert warnings(place) == {}
+    assert any("fine for predictions" in found for _, found, _ in doctor.findings(place))
 
 
 @pytest.mark.parametrize(
