@@ -130,7 +130,7 @@ def test_the_checkout_the_disk_and_the_code(place, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(1e9))
     subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "two"], cwd=place, check=True)
     subprocess.run(["git", "clone", "-q", "--depth", "1", place.as_uri(), str(tmp_path / "clone")], check=True)
-    for name in ("params.yaml", "requirements.txt"):
+    for name in ("params.yaml", "requirements.txt", "dvc.yaml"):
         shutil.copy(place / name, tmp_path / "clone")
     found = warnings(tmp_path / "clone")
     assert set(found) == {"git", "disk", "environment"}
