@@ -17,6 +17,8 @@ from genres.inference import export
 from genres.inference.answer import predict
 from genres.inference.classifier import Classifier
 
+pytestmark = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffmpeg is not installed")
+
 CONFIG = """
 directory: {folder}/library
 library: {folder}/library.db
