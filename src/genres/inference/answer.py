@@ -77,8 +77,8 @@ def predict(classifier: "Classifier", song: Path) -> dict[str, Any]:
     dict
         file, model, genre (the most probable), probabilities (by genre, their sum is 1), timeline (a list of start_s,
         end_s, probabilities), distance and threshold (the out-of-distribution score and its threshold; null for a model
-        without one), warning (null, or a sentence), trained_on (data set and protocol). The probabilities of a tagger
-        do not sum to 1.
+        without one), warning (null, or a sentence), trained_on (data set, protocol, outside data). The probabilities of
+        a tagger do not sum to 1.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def predict(classifier: "Classifier", song: Path) -> dict[str, Any]:
         "distance": distance,
         "threshold": threshold,
         "warning": warning_of(distance, threshold),
-        "trained_on": {"dataset": classifier.card["dataset"], "protocol": classifier.card["protocol"]},
+        "trained_on": {key: classifier.card.get(key) for key in ("dataset", "protocol", "pretrained_on")},
     }
 
 
@@ -120,10 +120,13 @@ def warning_of(distance: float | None, threshold: float | None) -> str | None:
     )
 
 
-def origin(model: str, dataset: str, protocol: str) -> str:
+def origin(model: str, dataset: str, protocol: str, pretrained_on: str | None = None) -> str:
     """Return what a model was trained on, and what a reader of its predictions must know of that."""
     notes = [f"{model}, trained on {dataset}"]
-    notes += ["pretrained: tags, not classes"] * (protocol == "tags")
+    if protocol == "tags":
+        notes.append("pretrained: tags, not classes")
+    elif pretrained_on:
+        notes.append(f"pretrained ({pretrained_on})")
     notes += ["synthetic music"] * (dataset == "demo") + ["LEAKY split"] * (protocol == "clip")
     return ", ".join(notes)
 

@@ -93,7 +93,7 @@ def about_model(model_file: Path) -> dict[str, Any]:
     form, windowing = Format(**card["spectrogram"]), Windowing(**card["windowing"])
     return {
         "architecture": card["architecture"],
-        "about": origin(card["architecture"], card["dataset"], card["protocol"]),
+        "about": origin(card["architecture"], card["dataset"], card["protocol"], card.get("pretrained_on")),
         "licence": card.get("license"),
         "runtime": PACKAGE,
         "genres": card["genres"],

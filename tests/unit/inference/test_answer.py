@@ -268,3 +268,15 @@ def test_an_hour_takes_no_more_memory_than_a_few_minutes(project: Path, referenc
     print(peak_kb)
     assert peak_kb[4] < 250_000
     assert peak_kb[60] - peak_kb[4] < 30_000  # the stored spectrogram is 20 MB of it
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        (("demo", "artist", None), "net, trained on demo, synthetic music"),
+        (("folder", "clip", "MSD"), "net, trained on folder, pretrained (MSD), LEAKY split"),
+        (("Songs", "tags", "MSD"), "net, trained on Songs, pretrained: tags, not classes"),
+    ],
+)
+def test_what_a_reader_must_know_of_a_model(about: tuple, says: str) -> None:
+    assert answer.origin("net", *about) == says
