@@ -51,6 +51,15 @@ def write_model(
     return path
 
 
+def write_exported(folder: Path) -> Path:
+    """Write tiny.keras and return tiny.onnx, its export."""
+    from genres.inference import export  # loads TensorFlow
+
+    model_file, exported = write_model(folder / "tiny.keras"), folder / "tiny.onnx"
+    export.write(model_file, exported, model_file)
+    return exported
+
+
 def write_architecture(path: Path, settings: Params, name: str, **front_end) -> Path:
     """Write a network of params.yaml as the stage `train` does, with random weights; `front_end` changes its format."""
     chosen = settings.models[name]

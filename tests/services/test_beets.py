@@ -11,9 +11,8 @@ import mutagen
 import numpy as np
 import pytest
 from checkout import ROOT, clean_environment
-from networks import write_model
+from networks import write_exported
 
-from genres.inference import export
 from genres.inference.answer import predict
 from genres.inference.classifier import Classifier
 
@@ -30,10 +29,7 @@ genres: {{model: {model}, confidence: {confidence}, auto: {auto}}}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    keras_file = write_model(folder / "tiny.keras")
-    export.write(keras_file, folder / "tiny.onnx", keras_file)
-    return folder / "tiny.onnx"
+    return write_exported(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

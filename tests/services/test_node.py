@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkout import ROOT
-from networks import write_model
+from networks import write_exported
 
 from genres.core.paths import cache_dir
-from genres.inference import answer, export
+from genres.inference import answer
 from genres.inference.classifier import Classifier
 
 SCRIPT = ROOT / "docs/node.mjs"
@@ -36,10 +36,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    model_file = write_model(folder / "tiny.keras")
-    export.write(model_file, folder / "tiny.onnx", model_file)
-    return folder / "tiny.onnx"
+    return write_exported(tmp_path_factory.mktemp("model"))
 
 
 def run(node: Path, *arguments: Path) -> subprocess.CompletedProcess:

@@ -92,8 +92,9 @@ def scores_of(model_file: Path, card: ModelCard) -> dict[str, Any] | None:
     again = f"run: dvc repro '{stage}'"
     if not path.exists():
         raise UserError(f"{path}: no such file; {again}")
+    digests = recorded(stage)
     for file in (model_path(architecture), TRACKS, path):
-        if recorded(stage).get(file.as_posix()) != _md5(file):
+        if digests.get(file.as_posix()) != _md5(file):
             raise UserError(f"{path}: not of the present {file} (by dvc.lock); {again}")
     return dict(read_json(path))
 

@@ -1,4 +1,4 @@
-"""What an audit looks at: songs with labels, held-out predictions, embeddings, and which songs are the same recording.
+"""Gather what an audit needs: songs with labels, held-out predictions, embeddings, and equal recordings.
 
 From the data set of the working folder, or from files of predictions; a folder of music is made a data set first.
 """

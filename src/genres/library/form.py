@@ -1,4 +1,4 @@
-"""What is done with the tags of a kind of file."""
+"""Describe what the package does with the tags of a kind of file."""
 
 import hashlib
 from collections.abc import Callable, Iterator

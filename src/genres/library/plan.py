@@ -1,4 +1,4 @@
-"""What is to become of each song of a library: its predicted genre, or the reason why it is left as it is."""
+"""Decide what becomes of each song of a library: its predicted genre, or the reason why it is left as it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

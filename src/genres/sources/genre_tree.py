@@ -31,7 +31,7 @@ _MISREAD = [
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the tag of a song says.
+    """Hold what the tag of a song says.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ _TWO_TAGS = (".aac", ".mp2", ".mp3", ".mpa", ".mpga", ".tta")
 
 @dataclass(frozen=True)
 class SongTags:
-    """What the tags of a file say; empty where they say nothing."""
+    """Hold what the tags of a file say; empty where they say nothing."""
 
     artist: str = ""
     title: str = ""

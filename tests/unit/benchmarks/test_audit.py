@@ -1,24 +1,17 @@
 """The benchmark of audits: what it counts in one draw."""
 
+from functools import partial
+
 import numpy as np
-import pandas as pd
 import pytest
+from embedded_songs import embedded_songs
 
 from benchmarks import audit
-from genres.core.params import DiscriminantParams
-from genres.experiments.out_of_fold import Embedded
 
 pytestmark = pytest.mark.soak  # of tools beside the project
 
 
-def music(noise: float) -> Embedded:
-    """Songs of 60 artists of three genres."""
-    rng = np.random.default_rng(0)
-    artists = np.repeat(np.arange(60), 4)
-    labels = artists % 3
-    columns = np.eye(3)[labels] * 4 + noise * rng.normal(size=(240, 3))
-    options = DiscriminantParams(shrinkage=0.2, artist_power=0.25, block_power=0.0, clip=3.0)
-    return Embedded(pd.DataFrame(), ["a", "b", "c"], columns, np.arange(240), labels, artists, [3], options)
+music = partial(embedded_songs, per_artist=4)
 
 
 def test_easy_songs_show_all_planted_errors():

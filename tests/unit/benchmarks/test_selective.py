@@ -1,25 +1,17 @@
 """The benchmark of promises: what it counts in one split."""
 
-import numpy as np
+from functools import partial
+
 import pandas as pd
 import pytest
+from embedded_songs import embedded_songs
 
 from benchmarks import selective
-from genres.core.params import DiscriminantParams
-from genres.experiments.out_of_fold import Embedded
 
 pytestmark = pytest.mark.soak  # of tools beside the project
 
 
-def music(noise: float) -> Embedded:
-    """Songs of 60 artists of three genres, each with two equal windows."""
-    rng = np.random.default_rng(0)
-    artists = np.repeat(np.arange(60), 3)
-    labels = artists % 3
-    columns = np.eye(3)[labels] * 4 + noise * rng.normal(size=(180, 3))
-    options = DiscriminantParams(shrinkage=0.2, artist_power=0.25, block_power=0.0, clip=3.0)
-    track_of = np.repeat(np.arange(180), 2)
-    return Embedded(pd.DataFrame(), ["a", "b", "c"], columns[track_of], track_of, labels, artists, [3], options)
+music = partial(embedded_songs, per_artist=3, windows=2)
 
 
 def test_easy_songs_are_all_tagged_and_right():

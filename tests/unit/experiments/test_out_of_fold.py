@@ -50,7 +50,7 @@ def test_a_track_does_not_depend_on_its_artists_other_tracks(artist):
 
 
 def test_artists_alone_are_not_recognised():
-    """Where the sound says nothing about the genre but all about the artist, accuracy is that of guessing."""
+    """Expect the accuracy of guessing where the sound says all about the artist and nothing about the genre."""
     right = []
     for seed in range(10):
         rng = np.random.default_rng(seed)

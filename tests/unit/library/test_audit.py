@@ -135,7 +135,7 @@ def test_names_cannot_become_parts_of_the_page(file):
 
 
 def test_duplicates_with_two_labels_come_first(project):
-    """Of the data set of the working folder: the copy with the less likely label; without predictions, both."""
+    """Name the copy with the less likely label in the working folder's data set; without predictions, both."""
     table = predictions({4: "rock"})
     table.loc[4, GENRES] = [0.1, 0.46, 0.44]
     table.to_csv("held_out.csv", index=False)

@@ -1,4 +1,4 @@
-"""What the page says of a song."""
+"""Check what the page says of a song."""
 
 import numpy as np
 from networks import FORMAT
