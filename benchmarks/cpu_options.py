@@ -3,7 +3,7 @@
 Each option alone against the default, in clips a second: two trainings on a resident batch, each in a process of its
 own, taking turns. Networks and settings are otherwise those of params.yaml. Channels first is left out, since
 TensorFlow has no such convolutions for CPUs. mixed_bfloat16 needs a CPU that computes in bfloat16 (flags avx512_bf16
-or amx_bf16), or numbers are converted back and forth.
+or amx_bf16), or numbers are converted back and forth. The page has the option that matters: oneDNN switched off.
 
     python -m benchmarks.cpu_options [--arch NAME …] [--rounds N] [--clips N] [--option NAME …]
 """
@@ -25,6 +25,8 @@ from genres.core.params import Params
 
 # All options use one data set, which therefore must have whole batches of each size.
 BATCH_SIZES = (16, 64, 128)
+
+ONEDNN_OFF = "TF_ENABLE_ONEDNN_OPTS=0"
 
 
 @command
@@ -48,24 +50,21 @@ def main() -> None:
         architectures=arguments.arch,
         rounds=arguments.rounds,
         clips=arguments.clips,
-        only=arguments.option or (),
+        only=arguments.option or tuple(options("")),
     )
     show("Options, as fast as the default", figures)
 
 
 def default_architectures(settings: Params) -> list[str]:
-    """Return the first and the last architecture of params.yaml."""
-    return list(dict.fromkeys((settings.architectures[0], settings.architectures[-1])))
+    """Return the architectures of params.yaml that are trained by steps."""
+    return [name for name in settings.architectures if not settings.models[name].pretrained_on]
 
 
 def options(architecture: str) -> dict[str, Options]:
     """Return all options by name."""
     default = Options(architecture)
     cores = joblib.cpu_count()
-    result = {
-        f"TF_ENABLE_ONEDNN_OPTS={value}": replace(default, environment={"TF_ENABLE_ONEDNN_OPTS": value})
-        for value in ("0", "1")
-    }
+    result = {ONEDNN_OFF: replace(default, environment=dict([ONEDNN_OFF.split("=")]))}
     # Threads within one operation, and number of parallel operations.
     for inside, between in ((1, cores), (cores, 1), (2 * cores, cores)):
         threads = {"TF_NUM_INTRAOP_THREADS": str(inside), "TF_NUM_INTEROP_THREADS": str(between)}
@@ -87,16 +86,16 @@ def measure(
     architectures: Sequence[str] = (),
     rounds: int = 3,
     clips: int = 256,
-    only: Sequence[str] = (),
+    only: Sequence[str] = (ONEDNN_OFF,),
 ) -> list[Figure]:
-    """Measure all options; needs no music. See benchmarks/figures.py."""
+    """Measure these options; needs no music. See benchmarks/figures.py."""
     settings = params.load()
     architectures = architectures or default_architectures(settings)
     if quick:
         architectures, rounds, clips = architectures[:1], 2, 128
     measured = []
     for architecture in architectures:
-        chosen = {name: option for name, option in options(architecture).items() if name in (only or [name])}
+        chosen = {name: option for name, option in options(architecture).items() if name in only}
         with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
             write_tracks(Path(temporary), settings, architecture, clips)
             for name, option in chosen.items():

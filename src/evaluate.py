@@ -21,13 +21,13 @@ from genres.core.files import read_table, write_json, write_table
 from genres.core.inputs import missing
 from genres.core.labels import numbers_of
 from genres.core.params import EvaluateParams
-from genres.core.paths import PLOTS, TRACKS, cache_dir, mels_dir, metrics_path, model_path, predictions_path
+from genres.core.paths import PLOTS, TRACKS, mels_dir, metrics_path, model_path, predictions_path
 from genres.core.text import dataset_note
 from genres.data import windows
 from genres.data.shards import Spectrograms
 from genres.figures.model import confusion_matrix, learning_curves, reliability_plot
 from genres.figures.style import save, sentence
-from genres.inference.classifier import Classifier
+from genres.inference.classifier import Classifier, for_stages
 from genres.inference.tracks import mean_by_track, predict_clips
 from genres.models.card import ModelCard
 from genres.stats import scores
@@ -64,7 +64,7 @@ def main() -> None:
     model_file = model_path(architecture)
     if not model_file.exists():
         raise UserError(f"{model_file}: no such model; train it with: dvc repro {shlex.quote(f'train@{architecture}')}")
-    classifier = Classifier(model_file, cache_dir("embeddings"))
+    classifier = for_stages(architecture)
     card = classifier.card
 
     spectrograms = Spectrograms(mels_dir(classifier.front_end))

@@ -21,14 +21,14 @@ from genres.core import params
 from genres.core.console import command, print_table
 from genres.core.files import read_json, read_table, write_json, write_table
 from genres.core.inputs import available
-from genres.core.paths import METRICS, PLOTS, SUMMARY, TRACKS, cache_dir, mels_dir, model_path, raw_dir
+from genres.core.paths import METRICS, PLOTS, SUMMARY, TRACKS, mels_dir, model_path, raw_dir
 from genres.core.text import dataset_note, display_name
 from genres.data.remixes import check_kept_out, versions_of
 from genres.data.shards import Spectrograms
 from genres.figures import remix as figures
 from genres.figures.style import save
 from genres.inference import saliency
-from genres.inference.classifier import Classifier
+from genres.inference.classifier import Classifier, for_stages
 from genres.models.card import ModelCard, read_card
 from genres.stats import pairs
 from genres.stats.pairs import Pair, Song
@@ -72,7 +72,7 @@ def main() -> None:
         drawn = best if best in architectures else architectures[0]
         tested = raw[raw["track_id"].isin(folds["track_id"][folds["fold"] == "test"])]
         for architecture in architectures:
-            classifier = Classifier(model_path(architecture), cache_dir("embeddings"))
+            classifier = for_stages(architecture)
             spectrograms = Spectrograms(mels_dir(classifier.front_end))
             predictions[architecture] = predict(classifier, spectrograms, versions, tested, settings.seed)
             if architecture == drawn:

@@ -20,6 +20,7 @@ from genres.core.paths import (
     SUMMARY,
     TAGGER,
     WEIGHTS,
+    cache_dir,
     model_path,
     onnx_path,
 )
@@ -95,6 +96,18 @@ def exported_model(architecture: str, source: Path) -> Path | None:
     return None if is_outdated else exported
 
 
+def for_stages(architecture: str) -> "Classifier":
+    """Return a trained architecture as the stages run it, with all of its card.
+
+    It is the exported model, which needs no Keras; of a pretrained network the .keras file, whose frozen network's
+    output is kept for other stages and trainings.
+    """
+    model_file = model_path(architecture)
+    frozen = read_card(model_file).get("pretrained_on")
+    exported = None if frozen else exported_model(architecture, model_file)
+    return Classifier(model_file, cache_dir("embeddings"), exported)
+
+
 def knows_only_synthetic_music() -> bool:
     """Return True if the compared networks were trained on the synthetic demo."""
     return SUMMARY.exists() and read_json(SUMMARY)["dataset"] == "demo"
@@ -130,6 +143,8 @@ class Classifier:
         models/<architecture>.onnx or models/<architecture>.keras.
     embeddings : Path or None
         Folder that keeps what a frozen network computes, if Keras runs it; None: nothing is kept.
+    exported : Path or None
+        Exported model of the same training, which runs in place of `model_file`.
 
     Attributes
     ----------
@@ -152,14 +167,14 @@ class Classifier:
         If the file is not a model of this project, or cannot be loaded.
     """
 
-    def __init__(self, model_file: Path, embeddings: Path | None = None) -> None:
+    def __init__(self, model_file: Path, embeddings: Path | None = None, exported: Path | None = None) -> None:
         self.card = read_card(model_file)
         self.genres: list[str] = self.card["genres"]
         self.format = Format(**self.card["spectrogram"])
         self.front_end = self.card.get("front_end", DEFAULT_FRONT_END)
         self.windowing = Windowing(**self.card["windowing"])
         self.window_s = self.windowing.frames(self.format) / self.format.frame_rate
-        self._network = engines.load(model_file, embeddings)
+        self._network = engines.load(exported or model_file, embeddings)
 
     def spectrogram(self, song: Path) -> np.ndarray:
         """Compute the mel spectrogram of a song, equal to that of the stage `mels`: uint8 [shape=(frames, n_mels)].

@@ -31,12 +31,15 @@ def predict_clips(classifier: Classifier, clips: pd.DataFrame, spectrograms: Spe
     UserError
         If the network was refitted, and a validation clip is none of its training: the data have changed since.
     """
-    windows = classifier.windowing.cut_all(clips, spectrograms.track, spectrograms.format)
-    probabilities = classifier.probabilities(windows)
-    if (before := classifier.card.get("validation")) is not None:
+    before = classifier.card.get("validation")
+    known = (clips["fold"] == "val").to_numpy() & (before is not None)
+    windows = classifier.windowing.cut_all(clips[~known], spectrograms.track, spectrograms.format)
+    probabilities = np.empty((len(clips), len(classifier.genres)))
+    probabilities[~known] = classifier.probabilities(windows)
+    if before is not None:
         keys = zip(before["track_id"], before["start_s"], strict=True)
         rows = dict(zip(keys, before["probabilities"], strict=True))
-        for row in np.flatnonzero(clips["fold"] == "val"):
+        for row in np.flatnonzero(known):
             clip = (clips["track_id"][row], clips["start_s"][row])
             if clip not in rows:
                 raise UserError(

@@ -20,10 +20,11 @@ from genres.audio.mel import of_blocks
 from genres.core import params
 from genres.core.console import UserError
 from genres.core.files import write_json
+from genres.core.paths import cache_dir
 from genres.data.windows import Windowing
 from genres.inference import export, tagger
 from genres.inference.answer import predict
-from genres.inference.classifier import Classifier, choose_model
+from genres.inference.classifier import Classifier, choose_model, for_stages
 from genres.inference.saliency import occlusion_saliency
 from genres.models.card import read_card
 
@@ -213,6 +214,33 @@ def test_an_exported_model_is_taken_unless_its_training_is_another(project: Path
         choose_model()
     write_model(model_file)
     assert choose_model("tiny") == Path("models/tiny.keras")
+
+
+def test_stages_run_the_exported_model_of_the_same_training_with_the_whole_card(project: Path) -> None:
+    before = {"track_id": ["a"], "start_s": [0.0], "probabilities": [[0.1, 0.2, 0.3, 0.4]]}
+    model_file = write_model(project / "models/tiny.keras", validation=before)
+    export.write(model_file, project / "models/tiny.onnx", model_file)
+    clips = np.random.default_rng(1).integers(0, 256, (3, FORMAT.frames(1.0), 32)).astype(np.uint8)
+    by_keras = Classifier(model_file).probabilities(clips)
+    code = (
+        "import sys, numpy; from genres.inference.classifier import for_stages; classifier = for_stages('tiny'); "
+        "numpy.save('found.npy', classifier.probabilities(numpy.load('clips.npy'))); "
+        "assert classifier.card['validation']['track_id'] == ['a']; assert 'tensorflow' not in sys.modules"
+    )
+    np.save("clips.npy", clips)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    np.testing.assert_allclose(np.load("found.npy"), by_keras, atol=1e-5)
+    write_model(model_file, dataset="another")  # trained again
+    np.testing.assert_array_equal(for_stages("tiny").probabilities(clips), by_keras)
+
+
+def test_stages_keep_what_a_frozen_network_computes(project: Path) -> None:
+    model_file = write_architecture(project / "models/transfer.keras", SETTINGS, "transfer")
+    export.write(model_file, project / "models/transfer.onnx", model_file)
+    classifier = for_stages("transfer")
+    shape = (1, classifier.windowing.frames(classifier.format), classifier.format.n_mels)
+    classifier.probabilities(np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8))
+    assert len(list(cache_dir("embeddings").rglob("*.npy"))) == 1
 
 
 def test_a_prediction_loads_nothing_that_it_does_not_need(project: Path, write_song: Callable) -> None:

@@ -101,8 +101,8 @@ def test_predictions_before_the_refit_are_taken_by_clip_and_not_by_place(clips, 
     shuffled = clips[is_val].sample(frac=1, random_state=1)
     before = {"track_id": list(shuffled["track_id"]), "start_s": list(shuffled["start_s"])}
     before["probabilities"] = earlier[shuffled.index].tolist()
-    classifier = Mock(windowing=Windowing(3.0), card=CARD | {"validation": before})
-    classifier.probabilities.return_value = probabilities.copy()
+    classifier = Mock(windowing=Windowing(3.0), genres=GENRES, card=CARD | {"validation": before})
+    classifier.probabilities.return_value = probabilities[~is_val]  # the others are not predicted
     expected = np.where(is_val[:, np.newaxis], earlier, probabilities)
     np.testing.assert_array_equal(predict_clips(classifier, clips, Mock()), expected)
     classifier.card["validation"] = {key: values[1:] for key, values in before.items()}
