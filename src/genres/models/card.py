@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from genres.core.console import UserError
-from genres.core.paths import export_stage
+from genres.core.paths import MODELS, export_stage
 from genres.models import onnx_file
 
 MEMBER = "card.json"
@@ -60,6 +60,8 @@ def read_card(model_file: Path) -> ModelCard:
     exported = model_file.suffix == ".onnx"
     verb, stage = ("export", export_stage(model_file.stem)) if exported else ("train", f"train@{model_file.stem}")
     again = f"{verb} it again: dvc repro --force {shlex.quote(stage)}"
+    if model_file.absolute().parent != MODELS.absolute():
+        again = "get it again from where it came from"
     card = _exported(model_file, again) if exported else _zipped(model_file, again)
     missing = [key for key in NEEDED if key not in card] if isinstance(card, dict) else [*NEEDED]
     if missing:

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 from checkout import ROOT
-from networks import FORMAT, GENRES, random_weights, write_architecture, write_model
+from networks import FORMAT, GENRES, random_weights, write_architecture, write_exported, write_model
 
 from genres.audio import decode
 from genres.audio.mel import of_blocks
@@ -283,10 +283,9 @@ def test_windows_that_the_network_does_not_take_are_one_line(tmp_path: Path) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
-    model_file = write_model(tmp_path / "tiny.keras")
-    export.write(model_file, tmp_path / "good.onnx", model_file)
-    good = (tmp_path / "good.onnx").read_bytes()
+def test_a_file_that_is_none_is_one_line(project: Path, tmp_path: Path) -> None:
+    good_file = write_exported(tmp_path)
+    good = good_file.read_bytes()
     foreign = onnx.load_from_string(good)
     del foreign.metadata_props[:]
     older = onnx.load_from_string(good)
@@ -303,14 +302,15 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
         (bytes(flipped), "damaged"),
         (foreign.SerializeToString(), "not a model of this project"),
         (older.SerializeToString(), "made by another version of this project"),
-        (model_file.read_bytes(), "damaged, truncated, or not an ONNX model"),
+        (good_file.with_suffix(".keras").read_bytes(), "damaged, truncated, or not an ONNX model"),
     ):
-        (tmp_path / "bad.onnx").write_bytes(content)
-        with pytest.raises(
-            UserError, match=rf"bad\.onnx: ({reason}).*; export it again: dvc repro --force export@bad$"
-        ) as caught:
-            Classifier(tmp_path / "bad.onnx")
-        assert "\n" not in str(caught.value)
-    (tmp_path / "msd_musicnn.onnx").write_bytes(older.SerializeToString())
+        for folder, cure in (("models", "export it again: dvc repro --force export@bad"), ("mine", "get it again .*")):
+            bad = project / folder / "bad.onnx"
+            bad.parent.mkdir(exist_ok=True)
+            bad.write_bytes(content)
+            with pytest.raises(UserError, match=rf"bad\.onnx: ({reason}).*; {cure}$") as caught:
+                Classifier(bad)
+            assert "\n" not in str(caught.value)
+    Path("models/msd_musicnn.onnx").write_bytes(older.SerializeToString())
     with pytest.raises(UserError, match=r"export it again: dvc repro --force tagger$"):
-        Classifier(tmp_path / "msd_musicnn.onnx")
+        Classifier(Path("models/msd_musicnn.onnx"))

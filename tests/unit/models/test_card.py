@@ -11,6 +11,7 @@ from checkout import ROOT
 
 from genres.core.console import UserError
 from genres.models.backend import keras
+from genres.models import card
 from genres.models.card import read_card, write_card
 
 CARD = {
@@ -59,7 +60,10 @@ def test_reading_loads_no_keras(model_file: Path) -> None:
     assert shown.stdout == "3.0\n", shown.stderr
 
 
-def test_what_is_no_model_is_one_line(model_file: Path, tmp_path: Path) -> None:
+def test_what_is_no_model_is_one_line(model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"tiny\.keras: has no card inside, .*get it again from where it came from$"):
+        read_card(model_file)
+    monkeypatch.setattr(card, "MODELS", model_file.parent)
     with pytest.raises(UserError, match=r"tiny\.keras: has no card inside, .*dvc repro --force train@tiny$"):
         read_card(model_file)
     with pytest.raises(UserError, match=r"none\.keras: no such model; `make repro`"):
