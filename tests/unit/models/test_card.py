@@ -10,8 +10,8 @@ import pytest
 from checkout import ROOT
 
 from genres.core.console import UserError
-from genres.models.backend import keras
 from genres.models import card
+from genres.models.backend import keras
 from genres.models.card import read_card, write_card
 
 CARD = {
