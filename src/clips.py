@@ -2,7 +2,8 @@
 
     python src/clips.py
 
-A clip is a window into its track's spectrogram; no audio is cut.
+A clip is a window into its track's spectrogram; no audio is cut. Training tracks get their reviewed genres, of
+data/reviews.jsonl; data/reviewed.csv says what became of each review.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from genres.core.params import ClipParams, Params
 from genres.core.paths import CLIPS, TRACKS, raw_dir
 from genres.data import folds
 from genres.data.windows import Windowing
+from genres.library import reviews
 
 
 @command
@@ -25,9 +27,16 @@ def main() -> None:
     settings = params.load()
     raw = read_table(raw_dir(settings.dataset) / "tracks.csv", dtype=str)
     tracks, clips = split_tracks(raw, settings)
+    # After the folds, which must not change with a review: they depend on the genres.
+    standing = reviews.standing(reviews.songs_of(raw, settings.dataset), reviews.read())
+    tracks, clips, reviewed = reviews.applied(tracks, clips, standing)
     write_table(TRACKS, tracks)
     write_table(CLIPS, clips)
+    write_table(reviews.REVIEWED, reviewed)
     show(tracks, clips, settings)
+    if not reviewed.empty:
+        counts = reviewed["effect"].value_counts()
+        print("Reviewed labels: " + ", ".join(f"{number} {effect}" for effect, number in counts.items()))
 
 
 def split_tracks(raw: pd.DataFrame, settings: Params) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -3,7 +3,8 @@
     python src/compare.py
 
 The architectures are ranked by validation accuracy, never by the test set. The row `ensemble` is the mean of all
-architectures' probabilities.
+architectures' probabilities. Reviewed labels of test tracks are counted, and change no score but
+`track_accuracy_reviewed`.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from genres.core.text import amount, architecture_label, dataset_note
 from genres.data import folds
 from genres.figures import comparison, differences
 from genres.figures.style import save
+from genres.library.reviews import REVIEWED
 from genres.models.card import ModelCard, read_card
 from genres.stats.leaderboard import leaderboard, per_genre
 
@@ -39,6 +41,7 @@ def main() -> None:
     card = next(iter(cards.values()))
     costs = {name: {cost: card.get(cost) for cost in COSTS} for name, card in cards.items()}
     rows = leaderboard(predictions, costs, artists(), card["genres"], settings.evaluate, settings.seed)
+    rows = with_reviews(rows, predictions, read_table(REVIEWED, dtype=str))
     write_json(LEADERBOARD, rows)
     write_json(SUMMARY, summary(rows, card))
     best = summary(rows, card)["best"]
@@ -52,6 +55,44 @@ def main() -> None:
 def predictions_of(architecture: str) -> pd.DataFrame:
     """Read the predictions of an architecture, in an order that is the same for all."""
     return read_predictions(architecture).sort_values(["fold", "track_id"]).reset_index(drop=True)
+
+
+def with_reviews(
+    rows: list[dict[str, Any]], predictions: dict[str, pd.DataFrame], reviewed: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return the rows with the number of test labels that were reviewed and corrected, and accuracy by the corrections.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of :func:`genres.stats.leaderboard.leaderboard`.
+    predictions : dict of str to pd.DataFrame
+        Predictions of each architecture.
+    reviewed : pd.DataFrame
+        data/reviewed.csv: track_id, fold, genre, reviewed (empty: none of the genres), effect.
+
+    Returns
+    -------
+    list of dict
+        With reviewed_test_labels, corrected_test_labels, track_accuracy_reviewed. The last is over the test tracks that
+        are of a genre by review; None for the ensemble, and where no label was reviewed.
+    """
+    genres = dict(zip(reviewed["track_id"], reviewed["reviewed"], strict=True))
+    result = []
+    for row in rows:
+        table = predictions.get(row["arch"], next(iter(predictions.values())))
+        test = table[table["fold"] == "test"]
+        labels = test["track_id"].map(genres)
+        truth = labels.fillna(test["genre"])
+        right = (truth == test["predicted"])[truth != ""]
+        is_known = labels.notna().any() and len(right) and row["arch"] in predictions
+        counts = {
+            "reviewed_test_labels": int(labels.notna().sum()),
+            "corrected_test_labels": int((labels.notna() & (truth != test["genre"])).sum()),
+            "track_accuracy_reviewed": float(right.mean()) if is_known else None,
+        }
+        result.append(row | counts)
+    return result
 
 
 def artists() -> dict[str, int]:
@@ -147,6 +188,13 @@ def show(rows: list[dict[str, Any]], card: ModelCard) -> None:
     for row in rows:
         if row["pretrained_on"]:
             print(f"* {architecture_label(row)}; the ensemble is of the networks from scratch")
+    if number := rows[0]["reviewed_test_labels"]:
+        scores = [(row["arch"], row["track_accuracy_reviewed"]) for row in rows]
+        print(
+            f"{number} test labels were reviewed, {rows[0]['corrected_test_labels']} of them corrected: held apart; "
+            "test accuracy by the corrections: "
+            + ", ".join(f"{name} {accuracy:.1%}" for name, accuracy in scores if accuracy is not None)
+        )
     for row in rows:
         if row["temperature_reason"]:
             print(f"{row['arch']}: its temperature stays at 1: {row['temperature_reason']}")

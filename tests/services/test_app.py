@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ import requests
 import soundfile
 from checkout import ROOT, SAMPLE_RATE, clean_environment, write_song
 from networks import FORMAT
+from served_page import Site, needs_browser, serve, stop
 
 from genres.audio.decode import AudioError
 from genres.audio.mel import spectrogram_of
@@ -30,20 +30,9 @@ from genres.page.listening import Networks, Outline, Prediction, complaint, deco
 
 pytestmark = pytest.mark.xdist_group("app")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
-
 # Low and slow, high and fast, noise: see tests/checkout.py.
 SOUNDS = {"low<b>": (110, 1.0), "high": (880, 4.0), "noise": (0, 2.0)}
 GENRES = list(SOUNDS)
-
-
-class Site(NamedTuple):
-    """A page that is up."""
-
-    url: str
-    folder: Path  # the project's
-    process: subprocess.Popen
 
 
 @pytest.fixture(scope="module")
@@ -105,75 +94,11 @@ def half_and_half(folder: Path) -> Path:
     return folder / "half and half.wav"
 
 
-def serve(folder: Path, *arguments: str, delete_after_s: int = 3600) -> Site:
-    """Start the command in a project, as a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    code = f"import genres.page.app; genres.page.app.DELETE_AFTER_S = {delete_after_s}; genres.page.app.main()"
-    environment = clean_environment() | {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(folder)}
-    command = [sys.executable, "-c", code, "--port", str(port), *arguments]
-    output = (folder / "server.log").open("w")
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}/"
-    for _ in range(400):
-        if process.poll() is not None:
-            break
-        try:
-            requests.get(f"{url}config", timeout=5)
-            return Site(url, folder, process)
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise AssertionError((folder / "server.log").read_text())
-
-
-def stop(site: Site) -> None:
-    site.process.terminate()
-    site.process.wait(20)
-    assert not list(site.folder.glob("genres-*")), "what was sent is still there"
-    assert "Traceback" not in (site.folder / "server.log").read_text()
-
-
 @pytest.fixture(scope="module")
 def site(folder: Path) -> Iterator[Site]:
     site = serve(folder)
     yield site
     stop(site)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        yield playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *microphone]
-        )
-
-
-@pytest.fixture
-def visit(browser) -> Iterator[Callable]:
-    """Open the page as a new visitor; whatever happens there, nothing is asked of another machine."""
-    contexts, foreign, broken = [], [], []
-
-    def visit(site: Site, width: int = 1280, height: int = 800, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(30000)
-        page.on("request", lambda r: r.url.startswith((site.url, "data:", "blob:")) or foreign.append(r.url))
-        page.on("websocket", lambda socket: foreign.append(socket.url))
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(site.url)
-        page.wait_for_function("document.querySelector('#network input')?.value || document.querySelector('#notice p')")
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert not foreign, "asked of another machine"
-    assert not broken, "errors in the page's script"
 
 
 def send(page, song: Path, where: str = "#upload") -> None:

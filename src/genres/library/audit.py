@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genres.core import params
 from genres.core.console import UserError, command, print_table
 from genres.core.files import write_table
 from genres.core.text import percent
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         if path := getattr(given, name):
             _check_can_be_written(path, f"--{name}")
 
-    from genres.library import audited, suspects
+    from genres.library import audited, review_queue, suspects
     from genres.library.audit_page import page
     from genres.library.report import write_playlist, write_text
 
@@ -48,12 +49,13 @@ def main(argv: list[str] | None = None) -> None:
 
         music = of_folder(given.dir, given.recipe)
     else:
-        from genres.core import params
-
         music = audited.of_data_set(params.load())
     found = suspects.find(music)
     facts = summary(music)
     show(music, found, facts, given.most)
+    if not given.dir and (music.catalogue["file"] != "").any():
+        review_queue.write(review_queue.path_of(params.load().dataset), music._replace(about=facts[0]), found)
+        print("listen to them, and correct them, on the page: genres app --review")
     if given.csv:
         write_table(given.csv, found)
     if given.m3u8:

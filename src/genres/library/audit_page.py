@@ -13,7 +13,7 @@ from genres.core.text import display_name, percent
 from genres.figures.style import BLUE, ORANGE
 from genres.library.suspects import DUPLICATE, LABEL, OUTLIER
 
-_KINDS = {
+KINDS = {
     DUPLICATE: "duplicate with two labels",
     LABEL: "the predictions doubt the label",
     OUTLIER: "unlike all songs of other artists",
@@ -75,7 +75,7 @@ def _song(row: Mapping[Any, Any]) -> str:
     player = ""
     if row["file"] and os.path.isfile(row["file"]):  # noqa: PTH113 (Path.is_file raises for names that are too long)
         player = f'<audio controls preload="none" src="{escape(Path(row["file"]).as_uri())}"></audio>'
-    kinds = "; ".join(filter(None, [*(_KINDS[kind] for kind in row["kind"].split(", ")), row["note"]]))
+    kinds = "; ".join(filter(None, [*(KINDS[kind] for kind in row["kind"].split(", ")), row["note"]]))
     genres = "".join(
         _genre(name, row[name], row[f"probability_of_{name}"]) for name in ("label", "likelier") if row[name]
     )

@@ -12,6 +12,7 @@ from genres.core.console import UserError
 from genres.core.text import display_name
 from genres.page import examples, pictures, results
 from genres.page.listening import MOST_MEGABYTES, MOST_MINUTES, Networks, Prediction, complaint
+from genres.page.reviewing import Desk
 
 SONG_HINT = "The genres of the song over time appear here."
 TITLE = "Which genre is it?"
@@ -28,7 +29,7 @@ class Song(NamedTuple):
     name: str
 
 
-def build(networks: Networks, architecture: str | None, delete_after_s: int) -> gr.Blocks:
+def build(networks: Networks, architecture: str | None, delete_after_s: int, desk: Desk | None = None) -> gr.Blocks:
     """Build the page.
 
     Parameters
@@ -39,6 +40,8 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
         Architecture that is selected first; None for the best.
     delete_after_s : int
         Age in seconds at which uploads are deleted.
+    desk : Desk or None
+        Adds the tab that reviews labels, in front.
     """
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(min(60, delete_after_s), delete_after_s)
@@ -51,6 +54,9 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int) -> 
             network = gr.Dropdown(label="network", choices=[], interactive=True, elem_id="network", min_width=220)
         notice = gr.HTML(elem_id="notice", visible=False, js_on_load=None)
         with gr.Tabs(elem_id="tabs"):
+            if desk:
+                with gr.Tab("Review", id="review"):
+                    _review_tab(page, desk)
             with gr.Tab("A song", id="song"):
                 open_with_song = _song_tab(networks, network)
             with gr.Tab("Two versions", id="versions"):
@@ -226,6 +232,25 @@ def _results_tab(page: gr.Blocks) -> None:
 
     page.load(refresh, outputs=[board, which, drawn], **QUIET)
     which.input(results.pictures, which, drawn, **QUIET)
+
+
+# What a click says; the song is the one that the visitor saw.
+_ON_REVIEW = """element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-action]');
+  if (!button) return;
+  const track_id = button.closest('.review').dataset.track ?? '';
+  trigger('click', { action: button.dataset.action, genre: button.dataset.genre, track_id });
+});"""
+
+
+def _review_tab(page: gr.Blocks, desk: Desk) -> None:
+    shown = gr.HTML(elem_id="review", js_on_load=_ON_REVIEW)
+
+    def act(said: gr.EventData) -> str:
+        return desk.act(str(said.action), str(said.track_id), str(said.genre))
+
+    page.load(desk.show, outputs=shown, **QUIET)
+    shown.click(act, outputs=shown, **QUIET)
 
 
 def _examples(label: str, choices: list[tuple[str, Any]], name: str) -> list[tuple[gr.Button, Any]]:

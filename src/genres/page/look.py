@@ -1,5 +1,6 @@
 """Theme and security of the page: no requests to other hosts, no access to files of other visitors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,25 @@ _POLICY = (
 )
 
 
-# Host names of a page that serves this machine only. Other names come from DNS rebinding and are rejected.
-LOCAL = ("127.0.0.1", "localhost")
+def launch_options(hosts: Sequence[str], *, is_written_to: bool) -> dict[str, Any]:
+    """Return arguments of Gradio's launch(): theme, style, script, middleware; its optional features are off.
 
-
-def launch_options(host: str) -> dict[str, Any]:
-    """Return arguments of Gradio's launch(): theme, style, script, middleware; its optional features are off."""
+    Parameters
+    ----------
+    hosts : sequence of str
+        Names of this machine if the page serves it alone: others come from DNS rebinding, and are rejected. Else empty.
+    is_written_to : bool
+        True if events write files of the project: pages of other sites that are open in the browser are then refused.
+    """
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     guards = [Middleware(Guard)]
-    if host in LOCAL:
-        guards.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL)))
+    if hosts:
+        guards.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)))
+
+    if is_written_to:
+        guards.append(Middleware(OwnOrigin))
 
     theme = gr.themes.Base(
         primary_hue=_BLUES, secondary_hue=_BLUES, neutral_hue="slate", font=FONTS, font_mono=["monospace"]
@@ -93,6 +101,22 @@ class Guard:
             await guarded({"type": "http.response.body", "body": b"not here"})
             return
         await self.app(scope, receive, guarded)
+
+
+class OwnOrigin:
+    """Middleware that refuses what another site's page asks for; browsers name that site."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope.get("headers", []))
+        origin = headers.get(b"origin", b"")
+        if origin and origin.rpartition(b"//")[2] != headers.get(b"host"):
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b"not from here"})
+            return
+        await self.app(scope, receive, send)
 
 
 _HEADERS = [

@@ -52,6 +52,28 @@
       }
   }).observe(document.documentElement, { childList: true, subtree: true });
 
+  // Keys of the tab that reviews labels: each clicks on its button; those of genres only after "c".
+  let choosing = false;
+  function choose(now) {
+    choosing = now;
+    document.querySelector("#review .choices")?.classList.toggle("now", now);
+  }
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#review .correct")) choose(true);
+    else if (event.target.closest?.("#review [data-action]")) choose(false);
+  });
+  document.addEventListener("keydown", (event) => {
+    const review = document.querySelector("#review .review");
+    if (!review?.checkVisibility() || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.target.matches?.("input, textarea, select, [contenteditable]")) return;
+    if (event.key === "Escape") return choose(false);
+    const key = event.key.toLowerCase();
+    const button = [...review.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+    if (!button || (/^\d$/.test(key) && !choosing)) return;
+    event.preventDefault();
+    button.click();
+  });
+
   document.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step || !event.target.matches?.(".over .part")) return;

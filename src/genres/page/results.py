@@ -27,6 +27,7 @@ def leaderboard() -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in header)
     return (
         f'<section class="board"><h3>Leaderboard, best first by validation</h3><p class="by">{_of_what(rows)}</p>'
+        f"{_of_reviews(rows[0])}"
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>'
     )
 
@@ -57,6 +58,13 @@ def _of_what(rows: list[dict[str, Any]]) -> str:
         if isinstance(metrics, dict):
             return escape(dataset_note(metrics["dataset"], metrics["protocol"]))
     return ""
+
+
+def _of_reviews(row: dict[str, Any]) -> str:
+    """Return how many labels of test tracks were reviewed; empty if none was."""
+    number = row.get("reviewed_test_labels", 0)
+    corrected = row.get("corrected_test_labels", 0)
+    return f'<p class="by">{number} test labels reviewed, {corrected} corrected: held apart</p>' if number else ""
 
 
 def _read(file: Path) -> Any:

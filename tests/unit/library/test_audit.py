@@ -13,7 +13,7 @@ from checkout import Checkout, write_music
 from genres.core import params
 from genres.core.console import UserError
 from genres.core.files import write_table
-from genres.library import audit, audit_folder, suspects
+from genres.library import audit, audit_folder, review_queue, suspects
 from genres.library.audit_page import page
 from genres.library.audited import Audited, catalogue_of
 
@@ -297,3 +297,20 @@ def test_a_folder_is_audited_with_all_that_is_odd_in_it(tmp_path):
         shutil.rmtree(music / genre)
     alone = checkout.run("genres", "audit", str(music), fails=True)
     assert "1 genre has songs of 3 artists" in alone and "Traceback" not in alone
+
+
+def test_an_audit_of_the_data_set_writes_the_order_of_reviews(file, capsys):
+    """Suspects first, then all other songs once; an audit of another folder writes none."""
+    audit.main(["music", "--predictions", str(file)])
+    assert not list(Path(".cache").glob("**/*.json")) and "genres app --review" not in capsys.readouterr().out
+    names = predictions(WRONG)["track_id"]
+    raw = {"track_id": names, "path": names, "genre": predictions(WRONG)["genre"], "recording": ""}
+    write_table(Path(f"data/raw/{params.load().dataset}/tracks.csv"), pd.DataFrame(raw))
+    found = listed("--predictions", str(file))
+    assert "genres app --review" in capsys.readouterr().out
+    queue = review_queue.read(review_queue.path_of(params.load().dataset))
+    order = [song.track_id for song in queue.songs]
+    assert order[:3] == found["track_id"].tolist() and sorted(order) == sorted(names)
+    assert [song.kind for song in queue.songs] == ["label"] * 3 + ["uncertain"] * (SONGS - 3)
+    assert queue.songs[0].probabilities[found["likelier"][0]] == max(queue.songs[0].probabilities.values())
+    assert queue.about.startswith("predictions of held_out.csv: 30 songs of 15 artists")

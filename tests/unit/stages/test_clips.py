@@ -11,6 +11,7 @@ import pytest
 import clips
 from genres.core.console import UserError
 from genres.core.files import read_table, write_table
+from genres.library import reviews
 
 
 def raw_tracks(durations: list[float]) -> pd.DataFrame:
@@ -23,6 +24,8 @@ def raw_tracks(durations: list[float]) -> pd.DataFrame:
             "artist": [f"artist {row}" for row in range(n)],
             "recording": [str(row) for row in range(n)],
             "duration_s": [str(duration) for duration in durations],
+            "sha256": [f"digest of {row}" for row in range(n)],
+            "path": [f"{row}.wav" for row in range(n)],
             "split": "",
             "song": "",
             "version": "",
@@ -129,3 +132,34 @@ def test_the_stage_writes_both_tables(
     captured = capsys.readouterr()
     assert f"protocol {protocol}" in captured.out
     assert ("inflated" in captured.err) == (protocol == "clip")
+
+
+def test_the_stage_gives_training_tracks_their_reviewed_genres_and_no_other(
+    configure: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folds stay as they are, although they depend on the genres; so do labels that are tested on."""
+    settings = configure({"dataset": "folder"})
+    raw = raw_tracks([9.0] * 24)
+    write_table(Path("data/raw/folder/tracks.csv"), raw)
+    before, _ = clips.split_tracks(raw, settings)
+    pop = before[before["genre"] == "pop"]
+    chosen = {fold: pop["track_id"][pop["fold"] == fold].iloc[0] for fold in ("train", "val", "test")}
+    for song in reviews.songs_of(raw, "folder"):
+        if song.track_id in chosen.values():
+            about = {name: getattr(song, name) for name in ("dataset", "track_id", "sha256", "duration_s")}
+            said = {"when": "2026-03-01T12:00:00Z", "who": "Ann", "action": "correct", "from": "pop", "to": "rock"}
+            reviews.append(reviews.Review.model_validate(said | about))
+    monkeypatch.setattr(sys, "argv", ["clips"])
+    clips.main()
+    after = read_table(clips.TRACKS, dtype=str)
+    assert after["fold"].tolist() == before["fold"].tolist()
+    changed = after["track_id"][after["genre"].to_numpy() != before["genre"].to_numpy()]
+    assert changed.tolist() == [chosen["train"]]
+    found = read_table(reviews.REVIEWED, dtype=str).set_index("track_id")
+    assert found["effect"].to_dict() == {
+        chosen["train"]: "in training",
+        chosen["val"]: "held apart",
+        chosen["test"]: "held apart",
+    }
+    assert found["fold"].to_dict() == {name: fold for fold, name in chosen.items()}
+    assert "Reviewed labels: 2 held apart, 1 in training" in capsys.readouterr().out

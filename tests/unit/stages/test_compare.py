@@ -37,7 +37,14 @@ def card(**values) -> dict:
 
 def ranked(tables: dict[str, pd.DataFrame], cards: dict[str, dict], artists: dict[str, int] = ARTISTS) -> list[dict]:
     costs = {name: {cost: card.get(cost) for cost in compare.COSTS} for name, card in cards.items()}
-    return leaderboard.leaderboard(tables, costs, artists, GENRES, SETTINGS.evaluate, SETTINGS.seed)
+    rows = leaderboard.leaderboard(tables, costs, artists, GENRES, SETTINGS.evaluate, SETTINGS.seed)
+    return compare.with_reviews(rows, tables, reviewed({}))
+
+
+def reviewed(labels: dict[str, str]) -> pd.DataFrame:
+    """data/reviewed.csv of tracks that were blues."""
+    table = pd.DataFrame(list(labels.items()), columns=["track_id", "reviewed"], dtype=str)
+    return table.assign(genre="blues", fold="", effect="")
 
 
 @pytest.fixture
@@ -158,3 +165,23 @@ def test_predictions_for_other_tracks_are_refused(tables):
     tables["late"] = tables["late"].iloc[1:].reset_index(drop=True)
     with pytest.raises(UserError, match="different tracks"):
         ranked(tables, {name: card() for name in tables})
+
+
+def test_reviewed_test_labels_are_counted_and_change_no_other_score(tables, capsys):
+    """Of 20 test tracks `early` has the first ten right, and predicts disco for the others."""
+    before = ranked(tables, {name: card() for name in tables})
+    assert {row["track_accuracy_reviewed"] for row in before} == {None}
+    assert {row["reviewed_test_labels"] for row in before} == {row["corrected_test_labels"] for row in before} == {0}
+    said = {"test00": "blues", "test01": "disco", "test12": "disco", "test13": "", "val00": "disco", "gone": "disco"}
+    after = compare.with_reviews(before, tables, reviewed(said))
+    counts = {"reviewed_test_labels": 4, "corrected_test_labels": 3}
+    for old, new in zip(before, after, strict=True):
+        assert new == old | counts | {"track_accuracy_reviewed": new["track_accuracy_reviewed"]}
+    by_name = {row["arch"]: row["track_accuracy_reviewed"] for row in after}
+    # test01 is wrong now, test12 right, and test13 is of none of the genres.
+    assert by_name["early"] == pytest.approx(10 / 19)
+    assert by_name["ensemble"] is None
+    compare.show(after, card())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "4 test labels were reviewed, 3 of them corrected: held apart" in printed
+    assert "early 52.6%" in printed
