@@ -85,6 +85,7 @@ def results(checkout: Checkout) -> dict[str, bytes]:
     names += ["data/mels/default/index.csv", "data/mels/default/format.json", "plots/baseline/history.csv"]
     names += ["predictions/baseline.csv", "metrics/baseline.json", "metrics/confounding.json", "metrics/summary.json"]
     names += ["metrics/remix.json", "plots/remix/pairs.csv", "plots/remix/windows.csv"]
+    names += ["metrics/interventions.json"]
     names += [
         str(path.relative_to(checkout.folder)) for path in sorted(checkout.folder.glob("data/mels/default/*.npy"))
     ]

@@ -13,6 +13,7 @@ COMMANDS = {
     "tag": ("genres.library.tag", "Write predicted genres into the tags of a library of songs, or undo it."),
     "audit": ("genres.library.audit", "List songs whose genre labels look wrong, as a table, page and playlist."),
     "saliency": ("genres.inference.saliency", "Draw which parts of a song a prediction rests on."),
+    "remix": ("genres.remixing.command", "Turn a song towards another genre, in doses: tempo, drums, bass, filter."),
     "app": ("genres.page.app", "Open the web page: songs, pairs of songs, results."),
     "web": ("genres.page.web", "Write a page that predicts in the browser alone, for any file server."),
     "spotify": ("genres.sources.spotify.commands", "Log in to Spotify; check and export playlists."),

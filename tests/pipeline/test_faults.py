@@ -498,6 +498,7 @@ HALF_WAY = {
     "confounding": "plots/confounding",
     "compare": "metrics/leaderboard.json",
     "remix": "plots/remix/pairs/*.png",
+    "interventions": "metrics/interventions.json",
 }
 
 
@@ -505,7 +506,7 @@ HALF_WAY = {
 def test_a_pipeline_that_is_killed_in_every_stage_comes_to_the_same_results(undisturbed, tmp_path):
     """And is interrupted once, as by Ctrl-C, in training."""
     killed, expected = new_project(tmp_path), results(undisturbed)
-    assert len(expected) == 15
+    assert len(expected) == 16
     for stage, written in HALF_WAY.items():
         process = killed.start("dvc", "repro", start_new_session=True)
         wait_for(process, stage, lambda written=written: any(killed.folder.glob(written)))

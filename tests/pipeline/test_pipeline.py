@@ -16,7 +16,7 @@ from dvc.repo import Repo
 pytestmark = pytest.mark.xdist_group("pipeline")
 
 STAGES = {"ingest", "clips", "mels@default", "mels@musicnn", "pretrained", "inputs", "train@baseline"}
-STAGES |= {"export@baseline", "tagger", "evaluate@baseline", "compare", "confounding", "remix"}
+STAGES |= {"export@baseline", "tagger", "evaluate@baseline", "compare", "confounding", "remix", "interventions"}
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_the_users_files_are_read_in_place(project):
         ({"clips__length_s": 2.0}, {"clips", "train@baseline"}),
         ({"clips__overlap_s": 0.5}, {"clips", "train@baseline"}),
         ({"front_ends__default__n_fft": 1024}, {"mels@default"}),
-        ({"evaluate__bootstrap": 200}, {"evaluate@baseline", "compare", "confounding"}),
+        ({"evaluate__bootstrap": 200}, {"evaluate@baseline", "compare", "confounding", "interventions"}),
         ({"split__protocol": "track"}, {"clips", "train@baseline", "confounding"}),
         ({"datasets__folder__mels": {"fmax": 10000.0}}, {"ingest", "mels@default", "mels@musicnn"}),
         ({"datasets__folder__train": {"epochs": 3}}, {"ingest", "train@baseline"}),
@@ -208,8 +208,10 @@ def test_a_parameter_makes_stale_what_uses_it(edited, change, stale):
         ("src/compare.py", {"compare"}),
         ("src/genres/data/folds.py", {"clips", "compare", "confounding", "evaluate@baseline", "train@baseline"}),
         ("src/train.py", {"train@baseline"}),
-        ("src/genres/stats/scores.py", {"evaluate@baseline", "compare", "confounding", "remix"}),
-        ("src/genres/stats/pairs.py", {"remix"}),
+        ("src/genres/stats/scores.py", {"evaluate@baseline", "compare", "confounding", "remix", "interventions"}),
+        ("src/genres/stats/pairs.py", {"remix", "interventions"}),
+        ("src/genres/stats/interventions.py", {"remix", "interventions"}),
+        ("src/genres/remixing/remix.py", {"interventions"}),
         ("tests/checkout.py", set()),
     ],
 )

@@ -1,6 +1,7 @@
 """The page in a real browser: what visitors see and hear, what they never see, and that nothing leaves the machine."""
 
 import hashlib
+import io
 import re
 import shutil
 import socket
@@ -25,8 +26,9 @@ from genres.core.files import write_json
 from genres.inference import answer
 from genres.inference.classifier import Classifier
 from genres.models.card import write_card
-from genres.page import pictures, results
+from genres.page import pictures, remixing, results
 from genres.page.listening import Networks, Outline, Prediction, complaint, decode
+from genres.remixing.remix import Remixer
 
 pytestmark = pytest.mark.xdist_group("app")
 
@@ -201,6 +203,102 @@ def test_two_versions_and_what_changed(site: Site, visit: Callable) -> None:
         for song in page.locator("#comparison .song").all()
     ]
     assert labels[0] == labels[1], "rows are in the same order, one above the other"
+
+
+@pytest.fixture(scope="module")
+def beat(folder: Path) -> Path:
+    """Twelve seconds at 120 quarter notes a minute: a kick drum and a bright stroke in turns, over a chord."""
+    seconds = np.arange(12 * SAMPLE_RATE) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * hertz * seconds) for hertz in (220.0, 277.2, 329.6)) / 40
+    kick = np.sin(2 * np.pi * 60 * seconds) * np.exp(-25 * (seconds % 1.0))
+    stroke = np.random.default_rng(0).normal(0, 0.3, len(seconds)) * np.exp(-40 * ((seconds + 0.5) % 1.0))
+    song = (chord + 0.6 * kick + 0.5 * stroke).astype(np.float32)
+    soundfile.write(folder / "beat.wav", np.stack([song, 0.8 * song], axis=1) / 2, SAMPLE_RATE)
+    return folder / "beat.wav"
+
+
+@needs_browser
+def test_a_remix_is_made_and_its_tipping_point_found(site: Site, visit: Callable, beat: Path) -> None:
+    """On a phone: the remix is the second version, as the package makes it, and nothing is wider than the screen."""
+    page = visit(site, 360, 780)
+    page.get_by_role("tab", name="Two versions").click()
+    page.get_by_text("Or make a remix of the first version").click()
+    page.click("#make")
+    page.wait_for_selector("#comparison .hint:has-text('Upload a first version')")
+    send(page, beat, "#before")
+    page.wait_for_selector("text=Now upload the other version")
+    page.locator("#ingredients label", has_text="tempo").click()
+    page.locator("#amount input[type=number]").fill("60")
+    page.locator("#amount input[type=number]").press("Enter")
+    page.click("#make")
+    page.wait_for_selector("#comparison .versions")
+    names = page.locator("#comparison .song .name").all_inner_texts()
+    assert names == ["beat.wav", "beat.wav, remix: 60 % brazilian funk (drums, bass, filter)"]
+    source = page.locator("#comparison audio").nth(1).get_attribute("src")
+    sent, rate = soundfile.read(io.BytesIO(requests.get(site.url + source, timeout=5).content), dtype="float32")
+    samples, own_rate = soundfile.read(beat, dtype="float32")
+    made = Remixer(samples, own_rate, "brazilian_funk", remixing.SEED)
+    assert rate == own_rate
+    np.testing.assert_allclose(sent, made.render(dict.fromkeys(("drums", "bass", "filter"), 0.6)), atol=1e-4)
+    page.click("#find")
+    page.wait_for_selector("#curve .dose")
+    assert page.inner_text("#curve h3").lower().split(" ")[0] in ("tips", "does", *GENRES)
+    assert page.locator("#curve polyline.target").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    guessed = Path(source.partition("file=")[2]).parent.parent / "remix.wav"
+    assert requests.get(f"{site.url}gradio_api/file={guessed}", timeout=5).status_code in (403, 404)
+
+
+@needs_browser
+@pytest.mark.soak
+def test_a_song_without_a_beat_is_a_line(site: Site, visit: Callable, write_audio: Callable, tmp_path: Path) -> None:
+    tone = write_audio(tmp_path / "tone.wav", np.sin(np.arange(SAMPLE_RATE * 12) / 9).astype(np.float32) / 3)
+    page = visit(site)
+    page.get_by_role("tab", name="Two versions").click()
+    page.get_by_text("Or make a remix of the first version").click()
+    send(page, tone, "#before")
+    page.wait_for_selector("text=Now upload the other version")
+    page.click("#make")
+    page.wait_for_selector("#comparison .trouble:has-text('beat')")
+    page.click("#find")
+    page.wait_for_selector("#curve .trouble:has-text('beat')")
+
+
+class Steps:
+    """Networks that know the amount of an ingredient: a song is low, and high from an amount of 0.62 on."""
+
+    def genres(self, architecture: str) -> list[str]:
+        return ["low", "high", "noise"]
+
+    def shares(self, samples: np.ndarray, rate: int, architecture: str) -> np.ndarray:
+        high = 0.2 + 0.5 / 0.62 * 0.5 * float(samples.mean())
+        return np.array([0.9 - high, high, 0.1]) if architecture == "steps" else np.array([0.0, 0.9, 0.1])
+
+
+class Amount:
+    """Remixes whose samples are the amount of the drums."""
+
+    rate = SAMPLE_RATE
+
+    def render(self, doses: dict[str, float]) -> np.ndarray:
+        return np.full((100, 2), doses["drums"], np.float32)
+
+
+def test_the_tipping_point_is_found_between_the_doses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remixing, "_remixer", lambda song, style: Amount())
+    found = remixing.tipping(Steps(), Path("song"), "steps", "rock", ["drums"])
+    assert (found.before, found.target) == ("low", "high")
+    takes_over = (0.45 - 0.2) / (0.25 / 0.62)  # where both have 0.45
+    assert takes_over <= found.tips_at <= takes_over + 0.025
+    assert found.headline == f"Tips over to high at {100 * found.tips_at:.0f} %"
+    assert found.doses == sorted(found.doses)
+    (line,) = re.findall(r'<line x1="([\d.]+)"', pictures.dose_curve(found))
+    assert float(line) == pytest.approx(found.tips_at, abs=1e-3)
+    never = remixing.tipping(Steps(), Path("song"), "steps", "noise", ["drums"])
+    assert never.headline == "Does not tip over to noise at any amount"
+    at_once = remixing.tipping(Steps(), Path("song"), "always", "high", ["drums"])
+    assert at_once.headline == "high without a remix already"
+    assert "<line" not in pictures.dose_curve(never) + pictures.dose_curve(at_once)
 
 
 @needs_browser

@@ -21,8 +21,8 @@ PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
 SRC = ROOT / "src"
 # A package imports only from those before it.
-PACKAGES = ["core", "stats", "audio", "compute", "figures", "sources", "models", "data", "tracking", "training"]
-PACKAGES += ["inference", "experiments", "tuning", "library", "page"]
+PACKAGES = ["core", "stats", "audio", "compute", "figures", "sources", "remixing", "models", "data", "tracking"]
+PACKAGES += ["training", "inference", "experiments", "tuning", "library", "page"]
 SCRIPTS = sorted(path.stem for path in SRC.glob("*.py"))
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 SOURCES = {recipe["source"] for recipe in PARAMS["datasets"].values()}

@@ -5,6 +5,7 @@ FFmpeg reads all others (:mod:`genres.audio.ffmpeg`). Blocks are mixed down and 
 an hour-long mix is never held in memory (:func:`read`).
 """
 
+import contextlib
 import errno
 import itertools
 import stat
@@ -86,37 +87,88 @@ def read(path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]],
     AudioError
         As :func:`load`.
     """
+
+    def mixed(channel: int | None) -> Callable[[Iterator[tuple[int, np.ndarray]]], T]:
+        return lambda blocks: consume(_checked(_resampled(_mixed_down(blocks, channel), sample_rate)))
+
+    with _opened(path):
+        try:
+            result = _read_with_any_decoder(path, mixed(None))
+        except _CancelledError as cancelled:
+            (channel,) = cancelled.args
+            result = _read_with_any_decoder(path, mixed(channel))
+            warn(f"{path}: its channels cancel each other out; only channel {channel + 1} is used")
+        return result
+
+
+def load_channels(path: Path, longest_s: float) -> tuple[np.ndarray, int]:
+    """Decode a file with all its channels, at its own sample rate.
+
+    Parameters
+    ----------
+    path : Path
+        Audio file.
+    longest_s : float
+        Seconds after which a file is refused, so that it does not fill the memory.
+
+    Returns
+    -------
+    samples : np.ndarray [shape=(channels, n), dtype=float32]
+        Full scale is 1.
+    rate : int
+        Hz.
+
+    Raises
+    ------
+    AudioError
+        As :func:`load`, and if the file is too long or changes its rate or its number of channels.
+    """
+
+    def joined(blocks: Iterator[tuple[int, np.ndarray]]) -> tuple[np.ndarray, int]:
+        first = next(blocks, None)
+        if first is None:
+            raise AudioError("empty")
+        rate, kind = _plausible(first[0]), (first[0], first[1].shape[1])
+
+        def alike() -> Iterator[np.ndarray]:
+            length = 0
+            for other, block in itertools.chain([first], blocks):
+                if (other, block.shape[1]) != kind:
+                    raise AudioError("changes its sample rate or its number of channels")
+                length += len(block)
+                if length > longest_s * rate:
+                    raise AudioError(f"longer than {longest_s / 60:.0f} minutes; use an excerpt")
+                yield block
+
+        return np.concatenate([block.T for block in _checked(alike())], axis=1), rate
+
+    with _opened(path):
+        return _read_with_any_decoder(path, joined)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[None]:
+    """Check that a file can be opened and is not empty; make an AudioError of an OSError of the file system."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
             raise AudioError("cannot be opened (not a regular file)")
         with path.open("rb") as opened:  # the decoders' errors do not tell denied access from bad data
             if not opened.read(1):
                 raise AudioError("empty")
-        try:
-            result = _read_with_any_decoder(path, sample_rate, consume, None)
-        except _CancelledError as cancelled:
-            (channel,) = cancelled.args
-            result = _read_with_any_decoder(path, sample_rate, consume, channel)
-            warn(f"{path}: its channels cancel each other out; only channel {channel + 1} is used")
-        return result
+        yield
     except OSError as error:
         if error.errno == errno.ENOSPC:  # raised by `consume`, not caused by the song
             raise
         raise AudioError(f"cannot be opened ({error.strerror or error})") from None
 
 
-def _read_with_any_decoder(
-    path: Path, sample_rate: int, consume: Callable[[Iterator[np.ndarray]], T], channel: int | None
-) -> T:
-    def consumed(blocks: Iterator[tuple[int, np.ndarray]]) -> T:
-        return consume(_checked(_resampled(_mixed_down(blocks, channel), sample_rate)))
-
+def _read_with_any_decoder(path: Path, consume: Callable[[Iterator[tuple[int, np.ndarray]]], T]) -> T:
     try:
-        return consumed(sndfile.blocks(path))
+        return consume(sndfile.blocks(path))
     except sndfile.NotTrustedError:
         from genres.audio import ffmpeg  # loads 60 MB of FFmpeg, which uncompressed data sets never need
 
-        return consumed(ffmpeg.blocks(path))
+        return consume(ffmpeg.blocks(path))
 
 
 def _checked(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -172,13 +224,18 @@ def _power(samples: np.ndarray) -> float:
     return float(np.dot(some, some))
 
 
+def _plausible(rate: int) -> int:
+    if rate not in _RATES:
+        raise AudioError(f"cannot be decoded: damaged or not audio (sample rate {rate} Hz)")
+    return rate
+
+
 def _resampled(blocks: Iterator[tuple[int, np.ndarray]], target: int) -> Iterator[np.ndarray]:
     """Resample mono blocks to `target` Hz, each from its own rate."""
     resampler, current = None, None
     for rate, block in blocks:
-        if rate not in _RATES:
-            raise AudioError(f"cannot be decoded: damaged or not audio (sample rate {rate} Hz)")
         if rate != current:
+            _plausible(rate)
             if resampler is not None:
                 yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
             resampler = None if rate == target else soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -197,6 +197,30 @@ class EvaluateParams(Strict):
     calibration_bins: Count
 
 
+Dose = Annotated[float, Field(gt=0, le=1)]
+
+
+class RemixParams(Strict):
+    """Remixes of test songs in doses: see src/interventions.py."""
+
+    style: str
+    target: str | None
+    songs: int = Field(ge=0)
+    doses: list[Dose] = Field(min_length=1)
+
+    @field_validator("doses")
+    @classmethod
+    def _rise_to_1(cls, doses: list[float]) -> list[float]:
+        if doses != sorted(set(doses)) or doses[-1] != 1:
+            raise ValueError("must rise and end with 1.0, the whole remix")
+        return doses
+
+    @property
+    def genre(self) -> str:
+        """The genre whose probability is watched."""
+        return self.target or self.style
+
+
 class Space(Strict):
     """Search space of one hyperparameter: an interval or a list of choices."""
 
@@ -257,6 +281,7 @@ class Params(Strict):
     train: TrainParams
     models: dict[str, ModelParams]
     evaluate: EvaluateParams
+    remix: RemixParams
     tune: TuneParams
 
     @model_validator(mode="after")

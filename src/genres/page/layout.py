@@ -10,12 +10,14 @@ import gradio as gr
 from genres.audio.decode import AudioError
 from genres.core.console import UserError
 from genres.core.text import display_name
-from genres.page import examples, pictures, results
+from genres.page import examples, pictures, remixing, results
 from genres.page.listening import MOST_MEGABYTES, MOST_MINUTES, Networks, Prediction, complaint
 from genres.page.reviewing import Desk
+from genres.remixing.remix import INGREDIENTS, STYLES
 
 SONG_HINT = "The genres of the song over time appear here."
 TITLE = "Which genre is it?"
+NO_FIRST = "Upload a first version, or choose one of the examples; its remix becomes the second version."
 NO_MODEL = (
     "There is no trained model yet. Run `make repro` in the project's folder (some minutes), then reload this page."
 )
@@ -60,7 +62,7 @@ def build(networks: Networks, architecture: str | None, delete_after_s: int, des
             with gr.Tab("A song", id="song"):
                 open_with_song = _song_tab(networks, network)
             with gr.Tab("Two versions", id="versions"):
-                _versions_tab(networks, network)
+                _versions_tab(networks, network, page)
             with gr.Tab("Results", id="results"):
                 _results_tab(page)
         opened = page.load(partial(_welcome, networks, architecture), outputs=[notice, network], **QUIET)
@@ -154,7 +156,7 @@ def _song_tab(networks: Networks, network: gr.Dropdown) -> Callable[[Any], None]
     return lambda event: event.then(first, [song, network], outputs, show_progress_on=answer, **BUSY)
 
 
-def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
+def _versions_tab(networks: Networks, network: gr.Dropdown, page: gr.Blocks) -> None:
     songs = [gr.State(None), gr.State(None)]
     hint = "Upload two versions of a song to compare their genres."
     with gr.Row():
@@ -167,6 +169,22 @@ def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
         [(pair.label, pair) for pair in examples.pairs()],
         "pairs",
     )
+    with gr.Accordion("Or make a remix of the first version", open=False, elem_id="remix"):
+        with gr.Row():
+            named = [(display_name(name), name) for name in STYLES]
+            style = gr.Dropdown(named, value=remixing.FIRST_STYLE, label="style", elem_id="style", min_width=140)
+            amount = gr.Slider(0, 100, 100, step=5, label="amount in %", elem_id="amount", min_width=180)
+            chosen = gr.CheckboxGroup(
+                list(INGREDIENTS),
+                value=list(INGREDIENTS),
+                label="ingredients",
+                elem_id="ingredients",
+                min_width=260,
+            )
+        with gr.Row():
+            make = gr.Button("Make the remix", variant="primary", elem_id="make", min_width=140)
+            find = gr.Button("Find the tipping point", elem_id="find", min_width=140)
+        curve = gr.HTML(elem_id="curve", js_on_load=None)
     answer = gr.HTML(_nothing_yet(hint), elem_id="comparison", js_on_load=None)
 
     def compare(
@@ -181,7 +199,32 @@ def _versions_tab(networks: Networks, network: gr.Dropdown) -> None:
             return before, after, errors or _nothing_yet("Now upload the other version.")
         return before, after, _comparison((before, first), (after, second))
 
+    def remix(
+        before: Song | None, after: Song | None, architecture: str | None, *wanted: Any
+    ) -> tuple[Song | None, Song | None, str]:
+        if before is None:
+            return before, after, pictures.message(NO_FIRST, "hint")
+        name, percents, ingredients = wanted
+        try:
+            file = remixing.make(before.file, name, percents / 100, ingredients)
+        except (AudioError, UserError) as error:
+            return before, after, pictures.message(complaint(before.name, error))
+        page.upload_file_set.add(str(file))  # so that it is deleted as uploads are
+        remixed = f"{before.name}, remix: {percents} % {display_name(name)} ({', '.join(ingredients) or 'nothing'})"
+        return compare(before, Song(file, remixed), architecture)
+
+    def tip(before: Song | None, architecture: str | None, name: str, ingredients: list[str]) -> str:
+        architecture = architecture or next(iter(networks.names()), None)
+        if before is None or architecture is None:
+            return pictures.message(NO_FIRST if architecture else NO_MODEL, "hint")
+        try:
+            return pictures.dose_curve(remixing.tipping(networks, before.file, architecture, name, ingredients))
+        except (AudioError, UserError) as error:
+            return pictures.message(complaint(before.name, error))
+
     outputs = [*songs, answer]
+    make.click(remix, [*songs, network, style, amount, chosen], outputs, show_progress_on=answer, **BUSY)
+    find.click(tip, [songs[0], network, style, chosen], curve, **BUSY)
     for number, upload in enumerate(uploads):
         on_upload = partial(_with_upload, compare, number)
         upload.upload(on_upload, [upload, *songs, network], outputs, show_progress_on=answer, **BUSY)

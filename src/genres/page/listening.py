@@ -26,6 +26,7 @@ from genres.inference.classifier import (
     trained_models,
 )
 from genres.models.card import ModelCard
+from genres.remixing.versions import spectrogram_at
 
 MOST_MINUTES, LEAST_SECONDS, MOST_MEGABYTES = 20, 1.0, 100
 
@@ -122,6 +123,26 @@ class Networks:
             timeline,
             warning_of(classifier.distance(spectrogram), classifier.threshold),
         )
+
+    def genres(self, architecture: str) -> list[str]:
+        """Return the genres that a song can be of; of a tagger, the tags that are genres."""
+        with self._lock:
+            return self._get(architecture).candidates
+
+    def shares(self, samples: np.ndarray, rate: int, architecture: str) -> np.ndarray:
+        """Return the probabilities of these genres for a song that is no file: float64 [shape=(genres,)].
+
+        Parameters
+        ----------
+        samples : np.ndarray [shape=(n,), dtype=float32]
+        rate : int
+            Hz.
+        architecture : str
+        """
+        with self._lock:
+            classifier = self._get(architecture)
+            found = classifier.timeline(spectrogram_at(samples, rate, classifier.format)).mean()
+            return found[[classifier.genres.index(genre) for genre in classifier.candidates]]
 
     def saliency(self, song: Path, name: str, architecture: str) -> tuple[str, bytes]:
         """Return the most probable genre, and the picture of its occlusion saliency as PNG.
@@ -237,8 +258,8 @@ def complaint(name: str, error: AudioError | UserError) -> str:
     if isinstance(error, UserError):
         return reason
     advice = next((advice for start, advice in _ADVICE.items() if reason.startswith(start)), None)
-    if advice:
-        return f"“{name}” is {reason}: {advice}."
+    if advice is not None:
+        return f"“{name}” is {reason}{advice and f': {advice}'}."
     return f"“{name}” {reason}. Use an audio file of any common format, as mp3, flac, wav or m4a."
 
 
@@ -248,4 +269,5 @@ _ADVICE = {
     "too long": "use a part of it",
     "too short": "use a longer part",
     "truncated": "copy the file again",
+    "longer than": "",  # says itself what to do
 }

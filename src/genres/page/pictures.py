@@ -13,6 +13,7 @@ import numpy as np
 from genres.core.text import dataset_note, display_name, percent
 from genres.inference.answer import clock
 from genres.page.listening import Prediction
+from genres.page.remixing import Curve
 
 # Rows of a timeline, and columns of a spectrogram, about the width of the page in pixels.
 _ROWS, _COLUMNS = 6, 900
@@ -178,6 +179,30 @@ def difference(before: Prediction, after: Prediction) -> str:
     return (
         f'<section class="bars change"><h3>{escape(headline)}</h3><p class="by">{escape(largest)}</p>'
         f'<div class="grid">{rows}</div></section>'
+    )
+
+
+def dose_curve(curve: Curve) -> str:
+    """Return the probabilities of two genres against the dose of a remix, with the dose at which one takes over."""
+    lines, legend = "", ""
+    genres = (
+        {"target": curve.target} if curve.before == curve.target else {"before": curve.before, "target": curve.target}
+    )
+    for kind, genre in genres.items():
+        shares = [both[kind == "target"] for both in curve.shares]
+        points = " ".join(f"{dose:.4f},{1 - share:.4f}" for dose, share in zip(curve.doses, shares, strict=True))
+        lines += f'<polyline class="{kind}" points="{points}"/>'
+        legend += (
+            f'<span class="{kind}">{escape(display_name(genre))} {_percent(shares[0])} → {_percent(shares[-1])}</span>'
+        )
+    if 0 < curve.tips_at <= 1:
+        lines += f'<line x1="{curve.tips_at:.4f}" x2="{curve.tips_at:.4f}" y1="0" y2="1"/>'
+    marks = "".join(f'<span style="left: {mark}%">{mark} %</span>' for mark in (0, 20, 40, 60, 80))
+    return (
+        f'<section class="bars dose"><h3>{escape(curve.headline)}</h3><p class="by">{legend}</p>'
+        '<svg viewBox="0 0 1 1" preserveAspectRatio="none" role="img" '
+        f'aria-label="probability against the amount">{lines}</svg>'
+        f'<div class="lane axis">{marks}</div><p class="by">probability, 0 to 100 %, against the amount</p></section>'
     )
 
 

@@ -25,6 +25,7 @@ from genres.figures import (
     coverage,
     differences,
     evidence,
+    interventions,
     model,
     ranks,
     remix,
@@ -157,6 +158,18 @@ CURVES = [
         (0.05, 0.0, 0.1),
     ),
 ]
+DOSED = pd.DataFrame(
+    [
+        (line, dose, dose * (n + 1) / 10, dose * n / 10, dose * (n + 2) / 10)
+        for n, line in enumerate(interventions.LINES)
+        for dose in ((0.0, 1.0) if line in ("noise", "own_beats") else (0.0, 0.5, 1.0))
+    ],
+    columns=["ingredient", "dose", "probability", "ci95_low", "ci95_high"],
+)
+SHAPLEY = pd.DataFrame(
+    [("tempo", -0.1, -0.2, -0.05, -0.25), ("drums", 0.5, 0.3, 0.6, 1.25), ("bass", 0.0, math.nan, math.nan, math.nan)],
+    columns=["ingredient", "shift", "ci95_low", "ci95_high", "share"],
+)
 RISK = [0.1, 0.5, 1.0], [0.0, 0.1, 0.25], [0.4, 0.2, 0.3]
 DRAWN = {
     "confusion_matrix": lambda: model.confusion_matrix(counts_of(4), GENRES[:4], **ABOUT),
@@ -175,6 +188,10 @@ DRAWN = {
     "remix pair": lambda: remix.versions(PAIRS[0], GENRES, PALETTE, **ABOUT),
     "remix overview": lambda: remix.overview(HEARD, pairs.shifts(HEARD, GENRES), **ABOUT),
     "remix, none": lambda: remix.overview(HEARD[:0], HEARD[:0], **ABOUT),
+    "doses": lambda: interventions.doses(dict.fromkeys(ARCHITECTURES[:5], DOSED), target="brazilian funk", **ABOUT),
+    "doses, one": lambda: interventions.doses({"transfer, pretrained (MSD)": DOSED}, target="rock", **ABOUT),
+    "shapley": lambda: interventions.shapley(dict.fromkeys(ARCHITECTURES[:4], SHAPLEY), target="rock", **ABOUT),
+    "shapley, one": lambda: interventions.shapley({"bn_5x5": SHAPLEY}, target="rock", **ABOUT),
     "evidence": lambda: evidence.saliency_maps(LOOKED, FORM, "brazilian_funk", **ABOUT),
     "by_artists": lambda: artists.by_artists([10.0, 40.0, 80.0], CURVES, **ABOUT),
     "risk_coverage": lambda: selective.risk_coverage(*RISK, [(0.2, 0.5), (0.3, 1.0)], **ABOUT),
@@ -561,3 +578,26 @@ def test_the_curve_of_artists_has_intervals_on_a_logarithmic_axis_and_a_band_bey
     assert band.get_paths()[0].vertices[:, 0].max() == 160
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["bn_5x5", "transfer, pretrained (MSD)"]
+
+
+def test_curves_over_the_dose_are_drawn_as_given(drawn):
+    figure = drawn["doses"]
+    assert [axes.get_title(loc="left") for axes in figure.axes[:5]] == ARCHITECTURES[:5]
+    for line in interventions.LINES:
+        curve = DOSED[DOSED["ingredient"] == line]
+        found = named(figure, line)
+        assert len(found) == 5
+        for one in found:
+            assert list(one.get_xdata()) == curve["dose"].tolist()
+            assert list(one.get_ydata()) == curve["probability"].tolist()
+    labels = [axes.xaxis.label for axes in figure.axes] + figure.legends[0].get_texts()
+    assert overlapping(labels) == []
+
+
+def test_shapley_values_have_one_scale_and_a_share_where_it_is_known(drawn):
+    figure = drawn["shapley"]
+    assert [list(dot.get_xdata()) for dot in named(figure, "difference")] == [[-0.1], [0.5], [0.0]] * 4
+    assert texts(figure, "beside") == ["-25 %", "125 %", ""] * 4
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+    ends = [segment[:, 0].tolist() for segment in intervals(figure)][:3]
+    assert ends == [[-0.2, -0.05], [0.3, 0.6], [-1.0, 1.0]]

@@ -5,6 +5,7 @@ Tunes come from tunes.py and are arranged here with instruments, a form and acco
 
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,9 @@ FORMS = (
 SHORTEST_FORM = 6  # bars; a song of up to this length is all chorus
 EQUALISER_HZ = (40.0, 80.0, 160.0, 320.0, 640.0, 1280.0, 2560.0, 5120.0, 10240.0)
 STROKES = {"X": 1.0, "x": 0.75, "o": 0.42, "r": 0.5}
+
+
+Clock = Callable[[float], float]  # from a position in sixteenths to seconds
 
 
 @dataclass(frozen=True)
@@ -126,12 +130,22 @@ def make_artist(rng: np.random.Generator, style: Style) -> Artist:
 
 
 @dataclass(frozen=True)
-class _Bar:
+class Bar:
+    """Plan of a bar."""
+
     layers: frozenset[str]
     first: bool  # in its section
     last: bool
     chords: tuple[Chord, Chord, Chord]  # of both halves and of the next bar
     melody: tuple[tuple[int, int, int], ...]  # positions relative to the start of the bar
+
+
+def swung(position: float, swing: float, pair: int) -> float:
+    """Return a position in sixteenths with swing: the first half of each pair takes the share `swing` of it."""
+    whole, rest = divmod(position, pair)
+    half = pair / 2
+    share = rest / half * swing if rest < half else swing + (rest - half) / half * (1 - swing)
+    return (whole + share) * pair
 
 
 class _Clock:
@@ -142,10 +156,7 @@ class _Clock:
         self.swing, self.pair, self.rubato = swing, 2 * swing_steps, rubato
 
     def __call__(self, position: float) -> float:
-        whole, rest = divmod(position, self.pair)
-        half = self.pair / 2
-        share = rest / half * self.swing if rest < half else self.swing + (rest - half) / half * (1 - self.swing)
-        time = (whole + share) * self.pair * self.step_s
+        time = swung(position, self.swing, self.pair) * self.step_s
         breath_s = 64 * self.step_s  # once in four bars
         return time + self.rubato * breath_s / (2 * np.pi) * math.sin(2 * np.pi * time / breath_s)
 
@@ -197,13 +208,13 @@ def _arrange(rng: np.random.Generator, genre: str, artist: Artist, tune: Tune, s
         if rng.random() < 0.2:  # sometimes another instrument than the artist's own
             instruments[name] = str(rng.choice(layer.instruments))
         pattern = str(rng.choice(layer.patterns))
-        notes[name] = tuple(_play_layer(rng, name, layer, pattern, style, bars, clock))
+        notes[name] = tuple(play_layer(rng, name, layer, pattern, style, bars, clock))
     notes["melody"] = tuple(_play_melody(rng, artist, style, bars, clock))
-    hits = tuple(_play_drums(rng, style, groove, bars, clock))
+    hits = tuple(play_drums(rng, style, groove, bars, clock))
     return Score(genre, artist, tune, tempo, groove, instruments, notes, hits, int(rng.integers(2**32)))
 
 
-def _plan_bars(rng: np.random.Generator, style: Style, tune: Tune, n_bars: int) -> list[_Bar]:
+def _plan_bars(rng: np.random.Generator, style: Style, tune: Tune, n_bars: int) -> list[Bar]:
     """Plan the form: layers, chords and melody of each bar."""
     form = FORMS[rng.integers(len(FORMS))] if n_bars > SHORTEST_FORM else (("chorus", n_bars),)
     choices = {
@@ -212,7 +223,7 @@ def _plan_bars(rng: np.random.Generator, style: Style, tune: Tune, n_bars: int) 
         "chorus": style.chorus_layers,
         "break": style.breaks,
     }
-    bars: list[_Bar] = []
+    bars: list[Bar] = []
     played = {"verse": 0, "chorus": 0}
     for section, length in form * math.ceil(n_bars / 6):
         layers = frozenset(str(rng.choice(choices[section])).split())
@@ -226,13 +237,14 @@ def _plan_bars(rng: np.random.Generator, style: Style, tune: Tune, n_bars: int) 
             following = phrase.chords[(index * 2 + 2) % len(phrase.chords)]
             melody = tuple((p - start, n, pitch) for p, n, pitch in phrase.melody if 0 <= p - start < style.steps)
             last = number == length - 1 and length > 2
-            bars.append(_Bar(layers, number == 0, last, (chords[0], chords[1], following), melody))
+            bars.append(Bar(layers, number == 0, last, (chords[0], chords[1], following), melody))
     return bars[:n_bars]
 
 
-def _play_layer(
-    rng: np.random.Generator, name: str, layer: Layer, pattern: str, style: Style, bars: list[_Bar], clock: _Clock
+def play_layer(
+    rng: np.random.Generator, name: str, layer: Layer, pattern: str, style: Style, bars: list[Bar], clock: Clock
 ) -> list[Note]:
+    """Return the notes of the bass, the chords or the colour; :data:`Layer.patterns` of the style has the patterns."""
     notes = []
     for number, bar in enumerate(bars):
         if name not in bar.layers:
@@ -277,7 +289,7 @@ def _voicing(chord: Chord, layer: Layer) -> list[int]:
     return sorted(low + (pitch - low) % 12 for pitch in chord)
 
 
-def _play_melody(rng: np.random.Generator, artist: Artist, style: Style, bars: list[_Bar], clock: _Clock) -> list[Note]:
+def _play_melody(rng: np.random.Generator, artist: Artist, style: Style, bars: list[Bar], clock: Clock) -> list[Note]:
     notes = []
     for number, bar in enumerate(bars):
         for position, length, pitch in bar.melody if "melody" in bar.layers else ():
@@ -289,9 +301,10 @@ def _play_melody(rng: np.random.Generator, artist: Artist, style: Style, bars: l
     return notes
 
 
-def _play_drums(
-    rng: np.random.Generator, style: Style, groove: dict[str, str], bars: list[_Bar], clock: _Clock
+def play_drums(
+    rng: np.random.Generator, style: Style, groove: dict[str, str], bars: list[Bar], clock: Clock
 ) -> list[Hit]:
+    """Return the strokes of a groove, with a fill in the last bar of each section."""
     hits = []
     for number, bar in enumerate(bars):
         if "drums" not in bar.layers:

@@ -41,10 +41,10 @@ def render(score: Score, seconds: float) -> np.ndarray:
     length = round(seconds * SAMPLE_RATE)
     rng = np.random.default_rng(score.seed)
     artist, style = score.artist, STYLES[score.genre]
-    parts = {"drums": _drums(score, length, rng)}
+    parts = {"drums": drum_track(score, length, rng)}
     style_db = {"drums": style.drums_db, "melody": style.melody.gain_db}
     for layer in ("bass", "chords", "colour", "melody"):
-        parts[layer] = _part(score, layer, length, rng)
+        parts[layer] = part(score, layer, length, rng)
         style_db.setdefault(layer, getattr(style, layer).gain_db if layer != "melody" else 0.0)
     # Silent parts are dropped, for a song may have no drums.
     parts = {
@@ -57,7 +57,7 @@ def render(score: Score, seconds: float) -> np.ndarray:
     if "melody" in parts:
         parts["melody"] = _with_echo(parts["melody"], 45.0 / score.tempo, gain(artist.echo_db))
     if style.pumping:
-        push = _pumping(score, length, style.pumping)
+        push = pumping(score, length, style.pumping)
         parts = {layer: samples * (1 if layer == "drums" else push) for layer, samples in parts.items()}
     dry = sum(parts.values(), np.zeros(length))
     wet = sum((samples * REVERB_SENDS[layer] for layer, samples in parts.items()), np.zeros(length))
@@ -71,7 +71,7 @@ def _add(track: np.ndarray, samples: np.ndarray, start_s: float, level: float) -
         track[start : start + len(samples)] += level * samples[:room]
 
 
-def _part(score: Score, layer: str, length: int, rng: np.random.Generator) -> np.ndarray:
+def part(score: Score, layer: str, length: int, rng: np.random.Generator) -> np.ndarray:
     """Render a layer; notes of equal pitch and of similar length and velocity are synthesised once."""
     instrument = INSTRUMENTS[score.instruments[layer]]
     colour = score.artist.colours[layer]
@@ -87,7 +87,8 @@ def _part(score: Score, layer: str, length: int, rng: np.random.Generator) -> np
     return distorted(track, instrument.drive * colour) if instrument.drive and track.any() else track
 
 
-def _drums(score: Score, length: int, rng: np.random.Generator) -> np.ndarray:
+def drum_track(score: Score, length: int, rng: np.random.Generator) -> np.ndarray:
+    """Render the drums: float64 [shape=(length,)]."""
     track = np.zeros(length)
     recordings = {
         name: [drum(name, score.artist.kit, rng) for _ in range(VARIANTS)]
@@ -126,7 +127,7 @@ def _loudness(samples: np.ndarray) -> float:
     return float(np.sqrt(np.sort(sounding)[len(sounding) // 2 :].mean())) if len(sounding) else 0.0
 
 
-def _pumping(score: Score, length: int, depth: float) -> np.ndarray:
+def pumping(score: Score, length: int, depth: float) -> np.ndarray:
     """Return the gain of a compressor keyed by the kick drum: down at each stroke, back within three sixteenths."""
     level = np.ones(length)
     dip = 1 - depth * np.linspace(1, 0, int(45.0 / score.tempo * SAMPLE_RATE)) ** 1.5
@@ -135,8 +136,8 @@ def _pumping(score: Score, length: int, depth: float) -> np.ndarray:
     for hit in score.hits:
         start = int(hit.start_s * SAMPLE_RATE)
         if hit.drum == "kick" and start < length:
-            part = level[start : start + len(dip)]
-            np.minimum(part, dip[: len(part)], out=part)
+            dipped = level[start : start + len(dip)]
+            np.minimum(dipped, dip[: len(dipped)], out=dipped)
     return level
 
 
