@@ -116,7 +116,6 @@ class _Scratch:
 
     def __init__(self, n_fft: int) -> None:
         self._samples = np.empty((_FFT_FRAMES, n_fft), np.float32)
-        self._squares = np.empty((_FFT_FRAMES, n_fft // 2 + 1), np.float32)
         self._power = np.empty((_BLOCK_FRAMES, n_fft // 2 + 1), np.float32)
 
     def power(self, frames: np.ndarray, window: np.ndarray) -> np.ndarray:
@@ -124,9 +123,9 @@ class _Scratch:
         for start in range(0, len(frames), _FFT_FRAMES):
             some = frames[start : start + _FFT_FRAMES]
             spectra = scipy.fft.rfft(np.multiply(some, window, out=self._samples[: len(some)]), overwrite_x=True)
-            power, squares = self._power[start : start + len(some)], self._squares[: len(some)]
-            np.square(spectra.real, out=power)
-            power += np.square(spectra.imag, out=squares)
+            parts = spectra.view(np.float32)  # real and imaginary parts in turns: squares of memory in one piece
+            np.square(parts, out=parts)
+            np.add(parts[:, ::2], parts[:, 1::2], out=self._power[start : start + len(some)])
         return self._power[: len(frames)]
 
 

@@ -57,7 +57,8 @@ def run(
     if not tasks:
         return
     if options.scheduler is None:
-        parallel = joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=BATCH)
+        n_jobs = -1 if len(tasks) > BATCH else 1  # processes take longer to start than a few songs
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=BATCH)
         yield from parallel(joblib.delayed(_run_local)(function, keep, key, task) for key, task in tasks.items())
         return
     with Cluster(options.scheduler) as cluster:

@@ -361,7 +361,8 @@ def load(path: Path = Path("params.yaml")) -> Params:
         If the file is missing or invalid; the message names the file, the key and the value received.
     """
     try:
-        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        # Not the parser in C, which names the wrong line of a fault at the end.
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         return Params.model_validate(values)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the command from the top folder of the project") from None

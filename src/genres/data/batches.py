@@ -14,6 +14,7 @@ from genres.data import augment
 from genres.data.shards import Spectrograms
 from genres.data.windows import Windowing
 from genres.models.backend import keras
+from genres.models.blocks import kept_frames
 
 # Number of clips for the mean and the standard deviation; more do not change the second digit.
 _SAMPLED_CLIPS = 500
@@ -40,6 +41,9 @@ class Clips(keras.utils.PyDataset):
         Draw a new position of each clip in its track in each epoch.
     variation : Augment or None
         Random augmentation; needs a seed, and for mixup labels that are shares.
+    frame_stride : float
+        Frames of a window per frame of the batches, at least 1: the frames that the network would leave out are not
+        read.
     """
 
     def __init__(
@@ -53,9 +57,11 @@ class Clips(keras.utils.PyDataset):
         shuffle_seed: int | None = None,
         random_crops: bool = False,
         variation: Augment | None = None,
+        frame_stride: float = 1.0,
     ) -> None:
         super().__init__()
-        self._format = spectrograms.format
+        self._format, self._frame_stride = spectrograms.format, frame_stride
+        self._offsets = kept_frames(windowing.frames(self._format), frame_stride)
         # One view per track, shared by its clips.
         views = {track_id: spectrograms.track(track_id) for track_id in clips["track_id"].unique()}
         self._tracks = [views[track_id] for track_id in clips["track_id"]]
@@ -94,29 +100,32 @@ class Clips(keras.utils.PyDataset):
         order, starts = self._drawn(epoch)
         rows = order[index * self._batch_size : (index + 1) * self._batch_size]
         if self._variation is None:
-            return np.stack([self._cut(row, starts[row]) for row in rows]), self._labels[rows]
-        options, labels = self._variation, self._labels[rows]
+            return np.stack([self._clip(row, starts[row]) for row in rows]), self._labels[rows]
+        options, labels, form = self._variation, self._labels[rows], self._format
         rng = np.random.default_rng([self._seed or 0, epoch, index])
-        clips = [self._augmented(row, starts[row], rng) for row in rows]
+        factors = np.exp(rng.uniform(-options.stretch, options.stretch, len(rows)))
+        batch = np.stack([self._stretched(row, starts[row], factor) for row, factor in zip(rows, factors, strict=True)])
+        frame_rate = form.frame_rate / self._frame_stride
+        levels = augment.augmented(batch, options, rng, frame_rate=frame_rate, top_db=form.top_db)
+        clips = iter(levels)
         if options.mixup:
-            clips, labels = augment.mixup(clips, labels, options.mixup, rng)
-        batch = np.empty((len(clips), *clips[0].shape), dtype=np.uint8)
-        for place, clip in zip(batch, clips, strict=True):
-            np.rint(clip, out=place, casting="unsafe")
+            clips, labels = augment.mixup(levels, labels, options.mixup, rng)
+        for place, clip in zip(batch, clips, strict=True):  # as in augment.augmented
+            place[:] = np.rint(clip, out=clip)
         return batch, labels
 
     def _cut(self, row: int, start: int) -> np.ndarray:
         return self._windowing.cut(self._tracks[row], start, self._format)
 
-    def _augmented(self, row: int, start: int, rng: np.random.Generator) -> np.ndarray:
-        options = self._variation
-        assert options is not None
+    def _clip(self, row: int, start: int) -> np.ndarray:
         clip = self._cut(row, start)
-        if options.stretch and len(self._tracks[row]) > len(clip):
-            factor = float(np.exp(rng.uniform(-options.stretch, options.stretch)))
-            clip = augment.window(self._tracks[row], start, len(clip), factor)
-        form = self._format
-        return augment.augmented(clip, options, rng, frame_rate=form.frame_rate, top_db=form.top_db)
+        return clip if self._frame_stride == 1 else clip[self._offsets]
+
+    def _stretched(self, row: int, start: int, factor: float) -> np.ndarray:
+        track = self._tracks[row]
+        if self._last_starts[row] > 0:
+            return augment.window(track, start, self._offsets, factor)
+        return self._clip(row, start)
 
     def mean_and_deviation(self) -> tuple[float, float]:
         """Compute both over all cells of up to 500 evenly spaced clips of epoch 0; the deviation is at least 1."""

@@ -17,6 +17,12 @@ def normalised(x: keras.KerasTensor, activation: str | None = "relu") -> keras.K
     return x if activation is None else layers.Activation(activation)(x)
 
 
+def kept_frames(frames: int, frame_stride: float) -> np.ndarray:
+    """Return the numbers of the frames nearest to each multiple of `frame_stride`, which need not be whole."""
+    kept = np.floor(np.arange(round(frames / frame_stride)) * frame_stride + 0.5).astype(int)
+    return np.minimum(kept, frames - 1)
+
+
 @keras.saving.register_keras_serializable("genres")
 class AtFrameRate(keras.Layer):
     """Keep the first of every `frame_stride` frames of clips [shape=(batch, frames, n_mels)].
@@ -35,8 +41,7 @@ class AtFrameRate(keras.Layer):
 
     def call(self, clips: keras.KerasTensor) -> keras.KerasTensor:
         """Select the frames."""
-        kept = np.floor(np.arange(round(clips.shape[1] / self.frame_stride)) * self.frame_stride + 0.5).astype(int)
-        kept = np.minimum(kept, clips.shape[1] - 1)
+        kept = kept_frames(clips.shape[1], self.frame_stride)
         return keras.ops.take(clips, np.resize(kept, max(self.least, len(kept))), axis=1)
 
     def get_config(self) -> dict[str, object]:

@@ -44,7 +44,7 @@ class _Reader:
 
     def _content(self) -> dict[str, Any]:
         try:
-            content = YAML(typ="safe").load(self.path.read_text(encoding="utf-8-sig"))
+            content = YAML(typ="safe", pure=True).load(self.path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{self.path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
         except (YAMLError, RecursionError) as error:

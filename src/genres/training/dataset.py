@@ -17,6 +17,7 @@ from genres.data import windows
 from genres.data.batches import Clips
 from genres.data.shards import Spectrograms
 from genres.data.windows import Windowing, windowing_of
+from genres.models.blocks import kept_frames
 
 
 class Dataset:
@@ -42,7 +43,9 @@ class Dataset:
     windowing, cropping : Windowing
         Windows that the trained network takes, and the crops that it is trained on.
     frames, crop_frames : int
-        Frames of a window and of a training crop.
+        Frames of a window, and those of a training crop that the network takes.
+    frame_stride : float
+        Stored frames per frame that the network takes, at least 1.
     train, val : Clips
         Batches of crops.
     class_weights : dict of int to float
@@ -63,7 +66,9 @@ class Dataset:
         if crops and train.crop_s:
             self.cropping = replace(self.windowing, length_s=train.crop_s, overlap_s=0.0, of="tracks")
         form = self.spectrograms.format
-        self.frames, self.crop_frames = self.windowing.frames(form), self.cropping.frames(form)
+        self.frame_stride = max(1.0, form.frame_rate / (model.frame_rate or form.frame_rate))
+        self.frames = self.windowing.frames(form)
+        self.crop_frames = len(kept_frames(self.cropping.frames(form), self.frame_stride))
         in_use = windows.read(self.windowing, self.spectrograms.seconds)
         in_training = windows.read(self.cropping, self.spectrograms.seconds)
         self.genres = sorted(set(in_use["genre"]))
@@ -75,8 +80,10 @@ class Dataset:
             shuffle_seed=settings.seed,
             random_crops=crops,
             variation=variation if any(variation.model_dump().values()) else None,
+            frame_stride=self.frame_stride,
         )
-        self.val = self.batches(in_training[in_training["fold"] == "val"], self.cropping)
+        val = in_training[in_training["fold"] == "val"]
+        self.val = self.batches(val, self.cropping, frame_stride=self.frame_stride)
         self.class_weights = balanced_weights(self.windows["genre"], self.genres)
 
     def batches(self, clips: pd.DataFrame, windowing: Windowing, **options: Any) -> Clips:

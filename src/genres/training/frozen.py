@@ -25,7 +25,7 @@ SIZES = [pretrained.EMBEDDING] * len(pretrained.STATISTICS)
 class FrozenTraining(Training):
     """A training of one epoch, which fits the linear classifier of a frozen network."""
 
-    def _network(self, frames: int) -> keras.Model:
+    def _network(self, frames: int, frame_stride: float = 1.0) -> keras.Model:
         return pretrained.classifier(
             weights.read(WEIGHTS),
             frames=frames,

@@ -197,7 +197,7 @@ class Training:
             fitting.compile_model(model, self.settings)
         return model
 
-    def _network(self, frames: int) -> keras.Model:
+    def _network(self, frames: int, frame_stride: float = 1.0) -> keras.Model:
         mean, deviation = self.data.train.mean_and_deviation()
         form, chosen = self.data.spectrograms.format, self.model_settings
         try:
@@ -209,7 +209,7 @@ class Training:
                 n_classes=len(self.data.genres),
                 mean=mean,
                 deviation=deviation,
-                frame_stride=form.frame_rate / (chosen.frame_rate or form.frame_rate),
+                frame_stride=frame_stride,
             )
         except ValueError as error:
             raise UserError(f"params.yaml: models.{self.architecture}: {error}") from None
@@ -223,9 +223,9 @@ class Training:
             The trained network; None leaves the weights as they are before training.
         """
         wide = self.model_settings.descriptors
-        if self.data.frames == self.data.crop_frames and wide is None:
-            return trained or self._network(self.data.frames)
-        model = self._network(self.data.frames)
+        if trained and self.data.frames == self.data.crop_frames and self.data.frame_stride == 1 and wide is None:
+            return trained
+        model = self._network(self.data.frames, self.data.frame_stride)
         if trained:
             model.set_weights(trained.get_weights())
         if wide is None:

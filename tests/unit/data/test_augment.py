@@ -1,5 +1,7 @@
 """Random changes of clips: each does what it says, to the size it says, and nothing else."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,9 +15,9 @@ RATE, TOP_DB = 10.0, 80.0
 
 
 def varied(clip: np.ndarray, seed: int = 0, **how: float) -> np.ndarray:
-    return augment.augmented(
-        clip, NONE.model_copy(update=how), np.random.default_rng(seed), frame_rate=RATE, top_db=TOP_DB
-    )
+    options = NONE.model_copy(update=how)
+    clips = clip[np.newaxis]
+    return augment.augmented(clips, options, np.random.default_rng(seed), frame_rate=RATE, top_db=TOP_DB)[0]
 
 
 def noise() -> np.ndarray:
@@ -25,7 +27,7 @@ def noise() -> np.ndarray:
 @given(st.integers(2, 300), st.integers(0, 400), st.integers(1, 60), st.floats(0.5, 2.0))
 def test_a_window_stays_in_its_track_and_moves_evenly(length: int, start: int, frames: int, factor: float) -> None:
     track = np.repeat(np.arange(length, dtype=float)[:, np.newaxis], 2, axis=1)
-    found = augment.window(track, min(start, length - 1), frames, factor)[:, 0]
+    found = augment.window(track, min(start, length - 1), np.arange(frames), factor)[:, 0]
     assert len(found) == frames
     assert found.min() >= 0
     assert found.max() <= length - 1
@@ -34,13 +36,22 @@ def test_a_window_stays_in_its_track_and_moves_evenly(length: int, start: int, f
 
 
 def test_a_factor_of_one_takes_the_frames_as_they_are() -> None:
-    np.testing.assert_array_equal(augment.window(noise(), 7, 20, 1.0), noise()[7:27])
+    np.testing.assert_array_equal(augment.window(noise(), 7, np.arange(20), 1.0), noise()[7:27])
 
 
-def test_bands_are_shifted_up_and_down() -> None:
-    clip = np.tile(np.arange(8), (3, 1))
-    assert augment.shifted(clip, 2)[0].tolist() == [0, 0, 0, 1, 2, 3, 4, 5]
-    assert augment.shifted(clip, -2)[0].tolist() == [2, 3, 4, 5, 6, 7, 7, 7]
+@pytest.mark.parametrize("bands", [0, 2, -2, 7, -7, 8, -8, 100, -100])
+def test_bands_are_shifted_up_and_down(bands: int) -> None:
+    clip = np.random.default_rng(2).integers(0, 256, (3, 8))
+    shifted = np.empty((3, 8))
+    augment.shift(clip, bands, shifted)
+    assert (shifted == clip[:, [min(max(band - bands, 0), 7) for band in range(8)]]).all()
+
+
+def test_each_clip_of_a_batch_is_changed_in_its_own_way() -> None:
+    options = NONE.model_copy(update={"shift_bands": 3, "equalizer_db": 4.0, "mask_bands": 5, "mask_s": 1.0})
+    same = np.repeat(noise()[np.newaxis], 6, axis=0)
+    found = augment.augmented(same, options, np.random.default_rng(0), frame_rate=RATE, top_db=TOP_DB)
+    assert all((one != other).any() for one, other in itertools.combinations(found, 2))
 
 
 def test_without_any_change_the_clip_is_the_same() -> None:

@@ -13,6 +13,7 @@ from genres.data.batches import Clips, Epochs
 from genres.data.shards import Spectrograms
 from genres.data.windows import Windowing
 from genres.models.backend import keras
+from genres.models.blocks import AtFrameRate
 
 FRAME_RATE, FRAMES, LENGTHS = 10.0, 20, {"a": 100, "b": 55, "short": 12}
 WINDOWING = Windowing(FRAMES / FRAME_RATE)
@@ -123,6 +124,28 @@ def test_keras_gets_each_batch_of_each_epoch_once(spectrograms, clips, first):
     model.fit(Epochs(source, first), steps_per_epoch=len(source), epochs=3, shuffle=False, verbose=0)
     expected = [source.batch(first + epoch, index) for epoch in range(3) for index in range(len(source))]
     assert seen == [labels.tolist() for _, labels in expected]
+
+
+@pytest.mark.parametrize("variation", [None, AUGMENT.model_copy(update=dict.fromkeys(AUGMENT.model_dump(), 0))])
+def test_frames_that_the_network_leaves_out_are_not_read(spectrograms, clips, variation):
+    options = {"shuffle_seed": 1, "random_crops": True, "variation": variation}
+    whole, labels = everything(feed(spectrograms, clips, **options))
+    fewer, same = everything(feed(spectrograms, clips, frame_stride=10.0 / 3, **options))
+    np.testing.assert_array_equal(fewer, AtFrameRate(10.0 / 3)(whole))
+    np.testing.assert_array_equal(same, labels)
+
+
+def test_masks_last_as_long_where_frames_are_left_out(spectrograms, clips):
+    how = AUGMENT.model_copy(update=dict.fromkeys(AUGMENT.model_dump(), 0) | {"mask_s": 2.0})
+    shares = []
+    for stride in (1.0, 2.0):
+        options = {"shuffle_seed": 1, "frame_stride": stride}
+        plain = feed(spectrograms, clips, **options)
+        masked = feed(spectrograms, clips, variation=how, **options)
+        pairs = [(everything(plain, epoch)[0], everything(masked, epoch)[0]) for epoch in range(100)]
+        shares.append(np.mean([(one != other).any(axis=2) for one, other in pairs]))
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)
+    assert shares[0] == pytest.approx(0.5, abs=0.1)
 
 
 def test_mean_and_deviation_are_those_of_the_clips(spectrograms, clips):
