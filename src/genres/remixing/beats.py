@@ -1,8 +1,7 @@
 """Beats of a song: tempo from the autocorrelation of its onsets, beats by dynamic programming (Ellis 2007).
 
 The tracker is that of ``librosa.beat.beat_track``, with which a test compares it: librosa itself takes three seconds to
-import and is not in the base installation. Beats are then put on the beat (metre.py) and between the frames, and a song
-without a steady beat is refused.
+import. Beats are then put on the beat (metre.py) and between the frames, and a song without a steady beat is refused.
 """
 
 from dataclasses import dataclass

@@ -40,9 +40,8 @@ def stretched(samples: np.ndarray, rate: int, ratio: float, attacks_s: np.ndarra
     places = _time_map(np.arange(n_frames) * hop, attacks, ratio, half, samples.shape[1])
     window = scipy.signal.get_window("hann", size).astype(np.float32)
     padded = np.pad(samples, ((0, 0), (size + hop, 2 * size)))
-    views = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1).transpose(
-        1, 0, 2
-    )  # (positions, channels, size)
+    # (positions, channels, size)
+    views = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1).transpose(1, 0, 2)
     first = size + hop - half  # of the view of a frame with its centre at the first sample
 
     def spectra(centres: np.ndarray) -> np.ndarray:
@@ -58,16 +57,18 @@ def stretched(samples: np.ndarray, rate: int, ratio: float, attacks_s: np.ndarra
         now, before = spectra(centres), spectra(centres - hop)
         made = np.empty_like(now)
         for number in range(len(centres)):
+            # How far the phases have turned so far against those of the song, by the louder neighbours.
             match = (last * before[number].conj()).sum(axis=0)
             match[1:-1] = match[1:-1] + 0.5 * (match[2:] + match[:-2])
-            size_of = np.abs(match)
-            turn = np.where(size_of > 1e-12, match / np.maximum(size_of, 1e-12), turn)
+            sizes = np.abs(match)
+            turn = np.where(sizes > 1e-12, match / np.maximum(sizes, 1e-12), turn)
             if start + number in starts:
                 attack = starts[start + number]
                 after, ahead = (
                     np.square(np.abs(part)).sum(axis=(0, 1))
                     for part in (spectra(np.array([attack + half // 4])), spectra(np.array([attack - half - hop])))
                 )
+                # What begins with the attack has the song's own phases from here on.
                 turn = np.where(after > _RISE * ahead, np.complex64(1), turn)
             last = made[number] = now[number] * turn
         pieces = scipy.fft.irfft(made, size) * (window * np.float32(1 / (0.375 * _OVERLAP)))

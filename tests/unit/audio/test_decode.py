@@ -246,3 +246,12 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path, write_song: Callable, na
     (tmp_path / name).write_text("ffconcat version 1.0\nfile secret.mp3\n")
     with pytest.raises(AudioError, match="cannot be decoded"):
         decode.load(tmp_path / name, 22050)
+
+
+def test_all_channels_at_the_files_own_rate(tmp_path):
+    samples = (0.2 * np.random.default_rng(0).standard_normal((3000, 3))).astype(np.float32)
+    soundfile.write(tmp_path / "song.wav", samples, 11025, subtype="FLOAT")
+    decoded, rate = decode.load_channels(tmp_path / "song.wav", 10.0)
+    assert rate == 11025 and np.array_equal(decoded.T, samples)
+    with pytest.raises(AudioError, match="longer than 0 minutes"):
+        decode.load_channels(tmp_path / "song.wav", 0.1)
