@@ -69,9 +69,9 @@ def augmented(
         0 to 255.
     """
     n, n_frames, n_mels = clips.shape
-    shifts = rng.integers(-options.shift_bands, options.shift_bands + 1, n)
+    shifts: np.ndarray = rng.integers(-options.shift_bands, options.shift_bands + 1, n)
     knots = rng.normal(0, options.equalizer_db * STEPS / top_db, (n, _KNOTS))
-    widths: np.ndarray = np.minimum(rng.integers(0, options.mask_bands + 1, n), n_mels)
+    widths = np.minimum(rng.integers(0, options.mask_bands + 1, n), n_mels)
     bands = rng.integers(0, n_mels - widths + 1, n)
     lengths = np.minimum(np.round(rng.uniform(0, options.mask_s, n) * frame_rate).astype(int), n_frames)
     frames = rng.integers(0, n_frames - lengths + 1, n)
