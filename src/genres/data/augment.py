@@ -69,7 +69,7 @@ def augmented(
         0 to 255.
     """
     n, n_frames, n_mels = clips.shape
-    shifts: np.ndarray = rng.integers(-options.shift_bands, options.shift_bands + 1, n)
+    shifts = rng.integers(-options.shift_bands, options.shift_bands + 1, (n,))
     knots = rng.normal(0, options.equalizer_db * STEPS / top_db, (n, _KNOTS))
     widths = np.minimum(rng.integers(0, options.mask_bands + 1, n), n_mels)
     bands = rng.integers(0, n_mels - widths + 1, n)
