@@ -255,8 +255,9 @@ def test_the_same_run_gives_the_same_numbers(restored):
     results = ["metrics/baseline.json", "predictions/baseline.csv", "plots/baseline/history.csv"]
     first = [(restored.folder / path).read_bytes() for path in results]
     shutil.rmtree(restored.folder / ".cache")
-    for command in (["ingest"], ["clips"], ["mels"], ["train", "baseline"], ["evaluate", "baseline"]):
-        restored.here("python", f"src/{command[0]}.py", *command[1:])
+    for stage in ("ingest", "clips", "mels", *(f"{name} baseline" for name in ("train", "export", "evaluate"))):
+        name, *architecture = stage.split()
+        restored.here("python", f"src/{name}.py", *architecture)
     assert [(restored.folder / path).read_bytes() for path in results] == first
 
 
