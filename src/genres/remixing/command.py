@@ -1,4 +1,4 @@
-"""Command: turn a song towards another genre, in doses.
+"""Turn a song towards another genre, in doses.
 
 genres remix SONG --style brazilian_funk --amount 0.5 -o remix.wav
 genres remix SONG --style house --only drums,tempo -o remix.flac
