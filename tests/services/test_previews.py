@@ -448,12 +448,15 @@ def test_so_many_songs_at_a_time(server, stores, monkeypatch, concurrency):
     songs = [song(n) for n in range(8)]
     for each in songs:
         stores.add(each)
-    lock, now, most = threading.Lock(), [0], [0]
+    lock, now, most, together = threading.Lock(), [0], [0], threading.Event()
 
     def slow(request, route):
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
+            if now[0] == concurrency:
+                together.set()
+        together.wait(30)  # on a busy machine the next one may be late
         time.sleep(0.05)
         with lock:
             now[0] -= 1
