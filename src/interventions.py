@@ -51,7 +51,7 @@ class Effects:
     """Answers of one architecture, and what follows from them."""
 
     songs: pd.DataFrame  # SONG_COLUMNS
-    curves: pd.DataFrame  # CURVE_COLUMNS
+    doses: pd.DataFrame  # CURVE_COLUMNS
     shapley: pd.DataFrame  # SHAPLEY_COLUMNS
     pairs: pd.DataFrame  # PAIR_COLUMNS
     summary: dict[str, Any]
@@ -75,7 +75,10 @@ def main() -> None:
         classifiers = {name: Classifier(choose_model(name)) for name in architectures}  # exported ones are faster
         songs, answers, refused = ask(classifiers, candidates(settings), settings)
         if len(songs):
-            effects = {name: effects_of(name, answers[name], songs, found, settings) for name in architectures}
+            effects = {
+                name: effects_of(answers[name], cards[name]["genres"], songs, found[found["arch"] == name], settings)
+                for name in architectures
+            }
         else:
             reason = f"none of the {refused} test songs has a beat to remix"
     n_songs = 0 if reason else len(songs)
@@ -124,7 +127,8 @@ def ask(
         batch = tracks.iloc[tried : tried + settings.remix.songs - remixed]
         tried += len(batch)
         tasks = {row["track_id"]: _task(row, versions, forms, settings) for row in batch.to_dict("records")}
-        done = pool.run(spectrograms, tasks, _as_it_is, settings.compute, settings.songs_dir)
+        # One at a time: a song takes seconds.
+        done = pool.run(spectrograms, tasks, _as_it_is, settings.compute, settings.songs_dir, batch=1)
         for track_id, result in progress(done, total=len(tasks), what="remixing", unit="song"):
             if isinstance(result, str):
                 continue
@@ -152,10 +156,14 @@ def _as_it_is(_: str, result: Any) -> Any:
 
 
 def effects_of(
-    name: str, answers: Mapping[Version, np.ndarray], songs: pd.DataFrame, found: pd.DataFrame, settings: Params
+    answers: Mapping[Version, np.ndarray],
+    genres: list[str],
+    songs: pd.DataFrame,
+    found: pd.DataFrame,
+    settings: Params,
 ) -> Effects:
     """Compute the curves, the tipping doses and the shares from the answers of one architecture."""
-    target = read_card(model_path(name))["genres"].index(settings.remix.genre)
+    target = genres.index(settings.remix.genre)
     options = settings.evaluate.bootstrap, settings.seed
     probability = {version: rows[:, target] for version, rows in answers.items()}
     margin = {version: margins(rows, target) for version, rows in answers.items()}
@@ -174,17 +182,15 @@ def effects_of(
     shapley_rows = [(part, *value, *share) for part, value, share in zip(INGREDIENTS, values, parts, strict=True)]
     table = pd.DataFrame(shapley_rows, columns=SHAPLEY_COLUMNS)
     summary: dict[str, Any] = {}
-    for line, versions in lines(settings.remix.doses).items():
-        test = sign_flip(probability[versions[-1]] - probability[ORIGINAL], settings.seed)
-        (shift,) = means((probability[versions[-1]] - probability[ORIGINAL])[:, np.newaxis], *options)
-        if line == "all" or line in CONTROLS:
-            summary |= flat(f"shift_{line}", shift) | {f"shift_{line}_p": test.p}
+    for line in ("all", *CONTROLS):
+        moved = probability[lines(settings.remix.doses)[line][-1]] - probability[ORIGINAL]
+        (shift,) = means(moved[:, np.newaxis], *options)
+        summary |= flat(f"shift_{line}", shift) | {f"shift_{line}_p": sign_flip(moved, settings.seed).p}
     summary |= {"tipped_all": float(np.mean(np.isfinite(tipping["all"])))}
     summary |= flat("half_tip_dose_all", half_tip(tipping["all"], *options))
     for part, share in zip(INGREDIENTS, parts, strict=True):
         summary |= flat(f"share_{part}", share)
-    in_doses = pairs_of(found[found["arch"] == name], curves)
-    return Effects(long_table(songs, probability, margin), curves, table, in_doses, summary)
+    return Effects(long_table(songs, probability, margin), curves, table, pairs_of(found, curves), summary)
 
 
 def flat(name: str, estimate: Estimate) -> dict[str, float | str]:
@@ -241,9 +247,8 @@ def write(effects: Mapping[str, Effects], about: dict[str, Any], labels: Mapping
         metrics |= {f"{name}_{key}": value for key, value in result.summary.items()}
     write_json(SCORES, metrics)
     tables = {"doses": CURVE_COLUMNS, "shapley": SHAPLEY_COLUMNS, "songs": SONG_COLUMNS, "pairs": PAIR_COLUMNS}
-    parts = {"doses": "curves"}
     for table, columns in tables.items():
-        joined = [getattr(result, parts.get(table, table)).assign(arch=name) for name, result in effects.items()]
+        joined = [getattr(result, table).assign(arch=name) for name, result in effects.items()]
         empty = pd.DataFrame(columns=["arch", *columns])
         write_table(FOLDER / f"{table}.csv", pd.concat(joined)[empty.columns] if joined else empty)
     style, target = display_name(about["style"]), display_name(about["target"])
@@ -254,7 +259,7 @@ def write(effects: Mapping[str, Effects], about: dict[str, Any], labels: Mapping
         if reason:
             figure = sentence(f"{reason}: nothing was remixed", title=title, note=note)
         elif picture == "doses":
-            curves = {labels[name]: result.curves for name, result in effects.items()}
+            curves = {labels[name]: result.doses for name, result in effects.items()}
             figure = figures.doses(curves, title=title, note=note, target=target)
         else:
             found = {labels[name]: result.shapley for name, result in effects.items()}

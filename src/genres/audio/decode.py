@@ -26,7 +26,7 @@ T = TypeVar("T")
 SILENCE_PEAK = 1e-4
 
 # Channels cancel each other out if the power of their mean is this part of their mean power, or less: -20 dB.
-_CANCELLED_POWER = 0.01
+CANCELLED_POWER = 0.01
 _POWER_STEP = 7  # one sample in so many tells the power
 
 # Sample rates in Hz that music has; DSD has the highest. Damaged headers declare others, to fill memory with.
@@ -215,7 +215,7 @@ def _mixed_down(blocks: Iterator[tuple[int, np.ndarray]], channel: int | None) -
         powers = [sum(pair) for pair in itertools.zip_longest(powers, added, fillvalue=0.0)]
         total += sum(added) / channels
         yield rate, mono
-    if mixed < total * _CANCELLED_POWER:
+    if mixed < total * CANCELLED_POWER:
         raise _CancelledError(powers.index(max(powers)))
 
 

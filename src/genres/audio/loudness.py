@@ -96,13 +96,19 @@ class Meter:
         n_blocks = round((seconds - BLOCK_SECONDS) * STEPS_PER_BLOCK / BLOCK_SECONDS) + 1
         if n_blocks > len(energies) > 0:  # the last block may lack less than half a step
             energies = np.append(energies, self._energy(len(energies)))
-        energies = energies[:n_blocks] * gain**2
-        loud = energies[_level(energies) >= ABSOLUTE_GATE]
-        if len(loud):
-            loud = loud[_level(loud) > _level(loud.mean()) + RELATIVE_GATE]
-            return float(_level(loud.mean()))
+        level = gated(energies[:n_blocks] * gain**2)
+        if level > -np.inf:
+            return level
         mean_square = self._squares * gain**2 / max(1, self._samples)
         return 10 * float(np.log10(max(mean_square, LEAST_POWER)))
+
+
+def gated(energies: np.ndarray) -> float:
+    """Return the loudness in LUFS of blocks by their weighted mean squares; -inf if none passes the absolute gate."""
+    loud = energies[_level(energies) >= ABSOLUTE_GATE]
+    if not len(loud):
+        return -np.inf
+    return float(_level(loud[_level(loud) > _level(loud.mean()) + RELATIVE_GATE].mean()))
 
 
 def _level(energy: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ def run(
     keep: Callable[[K, T], R],
     options: Compute = LOCAL,
     songs: Path | None = None,
+    batch: int = BATCH,
 ) -> Iterator[tuple[K, R]]:
     """Map a function over songs, and pass each result to `keep` as soon as it is there.
 
@@ -43,6 +44,8 @@ def run(
         Scheduler and data URL of the cluster, or none for this machine.
     songs : Path or None
         Folder that `options.data` replaces; other songs have the same path on the workers.
+    batch : int
+        Most songs that a worker gets at a time; 1 if a song takes longer than a process to start.
 
     Yields
     ------
@@ -57,21 +60,21 @@ def run(
     if not tasks:
         return
     if options.scheduler is None:
-        n_jobs = -1 if len(tasks) > BATCH else 1  # processes take longer to start than a few songs
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=BATCH)
+        n_jobs = -1 if len(tasks) > batch else 1  # one batch is for one process, which may be this one
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=batch)
         yield from parallel(joblib.delayed(_run_local)(function, keep, key, task) for key, task in tasks.items())
         return
     with Cluster(options.scheduler) as cluster:
-        size = max(1, min(BATCH, len(tasks) // (IN_FLIGHT * cluster.threads())))
+        size = max(1, min(batch, len(tasks) // (IN_FLIGHT * cluster.threads())))
         keys = list(tasks)
-        batches = [keys[start : start + size] for start in range(0, len(keys), size)]
+        parts = [keys[start : start + size] for start in range(0, len(keys), size)]
 
         def prepared_tasks() -> Iterator[tuple[int, tuple[Any, ...]]]:
-            for number, batch in enumerate(batches):
-                yield number, (function, [(place(tasks[key][0], songs, options.data), tasks[key][1:]) for key in batch])
+            for number, part in enumerate(parts):
+                yield number, (function, [(place(tasks[key][0], songs, options.data), tasks[key][1:]) for key in part])
 
         for number, results in cluster.each(run_batch, prepared_tasks()):
-            for key, result in zip(batches[number], results, strict=True):
+            for key, result in zip(parts[number], results, strict=True):
                 yield key, keep(key, result)
 
 

@@ -40,7 +40,7 @@ _EFFECT = {
 
 
 class _State(NamedTuple):
-    """What is on the disk."""
+    """Data set, folds, queue and log as they are on the disk."""
 
     queue: Queue
     songs: dict[str, Song]

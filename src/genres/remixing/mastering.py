@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from genres.audio.loudness import ABSOLUTE_GATE, BLOCK_SECONDS, OFFSET, RELATIVE_GATE, STEPS_PER_BLOCK, Filter
+from genres.audio.loudness import BLOCK_SECONDS, STEPS_PER_BLOCK, Filter, gated
 
 CEILING = 0.98
 SURROUND = 1.41  # weight of channels behind the listener
@@ -46,13 +46,7 @@ def loudness(squares: np.ndarray, rate: int) -> float:
     end = min(len(squares), round(n_steps * step_s * rate))
     steps = np.add.reduceat(squares[:end], bounds[bounds < end], dtype=np.float64)
     energies = np.convolve(steps, np.ones(STEPS_PER_BLOCK), "valid") / (BLOCK_SECONDS * rate)
-    with np.errstate(divide="ignore"):
-        levels = OFFSET + 10 * np.log10(energies)
-        loud = energies[levels >= ABSOLUTE_GATE]
-        if not len(loud):
-            return -np.inf
-        relative = OFFSET + 10 * np.log10(loud.mean()) + RELATIVE_GATE
-        return float(OFFSET + 10 * np.log10(energies[(levels > relative) & (levels >= ABSOLUTE_GATE)].mean()))
+    return gated(energies)
 
 
 def mastered(mix: np.ndarray, rate: int, target: float) -> np.ndarray:

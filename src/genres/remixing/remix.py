@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import soxr
 
+from genres.audio.decode import CANCELLED_POWER
 from genres.core.console import UserError
 from genres.remixing import harmony, layers
 from genres.remixing.beats import RATE, SHORTEST_S, find_beats
@@ -171,7 +172,7 @@ def _mixed_down(rows: np.ndarray) -> np.ndarray:
     """Return the mean of the channels, or the loudest one if they cancel each other out."""
     mono = rows.mean(axis=0)
     powers = np.array([float(np.dot(row, row)) for row in rows])
-    return rows[powers.argmax()] if np.dot(mono, mono) < 0.01 * powers.mean() else mono
+    return rows[powers.argmax()] if np.dot(mono, mono) < CANCELLED_POWER * powers.mean() else mono
 
 
 def _in_octave(beats: np.ndarray, downbeat: int, octave: int) -> tuple[np.ndarray, int]:

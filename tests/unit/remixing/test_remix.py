@@ -58,7 +58,7 @@ def test_every_style_adds_its_drums(song, style):
 
 @pytest.mark.parametrize(("genre", "artist"), [("pop", 0), ("rock", 0), ("country", 1), ("disco", 0)])
 def test_strokes_are_on_the_sixteenths_of_the_true_beats(song, genre, artist):
-    """Of the added drums alone, with and without the change of the tempo."""
+    """Compare the onsets of the added drums alone, with and without the change of the tempo."""
     score, samples = song(genre, artist)
     remixer = Remixer(samples, RATE, "rock", 0)
     for tempo in (0.0, 1.0):

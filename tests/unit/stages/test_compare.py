@@ -168,7 +168,7 @@ def test_predictions_for_other_tracks_are_refused(tables):
 
 
 def test_reviewed_test_labels_are_counted_and_change_no_other_score(tables, capsys):
-    """Of 20 test tracks `early` has the first ten right, and predicts disco for the others."""
+    """Count reviews of 20 test tracks: `early` has the first ten right, and predicts disco for the others."""
     before = ranked(tables, {name: card() for name in tables})
     assert {row["track_accuracy_reviewed"] for row in before} == {None}
     assert {row["reviewed_test_labels"] for row in before} == {row["corrected_test_labels"] for row in before} == {0}
