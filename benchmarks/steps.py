@@ -168,7 +168,7 @@ def started(folder: Path, chosen: dict[str, Options]) -> Iterator[dict[str, Step
 def main() -> None:
     """Train in the child process, with the options of the command line."""
     options, settings = Options(**json.loads(sys.argv[1])), params.load()
-    from genres.data.batches import Epochs
+    from genres.data.batches import Epochs, for_fit
     from genres.models.backend import keras
     from genres.training.fitting import seed_dropout
     from genres.training.loop import Training
@@ -204,7 +204,7 @@ def main() -> None:
 
     print(feed.n_clips, flush=True)
     model.fit(
-        Resident() if options.resident else Epochs(feed),
+        for_fit(Resident() if options.resident else Epochs(feed)),
         steps_per_epoch=len(feed),
         epochs=1_000_000,
         class_weight=training.data.class_weights if training.settings.class_weights else None,

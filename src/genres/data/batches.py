@@ -5,6 +5,9 @@ so that a resumed training gives the same result as an uninterrupted one.
 """
 
 import functools
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 import pandas as pd
@@ -16,12 +19,16 @@ from genres.data.windows import Windowing
 from genres.models.backend import keras
 from genres.models.blocks import kept_frames
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 # Number of clips for the mean and the standard deviation; more do not change the second digit.
 _SAMPLED_CLIPS = 500
+_PREFETCHED = 4  # batches that are ready before the network asks for them
 
 
-class Clips(keras.utils.PyDataset):
-    """Data set of the batches of a table's clips; indexing it, as Keras does, gives the first epoch.
+class Clips:
+    """The batches of a table's clips; indexing gives those of the first epoch.
 
     Parameters
     ----------
@@ -59,7 +66,6 @@ class Clips(keras.utils.PyDataset):
         variation: Augment | None = None,
         frame_stride: float = 1.0,
     ) -> None:
-        super().__init__()
         self._format, self._frame_stride = spectrograms.format, frame_stride
         self._offsets = kept_frames(windowing.frames(self._format), frame_stride)
         # One view per track, shared by its clips.
@@ -160,3 +166,25 @@ class Epochs(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         epoch, index = divmod(index, len(self._clips))
         return self._clips.batch(self._first + epoch, index)
+
+
+def for_fit(epochs: Epochs) -> Union[Epochs, "tf.data.Dataset"]:
+    """Return what fit() is to read: on the TensorFlow backend a tf.data.Dataset of the epochs, else these themselves.
+
+    Keras would make a tf.data.Dataset with autotuning, whose thread sleeps for 10 ms, 20 ms and so on up to a minute.
+    Closing an iterator, as each validation does, waits for the end of that sleep if its notification is lost: in half
+    of the epochs, for up to the time since the last validation. So autotuning is off.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return epochs
+    import tensorflow as tf
+
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in epochs[0])
+    options = tf.data.Options()
+    options.autotune.enabled = False
+
+    def in_order() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return map(epochs.__getitem__, itertools.count())
+
+    dataset = tf.data.Dataset.from_generator(in_order, output_signature=signature)
+    return dataset.prefetch(_PREFETCHED).with_options(options)

@@ -9,7 +9,7 @@ import numpy as np
 
 from genres.core.console import UserError
 from genres.core.params import TrainParams
-from genres.data.batches import Epochs
+from genres.data.batches import Epochs, for_fit
 from genres.models.backend import keras
 from genres.training.dataset import Dataset
 from genres.training.devices import Devices
@@ -86,9 +86,9 @@ def fit(
         return
     with devices.share():
         model.fit(
-            Epochs(data.train, len(history)),
+            for_fit(Epochs(data.train, len(history))),
             steps_per_epoch=len(data.train),
-            validation_data=Epochs(data.val) if validate else None,
+            validation_data=for_fit(Epochs(data.val)) if validate else None,
             validation_steps=len(data.val) if validate else None,
             initial_epoch=len(history),
             epochs=settings.epochs,

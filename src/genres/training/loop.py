@@ -241,7 +241,8 @@ class Training:
             in_order = self.data.batches(self.data.windows, self.data.windowing)
             seed = self.all_settings.seed
             describe = keras.Model(model.input, model.get_layer("descriptors").output)
-            columns = describe.predict(in_order, verbose=0).astype(np.float64)
+            batches = (in_order[index][0] for index in range(len(in_order)))
+            columns = np.concatenate([describe.predict_on_batch(batch) for batch in batches]).astype(np.float64)
             sizes = descriptors.sizes()
             discriminant.fit(model, columns, self.data.labels(), self.data.artists(), sizes, wide, seed)
         return model

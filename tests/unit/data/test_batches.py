@@ -9,7 +9,7 @@ import pytest
 from genres.audio.format import Format
 from genres.core.params import Augment
 from genres.data import shards
-from genres.data.batches import Clips, Epochs
+from genres.data.batches import Clips, Epochs, for_fit
 from genres.data.shards import Spectrograms
 from genres.data.windows import Windowing
 from genres.models.backend import keras
@@ -121,9 +121,17 @@ def test_keras_gets_each_batch_of_each_epoch_once(spectrograms, clips, first):
 
     model = Listening()
     model.compile(run_eagerly=True)
-    model.fit(Epochs(source, first), steps_per_epoch=len(source), epochs=3, shuffle=False, verbose=0)
+    model.fit(for_fit(Epochs(source, first)), steps_per_epoch=len(source), epochs=3, shuffle=False, verbose=0)
     expected = [source.batch(first + epoch, index) for epoch in range(3) for index in range(len(source))]
     assert seen == [labels.tolist() for _, labels in expected]
+
+
+def test_no_thread_tunes_the_data_set(spectrograms, clips):
+    """Closing an iterator would wait for that thread, for seconds at some validations: no test by the clock."""
+    dataset = for_fit(Epochs(feed(spectrograms, clips)))
+    assert dataset.options().autotune.enabled is False
+    with_weights = dataset.map(lambda *batch: batch).prefetch(2)  # as Keras makes of it
+    assert with_weights.options().autotune.enabled is False
 
 
 @pytest.mark.parametrize("variation", [None, AUGMENT.model_copy(update=dict.fromkeys(AUGMENT.model_dump(), 0))])
