@@ -86,7 +86,8 @@ def catalogue(candidates: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame
         len(kept), fingerprint.BANDS * fingerprint.SEGMENTS
     )
     durations = tracks["duration_s"].to_numpy()
-    titles = [normalised_title(title) for title in tracks["title"]]
+    # A title counts only beside a code.
+    titles = [code and normalised_title(title) for code, title in zip(tracks["isrc"], tracks["title"], strict=True)]
     codes = proven_codes(list(tracks["isrc"]), titles, durations)
     tracks["recording"] = fingerprint.recordings(list(tracks["sha256"]), codes, durations, vectors, names)
     return tracks

@@ -24,7 +24,7 @@ SAME_RECORDING = 0.95
 # Standard deviation in dB below which a sound (a test tone) is too stationary to be compared.
 STATIONARY_DB = 0.5
 
-_BLOCK = 2048  # tracks compared at a time, to bound memory
+_BLOCK = 512  # tracks compared at a time, to bound memory
 _DIRECTIONS = 64  # number of principal components of the first comparison
 _ROUNDING = 1e-4  # upper bound of the rounding error of a squared distance in float32
 
@@ -91,31 +91,41 @@ def _similar_pairs(fingerprints: np.ndarray, durations_s: np.ndarray) -> Iterabl
     a song is added.
     """
     order = np.argsort(durations_s, kind="stable")
-    lengths, vectors = durations_s[order], fingerprints[order].astype(np.float32)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors /= np.where(norms == 0, 1, norms)
+    lengths, ordered = durations_s[order], fingerprints[order]
+    directions = _main_directions(_units(ordered[:: max(1, len(ordered) // (8 * _DIRECTIONS))]))
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(ordered), _BLOCK)]
+    projected = np.concatenate([_units(ordered[block]) @ directions for block in blocks])
     farthest = 2 - 2 * SAME_RECORDING + _ROUNDING  # squared distance of unit vectors
-    projected = vectors @ _main_directions(vectors)
     squares, ones = (projected**2).sum(axis=1, keepdims=True), np.ones((len(projected), 1), np.float32)
     # 2 ab - |a|^2 - |b|^2, the negative of a squared distance, as one product of matrices
     left, right = np.hstack([2 * projected, -squares, -ones]), np.hstack([projected, ones, squares])
-    for start in range(0, len(vectors), _BLOCK):
-        behind = np.searchsorted(lengths, lengths[start : start + _BLOCK][-1] + 1, side="right")
-        near = left[start : start + _BLOCK] @ right[start:behind].T >= -farthest
-        firsts, seconds = (start + index for index in np.nonzero(near))
+    for block in blocks:
+        behind = np.searchsorted(lengths, lengths[block][-1] + 1, side="right")
+        near = left[block] @ right[block.start : behind].T >= -farthest
+        # Flat, since np.nonzero of two axes takes as long as the product.
+        firsts, seconds = (block.start + index for index in np.divmod(np.flatnonzero(near), near.shape[1]))
         close = (firsts < seconds) & (np.abs(lengths[firsts] - lengths[seconds]) < 1)
-        for first, second in zip(firsts[close], seconds[close], strict=True):
-            if vectors[first] @ vectors[second] >= SAME_RECORDING:
-                one, other = sorted((int(order[first]), int(order[second])))
-                yield one, other
+        pairs = np.stack([firsts[close], seconds[close]])
+        for start in range(0, pairs.shape[1], _BLOCK):
+            some = pairs[:, start : start + _BLOCK]
+            similarity = np.einsum("ij,ij->i", *(_units(ordered[rows]) for rows in some))
+            alike = np.sort(order[some[:, similarity >= SAME_RECORDING]], axis=0)
+            yield from zip(*alike.tolist(), strict=True)
 
 
-def _main_directions(vectors: np.ndarray) -> np.ndarray:
-    """Return orthonormal directions of the largest variance: float32 [shape=(dimensions, directions)].
+def _units(fingerprints: np.ndarray) -> np.ndarray:
+    """Return fingerprints as vectors of length one, zeros as they are: float32."""
+    vectors = fingerprints.astype(np.float32)
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return vectors / np.where(norms == 0, 1, norms)[:, None]
 
-    They are the principal components of a sample of the vectors, computed from its small Gram matrix.
+
+def _main_directions(sample: np.ndarray) -> np.ndarray:
+    """Return orthonormal directions of the largest variance of some vectors: float32 [shape=(dimensions, directions)].
+
+    They are the principal components, computed from the small Gram matrix.
     """
-    sample = vectors[:: max(1, len(vectors) // (8 * _DIRECTIONS))].astype(np.float64)
+    sample = sample.astype(np.float64)
     variances, weights = np.linalg.eigh(sample @ sample.T)
     chosen = np.flatnonzero(variances > 1e-6 * max(variances.max(initial=0.0), 1e-6))[-_DIRECTIONS:]
     return (sample.T @ (weights[:, chosen] / np.sqrt(variances[chosen]))).astype(np.float32)

@@ -44,14 +44,12 @@ def compute(
         One spectrogram per track.
     """
     key = hashlib.sha256(f"{VERSION} {settings.model_dump_json()}".encode()).hexdigest()[:16]
-    folder = cache_dir("mels") / key
-    files = [folder / digest[:2] / f"{digest}.npy" for digest in tracks["sha256"]]
-    tasks = [(raw_dir / path, digest, settings) for path, digest in zip(tracks["path"], tracks["sha256"], strict=True)]
-    missing = {file: task for file, task in zip(files, tasks, strict=True) if not file.exists()}
+    cached = Cached(cache_dir("mels") / key, tracks, raw_dir, settings)
+    missing = {file: cached.task(row) for row, file in enumerate(cached.files) if not file.exists()}
     done = run(_compute_one, missing, _store, options, songs)
     for _ in progress(done, total=len(missing), what="mel spectrograms"):
         pass
-    return Cached(files, tasks)
+    return cached
 
 
 class Cached(Sequence[np.ndarray]):
@@ -60,8 +58,10 @@ class Cached(Sequence[np.ndarray]):
     A spectrogram whose file is truncated, as after a crash of the machine, is computed again.
     """
 
-    def __init__(self, files: list[Path], tasks: list[tuple[Path, str, MelParams]]) -> None:
-        self.files, self._tasks = files, tasks
+    def __init__(self, folder: Path, tracks: pd.DataFrame, raw_dir: Path, settings: MelParams) -> None:
+        self.files = [Path(f"{folder}/{digest[:2]}/{digest}.npy") for digest in tracks["sha256"]]
+        self._paths, self._digests = list(tracks["path"]), list(tracks["sha256"])
+        self._raw_dir, self._settings = raw_dir, settings
 
     def __len__(self) -> int:
         return len(self.files)
@@ -73,9 +73,13 @@ class Cached(Sequence[np.ndarray]):
                 return stored
         except (OSError, ValueError, EOFError):
             pass
-        stored = _compute_one(*self._tasks[row])
+        stored = _compute_one(*self.task(row))
         _store(self.files[row], stored)
         return stored
+
+    def task(self, row: int) -> tuple[Path, str, MelParams]:
+        """Return what the spectrogram of a row is computed from: the song's path, its digest, and the parameters."""
+        return self._raw_dir / self._paths[row], self._digests[row], self._settings
 
 
 def _compute_one(path: Path, digest: str, settings: MelParams) -> np.ndarray:

@@ -112,8 +112,11 @@ def excluded_for_pairs(tracks: pd.DataFrame) -> np.ndarray:
     -------
     np.ndarray [shape=(n,), dtype=bool]
     """
+    paired = (tracks["version"] != "").to_numpy()
+    if not paired.any():
+        return paired
     groups = group(tracks, by_artist=True)
-    return np.isin(groups, groups[(tracks["version"] != "").to_numpy()])
+    return np.isin(groups, groups[paired])
 
 
 def assign_clips(genres: np.ndarray, split: SplitParams, seed: int) -> np.ndarray:

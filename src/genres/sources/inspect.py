@@ -87,7 +87,7 @@ def _record(path: Path, stamp: str, folder: Path) -> Path | Finding:
         # Not cached, for correcting the permission may leave the stamp unchanged.
         return Finding(rejected="cannot be opened (Permission denied)")
     key = hashlib.sha256(f"{VERSION}\0{path}\0{stamp}".encode()).hexdigest()
-    return folder / key[:2] / f"{key}.json"
+    return Path(f"{folder}/{key[:2]}/{key}.json")
 
 
 def _recorded(record: Path) -> Finding | None:
