@@ -90,6 +90,8 @@ def _similar_pairs(fingerprints: np.ndarray, durations_s: np.ndarray) -> Iterabl
     their main directions are far apart. Comparing all pairs of 20,000 tracks in full would take half a minute each time
     a song is added.
     """
+    if not len(fingerprints):
+        return
     order = np.argsort(durations_s, kind="stable")
     lengths, ordered = durations_s[order], fingerprints[order]
     directions = _main_directions(_units(ordered[:: max(1, len(ordered) // (8 * _DIRECTIONS))]))
