@@ -26,7 +26,7 @@ from genres.core.console import UserError
 ORDER = ("mels", "training", "prediction")
 
 # Benchmarks that run only if they are named, since they take long.
-LONG = ("cpu_options",)
+LONG = ("cpu_options", "repro")
 
 
 def modules() -> list[str]:
