@@ -18,10 +18,9 @@ import joblib
 
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe, interleaved, times_as_fast
-from benchmarks.steps import Options, started, write_tracks
+from benchmarks.steps import Options, from_scratch, started, write_tracks
 from genres.core import params
 from genres.core.console import UserError, command
-from genres.core.params import Params
 
 # All options use one data set, which therefore must have whole batches of each size.
 BATCH_SIZES = (16, 64, 128)
@@ -34,7 +33,9 @@ def main() -> None:
     """Measure and print."""
     settings = params.load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu_options", description=__doc__.splitlines()[0])
-    parser.add_argument("--arch", nargs="+", default=default_architectures(settings), help="architectures")
+    parser.add_argument(
+        "--arch", nargs="+", default=from_scratch(settings.architectures, settings), help="architectures"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="number of rounds (3)")
     parser.add_argument("--clips", type=int, default=256, help="clips of an epoch (256)")
     parser.add_argument("--option", nargs="+", choices=list(options("")), metavar="NAME", help="only these")
@@ -53,11 +54,6 @@ def main() -> None:
         only=arguments.option or tuple(options("")),
     )
     show("Options, as fast as the default", figures)
-
-
-def default_architectures(settings: Params) -> list[str]:
-    """Return the architectures of params.yaml that are trained by steps."""
-    return [name for name in settings.architectures if not settings.models[name].pretrained_on]
 
 
 def options(architecture: str) -> dict[str, Options]:
@@ -90,7 +86,7 @@ def measure(
 ) -> list[Figure]:
     """Measure these options; needs no music. See benchmarks/figures.py."""
     settings = params.load()
-    architectures = architectures or default_architectures(settings)
+    architectures = architectures or from_scratch(settings.architectures, settings)
     if quick:
         architectures, rounds, clips = architectures[:1], 2, 128
     measured = []

@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import songs
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe, interleaved, timed, times_as_fast
+from benchmarks.steps import from_scratch
 from genres.audio import decode
 from genres.audio.format import format_of
 from genres.core import params
@@ -54,8 +55,8 @@ def measure(music: Path, quick: bool = False, *, tracks: int = 100, rounds: int 
         tracks, rounds = 5, 2
     paths = next(iter(songs.find(music, tracks).values()))
     settings = params.load()
-    from_scratch = [name for name in settings.architectures if not settings.models[name].pretrained_on]
-    names = list(dict.fromkeys((from_scratch[0], from_scratch[-1])))
+    trained = from_scratch(settings.architectures, settings)
+    names = list(dict.fromkeys((trained[0], trained[-1])))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         files = [Path(temporary) / f"{name}.onnx" for name in names]
         for name, file in zip(names, files, strict=True):

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,11 @@ class Options:
     compiled: dict[str, Any] = field(default_factory=dict)
     policy: str = "float32"
     environment: dict[str, str] = field(default_factory=dict)
+
+
+def from_scratch(names: Iterable[str], settings: Params) -> list[str]:
+    """Return those of some architectures that are trained by steps."""
+    return [name for name in names if not settings.models[name].pretrained_on]
 
 
 def write_tracks(folder: Path, settings: Params, architecture: str, n_clips: int) -> None:

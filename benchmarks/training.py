@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, show
 from benchmarks.machine import describe, interleaved, times_as_fast
-from benchmarks.steps import Options, started, write_tracks
+from benchmarks.steps import Options, from_scratch, started, write_tracks
 from genres.core import params
 from genres.core.console import UserError, command, warn
 from genres.core.params import Params
@@ -29,12 +29,14 @@ def main() -> None:
     """Measure and print."""
     settings = params.load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.splitlines()[0])
-    parser.add_argument("--arch", nargs="+", default=settings.architectures, help="architectures of params.yaml")
-    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument(
+        "--arch", nargs="+", default=from_scratch(settings.architectures, settings), help="architectures of params.yaml"
+    )
+    parser.add_argument("--all", action="store_true", help="all that are trained from scratch")
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds (5)")
     parser.add_argument("--batches", type=int, default=16, help="batches of an epoch (16)")
     arguments = parser.parse_args()
-    chosen = list(settings.models) if arguments.all else arguments.arch
+    chosen = from_scratch(settings.models, settings) if arguments.all else arguments.arch
     for name in chosen:
         if name not in settings.models:
             raise UserError(f"architecture '{name}' is none of {', '.join(settings.models)}")
@@ -49,7 +51,7 @@ def measure(
 ) -> list[Figure]:
     """Measure some architectures, those of params.yaml by default; needs no music. See benchmarks/figures.py."""
     settings = params.load()
-    architectures = architectures or settings.architectures
+    architectures = architectures or from_scratch(settings.architectures, settings)
     if quick:
         architectures, rounds, batches = architectures[:1], 3, 6
     return [
