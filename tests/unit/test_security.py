@@ -204,11 +204,12 @@ def test_no_array_of_objects_is_unpacked(tmp_path, marker):
     np.save(tmp_path / "mels" / "000.npy", np.array([[Touch(marker)]], dtype=object))
     with pytest.raises((UserError, ValueError)):
         Spectrograms(tmp_path / "mels").track("a")
-    np.save(tmp_path / "cached.npy", np.array([[Touch(marker)]], dtype=object))
+    songs = pd.DataFrame({"path": ["no song"], "sha256": ["cached"]})
+    cached = cache.Cached(tmp_path, songs, tmp_path, params.load(ROOT / "params.yaml").mels_of_dataset())
+    cached.files[0].parent.mkdir()
+    np.save(cached.files[0], np.array([[Touch(marker)]], dtype=object))
     with pytest.raises(UserError):  # what is no array is made again, and there is no such song
-        cache.Cached(
-            [tmp_path / "cached.npy"], [(tmp_path / "no song", "", params.load(ROOT / "params.yaml").mels_of_dataset())]
-        )[0]
+        cached[0]
     assert not marker.exists()
 
 
