@@ -84,7 +84,8 @@ class Dataset:
         )
         val = in_training[in_training["fold"] == "val"]
         self.val = self.batches(val, self.cropping, frame_stride=self.frame_stride)
-        self.class_weights = balanced_weights(self.windows["genre"], self.genres)
+        # Keras takes labels of one column for numbers of classes, so that a single genre has no weight.
+        self.class_weights = balanced_weights(self.windows["genre"], self.genres) if len(self.genres) > 1 else None
 
     def batches(self, clips: pd.DataFrame, windowing: Windowing, **options: Any) -> Clips:
         """Return batches of clips with their genres, as shares (one-hot)."""
