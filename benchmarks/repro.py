@@ -10,6 +10,7 @@ import argparse
 import subprocess
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.figures import Figure, show
@@ -43,8 +44,7 @@ def measure(music: Path, quick: bool = False) -> list[Figure]:
 
 def seconds_of_stages(clone: Path) -> dict[str, float]:
     """Run `make repro`; return the seconds from the start of each kind of stage to that of the next one."""
-    seconds: dict[str, float] = {}
-    current, began = SETTING_UP, time.perf_counter()
+    began, lines = [(SETTING_UP, time.perf_counter())], []
     # The clone's own environment, which `make` puts on the path, in place of this one.
     with subprocess.Popen(
         ["make", "repro"],
@@ -55,17 +55,18 @@ def seconds_of_stages(clone: Path) -> dict[str, float]:
         text=True,
     ) as process:
         assert process.stdout
-        lines = []
         for line in process.stdout:
             lines.append(line)
             if line.startswith("Running stage '"):
-                now = time.perf_counter()
-                seconds[current] = seconds.get(current, 0.0) + now - began
-                stage, began = line.split("'")[1], now
-                current = stage if stage.startswith("train@") else stage.partition("@")[0]
+                stage = line.split("'")[1]
+                kind = stage if stage.startswith("train@") else stage.partition("@")[0]
+                began.append((kind, time.perf_counter()))
+    ended = time.perf_counter()
     if process.returncode:
         raise UserError("make repro failed: " + "".join(lines[-20:]))
-    seconds[current] = seconds.get(current, 0.0) + time.perf_counter() - began
+    seconds: dict[str, float] = {}
+    for (kind, start), (_, end) in pairwise([*began, ("", ended)]):
+        seconds[kind] = seconds.get(kind, 0.0) + end - start
     return seconds
 
 
